@@ -1,0 +1,162 @@
+"""The catalogue of activations φ: values and derivative in NumPy, where they kink or jump, and their homogeneity."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from theory.errors import InputError
+from theory.user_code import is_user_code, load_user_module
+
+Function = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation with its parameters bound.
+
+    Attributes:
+        name: as given on the command line (``relu``, ``path/to/file.py:name``).
+        phi, derivative: elementwise on float64 arrays of any shape.
+        kinks: arguments where φ or a derivative of φ is not smooth; quadrature splits there.
+        degree: α if φ(t·z) = t^α·φ(z) for every t > 0 (positive-homogeneous), else None.
+        label: name with its parameters, for tables and pictures.
+    """
+
+    name: str
+    phi: Function
+    derivative: Function
+    kinks: tuple[float, ...] = ()
+    degree: float | None = None
+    label: str = ""
+
+
+def _relu(z: Any) -> Any:
+    return np.maximum(z, 0.0)
+
+
+def _step(z: Any) -> Any:
+    return np.where(np.asarray(z) > 0, 1.0, 0.0)
+
+
+def _leaky(z: Any, slope: float) -> Any:
+    return np.where(np.asarray(z) > 0, z, slope * np.asarray(z))
+
+
+def _leaky_step(z: Any, slope: float) -> Any:
+    return np.where(np.asarray(z) > 0, 1.0, slope)
+
+
+def _power(z: Any, alpha: float) -> Any:
+    positive = np.asarray(z) > 0
+    return np.where(positive, np.where(positive, z, 1.0) ** alpha, 0.0)
+
+
+def _power_step(z: Any, alpha: float) -> Any:
+    return alpha * _power(z, alpha - 1)
+
+
+def _sech2(z: Any) -> Any:
+    # 4/(e^z + e^-z)^2 with the large exponential divided out: no overflow, full relative precision in the tails
+    t = np.exp(-2 * np.abs(z))
+    return 4 * t / (1 + t) ** 2
+
+
+def _gauss(z: Any) -> Any:
+    return 2 / np.sqrt(np.pi) * np.exp(-np.square(z))
+
+
+def _one(z: Any) -> Any:
+    return np.ones_like(np.asarray(z, dtype=float))
+
+
+def _same(z: Any) -> Any:
+    return np.asarray(z, dtype=float)
+
+
+BUILT_IN = ("relu", "leaky-relu", "alpha-relu", "tanh", "erf", "sin", "identity", "abs")
+
+
+def _base(name: str, slope: float, alpha: float) -> tuple[Function, Function, tuple[float, ...], float | None]:
+    """φ, φ′, kinks and degree of a built-in activation at scale 1 and shift 0."""
+    if name == "relu":
+        return _relu, _step, (0.0,), 1.0
+    if name == "leaky-relu":
+        return partial(_leaky, slope=slope), partial(_leaky_step, slope=slope), (0.0,), 1.0
+    if name == "alpha-relu":
+        if not alpha > 0:
+            raise InputError(f"--alpha {alpha}: alpha-relu needs alpha > 0")
+        return partial(_power, alpha=alpha), partial(_power_step, alpha=alpha), (0.0,), alpha
+    if name == "abs":
+        return np.abs, np.sign, (0.0,), 1.0
+    if name == "identity":
+        return _same, _one, (), 1.0
+    smooth: dict[str, tuple[Function, Function]] = {
+        "tanh": (np.tanh, _sech2),
+        "erf": (special.erf, _gauss),
+        "sin": (np.sin, np.cos),
+    }
+    if name not in smooth:
+        raise InputError(f"unknown activation {name!r}: expected one of {', '.join(BUILT_IN)}, or path/to/file.py:name")
+    return *smooth[name], (), None
+
+
+def _user(text: str) -> tuple[Function, Function, tuple[float, ...], float | None]:
+    """φ, φ′, kinks and degree of ``file.py:name``.
+
+    The file defines ``name(z)`` and ``name_derivative(z)`` (or sets ``name.derivative``), and may define ``name_kinks``
+    (a tuple of numbers) and ``name_degree``. A function that takes a second argument ``xp`` is given NumPy here and
+    torch in training, so that one definition serves both.
+    """
+    module, name = load_user_module(text)
+    phi = getattr(module, name)
+    derivative = getattr(phi, "derivative", None) or getattr(module, f"{name}_derivative", None)
+    if not callable(phi) or not callable(derivative):
+        raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
+    kinks = tuple(float(k) for k in getattr(module, f"{name}_kinks", ()))
+    return _with_numpy(phi), _with_numpy(derivative), kinks, getattr(module, f"{name}_degree", None)
+
+
+def _with_numpy(function: Function) -> Function:
+    if len(inspect.signature(function).parameters) > 1:
+        return partial(function, xp=np)
+    return function
+
+
+def activation(
+    name: str, *, scale: float = 1.0, shift: float = 0.0, slope: float = 0.01, alpha: float = 1.0
+) -> Activation:
+    """The activation z ↦ φ(scale·z + shift), as a BN layer with γ = scale and β = shift applies it.
+
+    Args:
+        name: one of ``BUILT_IN`` or ``path/to/file.py:name``.
+        scale, shift: γ and β of the batch normalisation in front of φ.
+        slope: of ``leaky-relu`` below zero. alpha: exponent of ``alpha-relu``, max(z, 0)^α.
+
+    Raises:
+        InputError: unknown name, a parameter out of range, or a user's file that does not fit.
+    """
+    if not (np.isfinite(scale) and np.isfinite(shift)):
+        raise InputError(f"scale {scale}, shift {shift}: expected finite numbers")
+    phi, derivative, kinks, degree = _user(name) if is_user_code(name) else _base(name, slope, alpha)
+    details = {"scale": scale} if scale != 1 else {}
+    details |= {"shift": shift} if shift != 0 else {}
+    details |= {"slope": slope} if name == "leaky-relu" else {}
+    details |= {"alpha": alpha} if name == "alpha-relu" else {}
+    label = name + "".join(f" {key}={value:g}" for key, value in details.items())
+    if scale == 1 and shift == 0:
+        return Activation(name, phi, derivative, kinks, degree, label)
+    return Activation(
+        name,
+        lambda z: phi(scale * np.asarray(z) + shift),
+        lambda z: scale * derivative(scale * np.asarray(z) + shift),
+        tuple((k - shift) / scale for k in kinks) if scale != 0 else (),
+        degree if shift == 0 and scale > 0 else None,
+        label,
+    )

@@ -1,0 +1,7 @@
+"""``phasemap theory batchnorm``."""
+
+from __future__ import annotations
+
+
+def batchnorm() -> None:
+    """Prints nothing yet."""

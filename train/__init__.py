@@ -1,0 +1,1 @@
+"""Data sets, the LightningModule, member-wise optimizers; trains one tile."""
