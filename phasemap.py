@@ -1,4 +1,4 @@
-"""The front door: the console command ``phasemap``. It only parses and dispatches; heavy imports wait in the commands."""
+"""The front door: the console command ``phasemap``. It only parses and dispatches; heavy imports wait in commands."""
 
 from __future__ import annotations
 
