@@ -1,0 +1,245 @@
+"""The one table of parameters: what a tile can be told, by YAML, ``--set`` or ``phasemap train``, and what is valid.
+
+A parameter is flat: a scalar, or a list if it is *stackable* (a stacked axis: the tile trains the product of its axes).
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from theory.activations import BUILT_IN
+from theory.errors import InputError
+from theory.user_code import is_user_code
+
+Scalar = Any  # bool | int | float | str | None
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table.
+
+    Attributes:
+        kind: bool, int, float or str.
+        default: used where nothing is given; None with ``nullable`` means "not given".
+        check, expected: the valid values, as a predicate and in words.
+        stackable: whether a list makes a stacked axis.
+        identity: whether the value changes the training (False for axes, metric and overlay of the picture).
+    """
+
+    kind: type
+    default: Scalar
+    help: str
+    check: Callable[[Any], bool] = lambda value: True
+    expected: str = ""
+    stackable: bool = False
+    nullable: bool = False
+    identity: bool = True
+
+
+def _one_of(*choices: str) -> dict[str, Any]:
+    return {"check": lambda value: value in choices, "expected": "one of " + ", ".join(choices)}
+
+
+def _at_least(bound: float) -> dict[str, Any]:
+    return {"check": lambda value: value >= bound, "expected": f"at least {bound}"}
+
+
+_POSITIVE: dict[str, Any] = {"check": lambda value: value > 0, "expected": "more than 0"}
+_ACTIVATION: dict[str, Any] = {
+    "check": lambda value: value in BUILT_IN or is_user_code(value),
+    "expected": f"one of {', '.join(BUILT_IN)}, or path/to/file.py:name",
+}
+DATA_SETS = ("digits", "mnist", "cifar10", "cifar100")
+_DATA: dict[str, Any] = {
+    "check": lambda value: value in DATA_SETS or value.endswith(".npz"),
+    "expected": f"one of {', '.join(DATA_SETS)}, or path/to/file.npz",
+}
+METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
+
+TABLE: dict[str, Parameter] = {
+    # the network
+    "architecture": Parameter(str, "bn-mlp", "family of networks", **_one_of("bn-mlp")),
+    "depth": Parameter(int, 10, "Linear, BN, activation layers before the read-out", **_at_least(1), stackable=True),
+    "width": Parameter(int, 128, "units in every hidden layer", **_at_least(1)),
+    "activation": Parameter(str, "relu", "the activation function", **_ACTIVATION),
+    "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
+    "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **_POSITIVE),
+    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True),
+    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True),
+    "eps": Parameter(float, 1e-3, "added to the variance in BN", **_at_least(0), stackable=True),
+    "sigma_w": Parameter(float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_POSITIVE, stackable=True),
+    "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: frozen at their initial value)"),
+    # the data
+    "dataset": Parameter(str, "digits", "digits, mnist, cifar10, cifar100, or a .npz file", **_DATA),
+    "train_size": Parameter(
+        int, None, "training samples used (first of a fixed permutation)", **_at_least(3), nullable=True
+    ),
+    "test_size": Parameter(
+        int, None, "test samples used (first of a fixed permutation)", **_at_least(3), nullable=True
+    ),
+    # the training
+    "batch_size": Parameter(int, 64, "samples in one step", **_at_least(3)),
+    "statistics_batch_size": Parameter(
+        int,
+        None,
+        "samples in one BN statistic; divides batch_size, and is batch_size if not given",
+        **_at_least(3),
+        nullable=True,
+    ),
+    "optimizer": Parameter(str, "sgd", "optimizer", **_one_of("sgd", "rmsprop")),
+    "lr": Parameter(float, None, "learning rate", **_POSITIVE, stackable=True, nullable=True),
+    "lr_per_sample": Parameter(
+        float, None, "learning rate / batch_size, instead of lr", **_POSITIVE, stackable=True, nullable=True
+    ),
+    "momentum": Parameter(float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "rmsprop_alpha": Parameter(float, 0.99, "RMSProp's smoothing constant", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **_POSITIVE),
+    "epochs": Parameter(
+        int, None, "passes over the training set (the last partial batch is dropped)", **_at_least(1), nullable=True
+    ),
+    "steps": Parameter(int, None, "steps, instead of epochs", **_at_least(1), nullable=True),
+    "seed": Parameter(int, 0, "of the cell: initial weights and order of the data", **_at_least(0), stackable=True),
+    "dtype": Parameter(
+        str, "auto", "auto: float64 where gradients would overflow float32", **_one_of("auto", "float32", "float64")
+    ),
+    # the picture
+    "experiment": Parameter(str, "", "name of the experiment", identity=False),
+    "x_axis": Parameter(str, "batch_size", "parameter along the map's horizontal axis", identity=False),
+    "y_axis": Parameter(str, "depth", "parameter along the map's vertical axis", identity=False),
+    "x_scale": Parameter(str, "linear", "scale of the horizontal axis", **_one_of("linear", "log"), identity=False),
+    "y_scale": Parameter(str, "linear", "scale of the vertical axis", **_one_of("linear", "log"), identity=False),
+    "metric": Parameter(str, "test_accuracy", "what the heat map shows", **_one_of(*METRICS), identity=False),
+    "overlay": Parameter(str, "xi", "predicted quantity drawn on the map", **_one_of("xi", "none"), identity=False),
+    "overlay_factor": Parameter(
+        float, 16.0, "the paper's multiple of the overlay's depth scale", **_POSITIVE, identity=False
+    ),
+}
+STACKABLE = tuple(name for name, row in TABLE.items() if row.stackable)
+
+
+def unknown_key(name: str, known: Mapping[str, Any] | tuple[str, ...], what: str = "parameter") -> str:
+    """The line that says that ``name`` is unknown, with the nearest known names."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"unknown {what} {name!r}{hint}"
+
+
+def _scalar(name: str, row: Parameter, value: Any) -> Scalar:
+    """``value`` in the row's type; accepts the strings and e-notation that W&B hands over. Raises ValueError in words."""
+    if isinstance(value, str) and row.kind is not str:
+        text = value.strip()
+        if text.lower() in ("", "none", "null"):
+            value = None
+        elif row.kind is bool:
+            value = {"true": True, "false": False}.get(text.lower(), value)
+        else:
+            try:
+                value = int(text) if row.kind is int else float(text)
+            except ValueError:
+                try:
+                    value = float(text)
+                except ValueError:
+                    raise ValueError(f"{name}: {value!r} is not {_article(row.kind)}") from None
+    if value is None:
+        if row.nullable:
+            return None
+        raise ValueError(f"{name}: null is not allowed; expected {_article(row.kind)}")
+    if row.kind is int and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, row.kind) or (row.kind is not bool and isinstance(value, bool)):
+        raise ValueError(f"{name}: {value!r} is not {_article(row.kind)}")
+    if row.kind is float and not math.isfinite(value):
+        raise ValueError(f"{name}: {value!r} is not finite")
+    if not row.check(value):
+        raise ValueError(f"{name}: {value!r}: expected {row.expected}")
+    return value
+
+
+def _article(kind: type) -> str:
+    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
+
+
+def _value(name: str, row: Parameter, value: Any) -> Any:
+    """A scalar, or the list of a stacked axis. Raises ValueError in words."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except json.JSONDecodeError:
+            raise ValueError(f"{name}: {value!r} is not a list such as [1, 2, 3]") from None
+    if not isinstance(value, (list, tuple)):
+        return _scalar(name, row, value)
+    if not row.stackable:
+        raise ValueError(f"{name}: a list is not allowed here; stackable are {', '.join(STACKABLE)}")
+    values = [_scalar(name, row, entry) for entry in value]
+    if not values:
+        raise ValueError(f"{name}: the list is empty")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name}: {values} holds a value twice")
+    return values
+
+
+def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The tile's parameters, complete, in the table's order and in canonical types.
+
+    ``lr_per_sample`` becomes ``lr`` = lr_per_sample·batch_size, so that both spellings name the same training.
+
+    Raises:
+        InputError: one line for every mistake in ``raw``.
+    """
+    mistakes = [unknown_key(name, TABLE) for name in raw if name not in TABLE]
+    values: dict[str, Any] = {}
+    for name, row in TABLE.items():
+        try:
+            values[name] = _value(name, row, raw[name]) if name in raw else row.default
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise InputError(*mistakes)
+    mistakes += _together(values)
+    if mistakes:
+        raise InputError(*mistakes)
+    per_sample = values.pop("lr_per_sample")
+    if per_sample is not None:
+        batch_size = values["batch_size"]
+        values["lr"] = (
+            [rate * batch_size for rate in per_sample] if isinstance(per_sample, list) else per_sample * batch_size
+        )
+    values["statistics_batch_size"] = values["statistics_batch_size"] or values["batch_size"]
+    return values
+
+
+def _together(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong between parameters that are valid one by one."""
+    mistakes = []
+    if (values["lr"] is None) == (values["lr_per_sample"] is None):
+        mistakes.append("lr, lr_per_sample: give exactly one of them")
+    if (values["epochs"] is None) == (values["steps"] is None):
+        mistakes.append("epochs, steps: give exactly one of them")
+    batch_size, statistics = values["batch_size"], values["statistics_batch_size"] or values["batch_size"]
+    if batch_size % statistics:
+        mistakes.append(f"statistics_batch_size: {statistics} does not divide batch_size {batch_size}")
+    for axis in ("x_axis", "y_axis"):
+        if values[axis] not in TABLE or not TABLE[values[axis]].identity:
+            mistakes.append(unknown_key(values[axis], TABLE, f"parameter as {axis}:"))
+    if values["x_axis"] == values["y_axis"]:
+        mistakes.append(f"x_axis, y_axis: both are {values['x_axis']!r}")
+    return mistakes
+
+
+def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of normalised ``parameters`` that decides the training: not the picture's axes, metric and overlay."""
+    return {name: value for name, value in parameters.items() if TABLE[name].identity}
+
+
+def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary of scalars per cell: the product of the stacked axes, in the table's order, the last one fastest."""
+    axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
+    return [{**parameters, **dict(point)} for point in itertools.product(*axes)]
