@@ -11,13 +11,11 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from theory.activations import BUILT_IN
 from theory.errors import InputError
 from theory.user_code import is_user_code
-
-Scalar = Any  # bool | int | float | str | None
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Parameter:
     """
 
     kind: type
-    default: Scalar
+    default: Any
     help: str
     check: Callable[[Any], bool] = lambda value: True
     expected: str = ""
@@ -130,8 +128,8 @@ def unknown_key(name: str, known: Mapping[str, Any] | tuple[str, ...], what: str
     return f"unknown {what} {name!r}{hint}"
 
 
-def _scalar(name: str, row: Parameter, value: Any) -> Scalar:
-    """``value`` in the row's type; accepts the strings and e-notation that W&B hands over. Raises ValueError in words."""
+def _scalar(name: str, row: Parameter, value: Any) -> Any:
+    """``value`` in the row's type; accepts the strings and e-notation that W&B hands over; ValueError in words."""
     if isinstance(value, str) and row.kind is not str:
         text = value.strip()
         if text.lower() in ("", "none", "null"):
@@ -156,7 +154,7 @@ def _scalar(name: str, row: Parameter, value: Any) -> Scalar:
         value = float(value)
     if not isinstance(value, row.kind) or (row.kind is not bool and isinstance(value, bool)):
         raise ValueError(f"{name}: {value!r} is not {_article(row.kind)}")
-    if row.kind is float and not math.isfinite(value):
+    if row.kind is float and not math.isfinite(cast(float, value)):
         raise ValueError(f"{name}: {value!r} is not finite")
     if not row.check(value):
         raise ValueError(f"{name}: {value!r}: expected {row.expected}")
@@ -207,13 +205,17 @@ def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     if mistakes:
         raise InputError(*mistakes)
     per_sample = values.pop("lr_per_sample")
-    if per_sample is not None:
-        batch_size = values["batch_size"]
-        values["lr"] = (
-            [rate * batch_size for rate in per_sample] if isinstance(per_sample, list) else per_sample * batch_size
-        )
+    if isinstance(per_sample, list):
+        values["lr"] = [_times(rate, values["batch_size"]) for rate in per_sample]
+    elif per_sample is not None:
+        values["lr"] = _times(per_sample, values["batch_size"])
     values["statistics_batch_size"] = values["statistics_batch_size"] or values["batch_size"]
     return values
+
+
+def _times(rate: float, batch_size: int) -> float:
+    """rate·batch_size as a person would write it: 3e-5·10 is 0.0003, not 0.00030000000000000003."""
+    return float(f"{rate * batch_size:.12g}")
 
 
 def _together(values: Mapping[str, Any]) -> list[str]:
@@ -240,6 +242,6 @@ def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary of scalars per cell: the product of the stacked axes, in the table's order, the last one fastest."""
+    """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest."""
     axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
     return [{**parameters, **dict(point)} for point in itertools.product(*axes)]
