@@ -1,0 +1,25 @@
+"""Initial weights, drawn by NumPy from the cell's seed alone.
+
+NumPy's generators give the same numbers on every machine; torch's differ with the vector instructions at hand. The
+weights of a layer depend on the seed and the layer only, never on the cell's place in a stack or on its neighbours.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+HIDDEN, READ_OUT, DATA_ORDER = 0, 1, 2  # the purposes that a seed serves, so that no two share a stream
+
+
+def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
+    """The random stream of one purpose of one seed (``index``: the layer, or the epoch)."""
+    return np.random.default_rng([seed, purpose, index])
+
+
+def normal_weights(
+    seed: int, purpose: int, index: int, fan_in: int, fan_out: int
+) -> Float[NDArray[np.float64], "fan_in fan_out"]:
+    """Weights from N(0, 1/fan_in) in float64, so that both dtypes start from the same numbers."""
+    return generator(seed, purpose, index).standard_normal((fan_in, fan_out)) / np.sqrt(fan_in)
