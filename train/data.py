@@ -1,0 +1,173 @@
+"""Data sets, decoded once into arrays: digits (embedded), MNIST, CIFAR-10 and CIFAR-100, or any ``.npz``.
+
+Pictures become rows of float32, standardised with the training samples' mean and standard deviation: one scalar pair
+(a pair per pixel would divide by zero on MNIST's border), or one pair per colour channel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int64
+from numpy.typing import NDArray
+
+from theory.errors import InputError
+
+Raw = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training and test samples, ready to train on.
+
+    Attributes:
+        name: what a figure says (``MNIST``, ``CIFAR-10 subset (10k train / 2k test)``).
+        x_train, x_test: standardised float32 rows; pictures keep channel-last order before they are flattened.
+        shape: of one sample before it is flattened.
+        classes: number of classes (labels are 0..classes-1).
+        chance: rate of the commonest test class.
+        digest: hash of the samples and labels used, in order.
+    """
+
+    name: str
+    x_train: Float[NDArray[np.float32], "n D"]
+    y_train: Int64[NDArray[np.int64], " n"]
+    x_test: Float[NDArray[np.float32], "m D"]
+    y_test: Int64[NDArray[np.int64], " m"]
+    shape: tuple[int, ...]
+    classes: int
+    chance: float
+    digest: str
+
+    def description(self) -> dict[str, Any]:
+        """What a result file says of its data."""
+        sizes = {"train_size": len(self.x_train), "test_size": len(self.x_test)}
+        return {"name": self.name, "digest": self.digest, **sizes, "chance": self.chance}
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """The folder of the data: ``given``, or the environment's PHASEMAP_DATA_DIR, or None.
+
+    Raises:
+        InputError: the folder does not exist.
+    """
+    text = os.environ.get("PHASEMAP_DATA_DIR")
+    folder, source = (given, "data folder") if given else (Path(text), "PHASEMAP_DATA_DIR") if text else (None, "")
+    if folder is not None and not folder.is_dir():
+        raise InputError(f"{source} {str(folder)!r}: there is no such folder")
+    return folder
+
+
+def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
+    """The data of normalised ``parameters`` (dataset, train_size, test_size).
+
+    A subset is the first samples of one fixed permutation, whatever the seed: all cells see the same data.
+
+    Raises:
+        InputError: the data cannot be had, are malformed, or are fewer than asked for.
+    """
+    name, x_train, y_train, x_test, y_test = _raw(parameters["dataset"], data_dir)
+    x_train, y_train = _subset(x_train, y_train, parameters["train_size"], "train_size")
+    x_test, y_test = _subset(x_test, y_test, parameters["test_size"], "test_size")
+    if parameters["batch_size"] > len(x_train):
+        raise InputError(
+            f"batch_size: {parameters['batch_size']} is larger than the training set ({name}: {len(x_train)} samples)"
+        )
+    classes = int(max(y_train.max(), y_test.max())) + 1
+    channels = (x_train.shape[-1],) if x_train.ndim == 4 else ()
+    axes = tuple(range(x_train.ndim - len(channels)))
+    mean, deviation = x_train.mean(axes, dtype=np.float64), x_train.std(axes, dtype=np.float64)
+    if not np.all(deviation > 0):
+        raise InputError(f"dataset: {name}: the training inputs are all equal")
+
+    def rows(x: NDArray[Any]) -> NDArray[np.float32]:
+        return ((x - mean) / deviation).astype(np.float32).reshape(len(x), -1)
+
+    return Data(
+        name=name,
+        x_train=rows(x_train),
+        y_train=y_train.astype(np.int64),
+        x_test=rows(x_test),
+        y_test=y_test.astype(np.int64),
+        shape=x_train.shape[1:],
+        classes=classes,
+        chance=float(np.bincount(y_test.astype(np.int64)).max() / len(y_test)),
+        digest=_digest(x_train, y_train, x_test, y_test),
+    )
+
+
+def digest(parameters: Mapping[str, Any], data_dir: Path | None = None) -> str:
+    """The digest that results on the data of ``parameters`` carry."""
+    return load(parameters, data_dir).digest
+
+
+def _raw(dataset: str, data_dir: Path | None) -> Raw:
+    if dataset == "digits":
+        return _digits()
+    if dataset.endswith(".npz"):
+        path = Path(dataset).expanduser()
+        return (path.stem, *_npz(path))
+    from train.vision_data import load_vision
+
+    folder = data_folder(data_dir)
+    subset = folder / f"{dataset}_subset.npz" if folder else None
+    if subset is not None and subset.is_file():
+        arrays = _npz(subset)
+        sizes = f"{len(arrays[0]) / 1000:g}k train / {len(arrays[2]) / 1000:g}k test"
+        return (f"{dataset.upper().replace('CIFAR', 'CIFAR-')} subset ({sizes})", *arrays)
+    return load_vision(dataset, folder)
+
+
+def _digits() -> Raw:
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    train, test = order[:1397], order[1397:]
+    return "digits", x[train].reshape(-1, 8, 8), y[train], x[test].reshape(-1, 8, 8), y[test]
+
+
+def _npz(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    names = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise InputError(f"dataset: {path}: has no {', '.join(missing)}; expected {', '.join(names)}")
+            x_train, y_train, x_test, y_test = (file[name] for name in names)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"dataset: {path}: cannot be read as .npz: {error}") from error
+    for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
+        if len(x) != len(y) or y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or len(y) < 3 or y.min() < 0:
+            raise InputError(f"dataset: {path}: y_{part} must hold one whole number from 0 for each of x_{part}")
+        if not np.issubdtype(x.dtype, np.number) or not np.all(np.isfinite(x)):
+            raise InputError(f"dataset: {path}: x_{part} must hold finite numbers")
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise InputError(
+            f"dataset: {path}: samples of x_train {x_train.shape[1:]} and x_test {x_test.shape[1:]} differ"
+        )
+    return x_train, y_train, x_test, y_test
+
+
+def _subset(x: NDArray[Any], y: NDArray[Any], size: int | None, key: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    if size is None:
+        return x, y
+    if size > len(x):
+        raise InputError(f"{key}: {size} is more than the {len(x)} samples there are")
+    chosen = np.random.default_rng(1).permutation(len(x))[:size]
+    return x[chosen], y[chosen]
+
+
+def _digest(*arrays: NDArray[Any]) -> str:
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(f"{array.shape}{array.dtype.str}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()[:16]

@@ -1,0 +1,79 @@
+"""The LightningModule that trains a stack: many steps a call, a loss and an update per member, nothing shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.nn import functional
+
+from models.bn_mlp import BNMLPStack
+from train.optimizers import make_optimizer
+
+
+class StackModule(pl.LightningModule):
+    """Trains all members of a stack at once.
+
+    Args:
+        stack: the networks, K members.
+        samples, labels: the training set, on the device it will be trained on.
+        seed_of_member: for each member the row of the index tables (one row a seed) that orders its data.
+        lr: learning rate of each member.
+        settings: normalised parameters of the tile.
+        on_block: called after each block with the number of steps done.
+
+    Attributes:
+        losses: per block, the losses [steps in the block, K]; a loss is that of the batch before its update.
+    """
+
+    def __init__(
+        self,
+        stack: BNMLPStack,
+        *,
+        samples: Float[Tensor, "n D"],
+        labels: Int64[Tensor, " n"],
+        seed_of_member: Int64[Tensor, " K"],
+        lr: Float[Tensor, " K"],
+        settings: dict[str, Any],
+        on_block: Callable[[int], None] = lambda steps: None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.stack = stack
+        self.samples, self.labels = samples, labels
+        self.seed_of_member = seed_of_member
+        self.lr = lr
+        self.settings = settings
+        self.on_block = on_block
+        self.losses: list[Float[Tensor, "steps K"]] = []
+        self.steps_done = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """The member-wise optimizer of the settings."""
+        return make_optimizer(self.stack.parameters(), self.lr, self.settings)
+
+    def training_step(self, block: Int64[Tensor, "steps S B"], block_index: int) -> None:
+        """A whole block of steps."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        self.losses.append(torch.stack([self._step(table, optimizer) for table in block]))
+        self.steps_done += len(block)
+        self.on_block(self.steps_done)
+
+    def _step(self, table: Int64[Tensor, "S B"], optimizer: torch.optim.Optimizer) -> Float[Tensor, " K"]:
+        x, y = self.samples[table], self.labels[table]
+        if len(table) == 1:
+            x, y = x.expand(len(self.stack), -1, -1), y.expand(len(self.stack), -1)
+        else:
+            x, y = x[self.seed_of_member], y[self.seed_of_member]
+        size = self.settings["statistics_batch_size"]
+        logits = self.stack(x, statistics_batch_size=size, update_running=True)
+        loss = functional.cross_entropy(logits.transpose(1, 2), y, reduction="none").mean(1)
+        optimizer.zero_grad()
+        loss.sum().backward()  # the members' losses share no parameter, so each gets its own gradient
+        optimizer.step()
+        return loss.detach()

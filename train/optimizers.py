@@ -1,0 +1,75 @@
+"""SGD and RMSProp for stacks: every member has a learning rate of its own, and no member touches another.
+
+A parameter of a stack has k ≤ K members in its leading dimension, the first k of the stack (deepest first), so its
+learning rates are the first k of the stack's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import Parameter
+
+
+class _MemberOptimizer(torch.optim.Optimizer):
+    def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"]) -> None:
+        trained = [p for p in parameters if p.requires_grad]
+        super().__init__(trained, {})
+        self.trained = trained
+        self.minus_lr = [-lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1)) for p in trained]
+
+    def gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.trained]  # type: ignore[misc]
+
+
+class MemberSGD(_MemberOptimizer):
+    """Plain SGD, with heavy-ball momentum if ``momentum`` > 0 (as torch.optim.SGD, dampening 0)."""
+
+    def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, momentum: float = 0.0) -> None:
+        super().__init__(parameters, lr)
+        self.momentum = momentum
+        self.velocity = [torch.zeros_like(p) for p in self.trained] if momentum else []
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One step along the gradients that are there."""
+        update = self.gradients()
+        if self.momentum:
+            torch._foreach_mul_(self.velocity, self.momentum)
+            torch._foreach_add_(self.velocity, update)
+            update = self.velocity
+        torch._foreach_addcmul_(self.trained, update, self.minus_lr)
+
+
+class MemberRMSprop(_MemberOptimizer):
+    """RMSProp as torch.optim.RMSprop (not centred, no momentum): g / (sqrt(mean of g²) + eps)."""
+
+    def __init__(
+        self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, alpha: float = 0.99, eps: float = 1e-8
+    ) -> None:
+        super().__init__(parameters, lr)
+        self.alpha, self.eps = alpha, eps
+        self.square = [torch.zeros_like(p) for p in self.trained]
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """One step along the gradients that are there."""
+        gradients = self.gradients()
+        torch._foreach_mul_(self.square, self.alpha)
+        torch._foreach_addcmul_(self.square, gradients, gradients, value=1 - self.alpha)
+        root = torch._foreach_sqrt(self.square)
+        torch._foreach_add_(root, self.eps)
+        torch._foreach_addcmul_(self.trained, torch._foreach_div(gradients, root), self.minus_lr)
+
+
+def make_optimizer(
+    parameters: Iterable[Parameter], lr: Float[Tensor, " K"], settings: dict[str, Any]
+) -> _MemberOptimizer:
+    """The optimizer that normalised tile parameters ask for."""
+    if settings["optimizer"] == "rmsprop":
+        return MemberRMSprop(parameters, lr, alpha=settings["rmsprop_alpha"], eps=settings["rmsprop_eps"])
+    return MemberSGD(parameters, lr, momentum=settings["momentum"])
