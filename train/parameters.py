@@ -44,7 +44,7 @@ def _one_of(*choices: str) -> dict[str, Any]:
     return {"check": lambda value: value in choices, "expected": "one of " + ", ".join(choices)}
 
 
-def _at_least(bound: float) -> dict[str, Any]:
+def _at_least(bound: int | float) -> dict[str, Any]:
     return {"check": lambda value: value >= bound, "expected": f"at least {bound}"}
 
 
