@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytorch_lightning as pl
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, Dataset
 
 from models.initialisation import DATA_ORDER, generator
 
@@ -21,21 +21,20 @@ def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[N
     return generator(seed, DATA_ORDER, epoch).permutation(samples)[: steps * batch_size].reshape(steps, batch_size)
 
 
-class _Blocks(IterableDataset[Tensor]):
+class _Blocks(Dataset[Tensor]):
     def __init__(self, seeds: Sequence[int], samples: int, batch_size: int, steps: int, block: int) -> None:
         self.seeds, self.samples, self.batch_size, self.steps, self.block = seeds, samples, batch_size, steps, block
 
     def __len__(self) -> int:
         return -(-self.steps // self.block)
 
-    def __iter__(self) -> Iterator[Int64[Tensor, "steps S B"]]:
+    def __getitem__(self, index: int) -> Int64[Tensor, "steps S B"]:
         per_epoch = self.samples // self.batch_size
-        for start in range(0, self.steps, self.block):
-            wanted = range(start, min(start + self.block, self.steps))
-            epochs = {e: self._epoch(e) for e in {step // per_epoch for step in wanted}}
-            yield torch.from_numpy(np.stack([epochs[step // per_epoch][:, step % per_epoch] for step in wanted]))
+        wanted = range(index * self.block, min((index + 1) * self.block, self.steps))
+        epochs = {e: self._epoch(e) for e in {step // per_epoch for step in wanted}}
+        return torch.from_numpy(np.stack([epochs[step // per_epoch][:, step % per_epoch] for step in wanted]))
 
-    def _epoch(self, epoch: int) -> NDArray[np.int64]:
+    def _epoch(self, epoch: int) -> Int64[NDArray[np.int64], "S steps B"]:
         return np.stack([epoch_order(seed, epoch, self.samples, self.batch_size) for seed in self.seeds])
 
 

@@ -38,8 +38,8 @@ def evaluate(
     """Evaluates all members on all samples.
 
     Args:
-        statistics_batch_size: None for running statistics. Else the samples are taken in one fixed permutation in batches
-            of exactly this size, each normalised by its own statistics, and the tail is dropped.
+        statistics_batch_size: None for running statistics. Else the samples are taken in one fixed permutation, in
+            batches of exactly this size; each is normalised by its own statistics, and the tail is dropped.
 
     Returns:
         None where there are fewer samples than ``statistics_batch_size``.

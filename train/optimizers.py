@@ -19,7 +19,7 @@ class _MemberOptimizer(torch.optim.Optimizer):
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"]) -> None:
         trained = [p for p in parameters if p.requires_grad]
         super().__init__(trained, {})
-        self.trained = trained
+        self.trained: list[Tensor] = [*trained]
         self.minus_lr = [-lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1)) for p in trained]
 
     def gradients(self) -> list[Tensor]:

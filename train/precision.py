@@ -1,0 +1,60 @@
+"""Which dtype a tile is trained in.
+
+Gradients grow by sqrt(λ_G) a layer, so their squared norm spans depth·ln λ_G in logarithm; float32 spans about 88 on
+either side of 1. Beyond that, float32 shows artefacts that look like physics (overflowing gradients, dead networks).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from theory.activations import activation
+from theory.batchnorm import gradient_explosion_rate
+from theory.errors import InputError
+from train.parameters import cells
+
+FLOAT32_SPAN = 80.0
+
+
+def log_explosion(cell: Mapping[str, Any]) -> float:
+    """depth·|ln λ_G| of one BN network: how far the squared gradient norm moves between its ends."""
+    phi = activation(
+        cell["activation"], scale=cell["gamma"], shift=cell["beta"], slope=cell["slope"], alpha=cell["alpha"]
+    )
+    try:
+        rate = gradient_explosion_rate(phi, cell["statistics_batch_size"], eps=cell["eps"], sigma_w=cell["sigma_w"])
+    except InputError:  # the theory has no rate there (batch size 3, no fixed point): nothing to object to
+        return 0.0
+    return cell["depth"] * abs(math.log(rate)) if rate and math.isfinite(rate) and rate > 0 else 0.0
+
+
+def exceeds_float32(cell: Mapping[str, Any]) -> bool:
+    """Whether the theory says that the cell's gradients leave float32's range."""
+    return log_explosion(cell) > FLOAT32_SPAN
+
+
+def resolve_dtype(parameters: Mapping[str, Any], device: str = "cpu") -> str:
+    """``float32`` or ``float64`` for a tile: what ``dtype`` says. ``auto`` is float64 where a cell needs it and the
+    device computes it at no less than a quarter of its float32 rate."""
+    if parameters["dtype"] != "auto":
+        return str(parameters["dtype"])
+    needed = any(exceeds_float32(cell) for cell in _deepest(parameters))
+    return "float64" if needed and _fast_float64(device) else "float32"
+
+
+def _deepest(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One cell for each setting that changes the rate, at the tile's greatest depth, and one seed."""
+    depth, seed = parameters["depth"], parameters["seed"]
+    first = seed[0] if isinstance(seed, list) else seed
+    return cells({**parameters, "depth": max(depth) if isinstance(depth, list) else depth, "seed": first, "lr": 0.0})
+
+
+def _fast_float64(device: str) -> bool:
+    if device == "cpu":
+        return True
+    import torch
+
+    # NVIDIA's data-centre chips (compute capability x.0) run float64 at half of float32, consumer chips at 1/64
+    return torch.cuda.get_device_capability(device)[1] == 0

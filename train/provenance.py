@@ -1,0 +1,51 @@
+"""Where a result comes from: versions, device, commit, time. Never a path, a host name or an environment value."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("phasemap", "torch", "torchvision", "pytorch-lightning", "numpy", "scipy")
+
+
+def commit() -> str | None:
+    """The commit this code was checked out at (with ``+`` if changed since), or None outside a checkout."""
+    here = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        if git("rev-parse", "--show-toplevel") != str(here):
+            return None
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def provenance(device: str, wall_time: float) -> dict[str, Any]:
+    """The ``provenance`` of a result file; ``wall_time`` in seconds."""
+    return {
+        "versions": versions(),
+        "device": device,
+        "commit": commit(),
+        "wall_time": round(wall_time, 3),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }

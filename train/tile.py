@@ -1,0 +1,211 @@
+"""Trains one tile: parameters in, result out (schema in docs/architecture.md)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from theory.errors import InputError
+from train import torchvision_ops
+
+torchvision_ops.ensure()
+
+import pytorch_lightning as pl  # noqa: E402  (needs torchvision's operators)
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from models.activations import torch_activation  # noqa: E402
+from models.bn_mlp import BNMLPCell, BNMLPStack  # noqa: E402
+from train.batches import BlocksDataModule  # noqa: E402
+from train.data import Data, load  # noqa: E402
+from train.evaluation import Evaluation, evaluate  # noqa: E402
+from train.module import StackModule  # noqa: E402
+from train.parameters import cells, normalise  # noqa: E402
+from train.planner import chunks  # noqa: E402
+from train.precision import exceeds_float32, resolve_dtype  # noqa: E402
+from train.provenance import provenance  # noqa: E402
+
+SEMANTICS = 1  # raised when the same parameters would mean a different training
+HISTORY_POINTS = 20
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+def train_tile(
+    parameters: dict[str, Any], *, data_dir: Path | None = None, device: str = "cpu", progress: Progress | None = None
+) -> dict[str, Any]:
+    """Trains all cells of a tile and evaluates them.
+
+    The same parameters give bitwise the same content on one kind of processor, however the cells are divided into
+    chunks, provided that torch runs with one thread.
+
+    Args:
+        parameters: as ``train.parameters.normalise`` takes them.
+        data_dir: overrides the environment's PHASEMAP_DATA_DIR.
+        progress: called now and then with ``{"cells", "steps", "steps_done"}``, in cell·steps of the whole tile.
+
+    Raises:
+        InputError: parameters that do not fit, or data that cannot be had.
+    """
+    started = time.monotonic()
+    parameters = normalise(parameters)
+    data = load(parameters, data_dir)
+    dtype = resolve_dtype(parameters, device)
+    steps = _steps(parameters, data)
+    points = cells(parameters)
+    total, done = steps * len(points), 0
+    results: list[dict[str, Any] | None] = [None] * len(points)
+    torch.set_flush_denormal(True)  # vanishing gradients are full of denormals, which cost a hundred times more
+    for chunk in chunks(points, inputs=data.x_train.shape[1]):
+
+        def on_block(steps_done: int, before: int = done, members: int = len(chunk)) -> None:
+            if progress:
+                progress({"cells": len(points), "steps": total, "steps_done": before + steps_done * members})
+
+        trained = _train_chunk([points[i] for i in chunk], data, steps, dtype, device, on_block)
+        done += steps * len(chunk)
+        for place, result in zip(chunk, trained, strict=True):
+            results[place] = result
+    content = {
+        "semantics": SEMANTICS,
+        "parameters": parameters,
+        "dtype": dtype,
+        "data": data.description(),
+        "cells": results,
+    }
+    return {"content": content, "provenance": provenance(_device_name(device), time.monotonic() - started)}
+
+
+def _steps(parameters: dict[str, Any], data: Data) -> int:
+    if parameters["steps"] is not None:
+        return int(parameters["steps"])
+    return int(parameters["epochs"] * (len(data.x_train) // parameters["batch_size"]))
+
+
+def _train_chunk(
+    points: Sequence[dict[str, Any]],
+    data: Data,
+    steps: int,
+    dtype_name: str,
+    device: str,
+    on_block: Callable[[int], None],
+) -> list[dict[str, Any]]:
+    """Trains one stack; the results stand in the order of ``points``."""
+    settings, dtype = points[0], getattr(torch, dtype_name)
+    stack = BNMLPStack(
+        [BNMLPCell(p["depth"], p["seed"], p["gamma"], p["beta"], p["eps"], p["sigma_w"]) for p in points],
+        inputs=data.x_train.shape[1],
+        width=settings["width"],
+        classes=data.classes,
+        activation=torch_activation(settings["activation"], slope=settings["slope"], alpha=settings["alpha"]),
+        train_bn=settings["train_bn"],
+        dtype=dtype,
+    ).to(device)
+    order = stack.order.tolist()
+    seeds = sorted({p["seed"] for p in points})
+    on_device = {"device": device, "dtype": dtype}
+    x_train, y_train = torch.from_numpy(data.x_train).to(**on_device), torch.from_numpy(data.y_train).to(device)
+    module = StackModule(
+        stack,
+        samples=x_train,
+        labels=y_train,
+        seed_of_member=torch.tensor([seeds.index(points[i]["seed"]) for i in order], device=device),
+        lr=torch.tensor([points[i]["lr"] for i in order], **on_device),
+        settings=settings,
+        on_block=on_block,
+    )
+    block = max(1, math.ceil(steps / HISTORY_POINTS))
+    blocks = BlocksDataModule(seeds, samples=len(x_train), batch_size=settings["batch_size"], steps=steps, block=block)
+    _fit(module, blocks, device)
+    x_test, y_test = torch.from_numpy(data.x_test).to(**on_device), torch.from_numpy(data.y_test).to(device)
+    few = min(len(x_train), len(x_test))  # of the training set as many samples as there are test samples
+    size = settings["statistics_batch_size"]
+    evaluations = {
+        "test_running": evaluate(stack, x_test, y_test),
+        "test_batch": evaluate(stack, x_test, y_test, statistics_batch_size=size),
+        "train_running": evaluate(stack, x_train[:few], y_train[:few]),
+        "train_batch": evaluate(stack, x_train[:few], y_train[:few], statistics_batch_size=size),
+    }
+    losses = [part.double().cpu() for part in module.losses]
+    results: list[dict[str, Any]] = [{} for _ in points]
+    for member, place in enumerate(order):
+        results[place] = _cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
+    return results
+
+
+def _fit(module: StackModule, blocks: BlocksDataModule, device: str) -> None:
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    kind, _, index = device.partition(":")
+    trainer = pl.Trainer(
+        accelerator="gpu" if kind == "cuda" else kind,
+        devices=[int(index or 0)] if kind == "cuda" else 1,
+        max_epochs=1,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with warnings.catch_warnings():
+        # the index tables are made faster than a worker process could hand them over
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        # Lightning's own use of torch
+        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+        trainer.fit(module, datamodule=blocks)
+
+
+def _cell_result(
+    point: dict[str, Any], losses: list[Tensor], evaluations: dict[str, Evaluation | None], member: int
+) -> dict[str, Any]:
+    """One entry of ``content.cells``."""
+    loss = torch.cat(losses)
+    steps = len(loss)
+    bad = (~loss.isfinite()).nonzero()
+    running = evaluations["test_running"]
+    assert running is not None
+    if len(bad):
+        diverged_at: int | None = int(bad[0])
+    else:  # the last update, or statistics gathered on the way, may be what is not finite
+        diverged_at = None if bool(running.finite[member]) else steps
+    available = [e for e in (running, evaluations["test_batch"]) if e is not None]
+    dead = all(bool(e.constant[member]) for e in available)
+    outcome = "diverged" if diverged_at is not None else "dead" if dead else "finished"
+
+    def number(key: str, what: str) -> float | None:
+        evaluation = evaluations[key]
+        if evaluation is None or outcome == "diverged":
+            return None
+        value = float(getattr(evaluation, what)[member])
+        return value if math.isfinite(value) else None
+
+    ends = torch.tensor([len(part) for part in losses]).cumsum(0).tolist()
+    means = [float(part.mean()) for part in losses]
+    return {
+        "parameters": point,
+        "seed": point["seed"],
+        "outcome": outcome,
+        "diverged_at": diverged_at,
+        "test_accuracy": number("test_running", "accuracy"),
+        "test_accuracy_batch": number("test_batch", "accuracy"),
+        "train_accuracy": number("train_running", "accuracy"),
+        "train_accuracy_batch": number("train_batch", "accuracy"),
+        "test_loss": number("test_running", "loss"),
+        "train_loss": means[-1] if outcome != "diverged" else None,
+        "sum_lr": point["lr"] * steps,
+        "steps": steps,
+        "exceeds_float32": exceeds_float32(point),
+        "history": {"step": ends, "loss": [mean if math.isfinite(mean) else None for mean in means]},
+    }
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return device
+
+
+__all__ = ["SEMANTICS", "InputError", "resolve_dtype", "train_tile"]
