@@ -1,4 +1,4 @@
-"""The catalogue of activations in torch: φ and φ′, elementwise, for the fused BN layer.
+"""The catalogue of activations in torch: φ and its backward pass, elementwise, for the fused BN layer.
 
 The same names and meanings as ``theory.activations``; a test holds the two catalogues together.
 """
@@ -22,21 +22,21 @@ from theory.user_code import is_user_code, load_user_module
 
 @dataclass(frozen=True)
 class TorchActivation:
-    """φ and its derivative.
+    """φ and its backward pass.
 
     Attributes:
         phi: z ↦ φ(z), elementwise.
-        derivative: (z, φ(z)) ↦ φ′(z); what it does not need of the two is not kept for the backward pass.
-        needs_input: whether ``derivative`` looks at z (else z may be None).
+        backward: (g, z, φ(z)) ↦ g·φ′(z), a new tensor.
+        needs_input: whether ``backward`` looks at z; else z is not kept for it, and it is given None.
     """
 
     phi: Callable[[Tensor], Tensor]
-    derivative: Callable[[Any, Tensor], Tensor]
+    backward: Callable[[Tensor, Any, Tensor], Tensor]
     needs_input: bool
 
 
-def _power_derivative(z: Tensor, out: Tensor, alpha: float) -> Tensor:
-    return torch.where(z > 0, alpha * z.clamp_min(torch.finfo(z.dtype).tiny) ** (alpha - 1), 0.0)
+def _power_backward(g: Tensor, z: Tensor, out: Tensor, alpha: float) -> Tensor:
+    return torch.where(z > 0, g * alpha * z.clamp_min(torch.finfo(z.dtype).tiny) ** (alpha - 1), 0.0)
 
 
 def _with_torch(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +50,7 @@ def _user(text: str) -> TorchActivation:
     if not callable(phi) or not callable(derivative):
         raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
     phi, derivative = _with_torch(phi), _with_torch(derivative)
-    return TorchActivation(phi, lambda z, out: derivative(z), True)
+    return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
 
 
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
@@ -61,19 +61,20 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
     """
     if is_user_code(name):
         return _user(name)
+    aten = torch.ops.aten
     catalogue: dict[str, TorchActivation] = {
-        "relu": TorchActivation(torch.relu, lambda z, out: (out > 0).to(out.dtype), False),
+        "relu": TorchActivation(torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False),
         "leaky-relu": TorchActivation(
-            lambda z: torch.where(z > 0, z, slope * z), lambda z, out: torch.where(z > 0, 1.0, slope).to(z.dtype), True
+            lambda z: torch.where(z > 0, z, slope * z), lambda g, z, out: torch.where(z > 0, g, slope * g), True
         ),
         "alpha-relu": TorchActivation(
-            lambda z: torch.where(z > 0, z.clamp_min(0) ** alpha, 0.0), partial(_power_derivative, alpha=alpha), True
+            lambda z: torch.where(z > 0, z.clamp_min(0) ** alpha, 0.0), partial(_power_backward, alpha=alpha), True
         ),
-        "tanh": TorchActivation(torch.tanh, lambda z, out: 1 - out * out, False),
-        "erf": TorchActivation(torch.erf, lambda z, out: 2 / math.sqrt(math.pi) * torch.exp(-z * z), True),
-        "sin": TorchActivation(torch.sin, lambda z, out: torch.cos(z), True),
-        "identity": TorchActivation(lambda z: z.clone(), lambda z, out: torch.ones_like(out), False),
-        "abs": TorchActivation(torch.abs, lambda z, out: torch.sign(z), True),
+        "tanh": TorchActivation(torch.tanh, lambda g, z, out: aten.tanh_backward(g, out), False),
+        "erf": TorchActivation(torch.erf, lambda g, z, out: g * (2 / math.sqrt(math.pi)) * torch.exp(-z * z), True),
+        "sin": TorchActivation(torch.sin, lambda g, z, out: g * torch.cos(z), True),
+        "identity": TorchActivation(torch.clone, lambda g, z, out: g.clone(), False),
+        "abs": TorchActivation(torch.abs, lambda g, z, out: g * torch.sign(z), True),
     }
     if name not in catalogue:
         raise InputError(f"unknown activation {name!r}: expected one of {', '.join(BUILT_IN)}, or path/to/file.py:name")

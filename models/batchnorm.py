@@ -25,9 +25,9 @@ class _BatchNormActivation(torch.autograd.Function):
         members, batch, width = h.shape
         size = batch // groups
         grouped = h.view(members, groups, size, width)
-        mean = grouped.mean(2)
+        mean = grouped.sum(2).mul_(1 / size)  # Tensor.mean is twice as slow on a CPU
         normal = grouped - mean.unsqueeze(2)
-        variance = (normal * normal).mean(2)
+        variance = (normal * normal).sum(2).mul_(1 / size)
         inverse = torch.rsqrt(variance + eps.view(-1, 1, 1))
         normal *= inverse.unsqueeze(2)
         z = torch.addcmul(beta.view(members, 1, 1, width), normal, gamma.view(members, 1, 1, width))
@@ -42,13 +42,12 @@ class _BatchNormActivation(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         normal, inverse, gamma, out, z = ctx.saved_tensors
         members, groups, size, width = normal.shape
-        d_z = ctx.activation.derivative(z, out)
-        d_z *= gradients[0].view_as(normal)
+        d_z = ctx.activation.backward(gradients[0].view_as(normal), z, out)
         sum_d = d_z.sum(2)
         sum_dn = (d_z * normal).sum(2)
         # dL/dh = (gamma/sigma) (d_z - mean(d_z) - normal mean(d_z normal)): the derivative goes through both statistics
         d_h = torch.addcmul(d_z, normal, sum_dn.unsqueeze(2), value=-1 / size)
-        d_h -= sum_d.unsqueeze(2) / size
+        d_h.add_(sum_d.unsqueeze(2), alpha=-1 / size)
         d_h *= (inverse * gamma.view(members, 1, width)).unsqueeze(2)
         d_gamma = sum_dn.sum(1) if ctx.needs_input_grad[1] else None
         d_beta = sum_d.sum(1) if ctx.needs_input_grad[2] else None

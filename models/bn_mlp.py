@@ -113,8 +113,8 @@ class BNMLPStack(nn.Module):
                 h, self.gamma[layer], self.beta[layer], self.eps[:count], groups=groups, activation=self.activation
             )
             if update_running:
-                means.append(mean.mean(1))
-                variances.append(variance.mean(1))
+                means.append(mean.mean(1) if groups > 1 else mean.squeeze(1))
+                variances.append(variance.mean(1) if groups > 1 else variance.squeeze(1))
         if update_running:
             self._move_running(means, variances, statistics_batch_size)
         return torch.baddbmm(self.bias, _gather(x, finished), self.read_out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Int64
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from models.initialisation import DATA_ORDER, generator
+from train.lightning import pl
 
 
 def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[NDArray[np.int64], "steps B"]:

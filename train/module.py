@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
 from models.bn_mlp import BNMLPStack
+from train.lightning import pl
 from train.optimizers import make_optimizer
 
 

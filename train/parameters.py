@@ -17,6 +17,8 @@ from theory.activations import BUILT_IN
 from theory.errors import InputError
 from theory.user_code import is_user_code
 
+SEMANTICS = 1  # of a result: raised when the same parameters would mean a different training
+
 
 @dataclass(frozen=True)
 class Parameter:

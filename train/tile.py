@@ -10,27 +10,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from theory.errors import InputError
-from train import torchvision_ops
+import torch
+from torch import Tensor
 
-torchvision_ops.ensure()
+from models.activations import torch_activation
+from models.bn_mlp import BNMLPCell, BNMLPStack
+from train.batches import BlocksDataModule
+from train.data import Data, load
+from train.evaluation import Evaluation, evaluate
+from train.lightning import pl
+from train.module import StackModule
+from train.parameters import SEMANTICS, cells, normalise
+from train.planner import chunks
+from train.precision import exceeds_float32, resolve_dtype
+from train.provenance import provenance
 
-import pytorch_lightning as pl  # noqa: E402  (needs torchvision's operators)
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from models.activations import torch_activation  # noqa: E402
-from models.bn_mlp import BNMLPCell, BNMLPStack  # noqa: E402
-from train.batches import BlocksDataModule  # noqa: E402
-from train.data import Data, load  # noqa: E402
-from train.evaluation import Evaluation, evaluate  # noqa: E402
-from train.module import StackModule  # noqa: E402
-from train.parameters import cells, normalise  # noqa: E402
-from train.planner import chunks  # noqa: E402
-from train.precision import exceeds_float32, resolve_dtype  # noqa: E402
-from train.provenance import provenance  # noqa: E402
-
-SEMANTICS = 1  # raised when the same parameters would mean a different training
 HISTORY_POINTS = 20
 
 Progress = Callable[[dict[str, Any]], None]
@@ -206,6 +200,3 @@ def _device_name(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return device
-
-
-__all__ = ["SEMANTICS", "InputError", "resolve_dtype", "train_tile"]

@@ -1,0 +1,9 @@
+"""PyTorch Lightning, imported in the one place that first makes it importable beside a CPU-only torch."""
+
+from train import torchvision_ops
+
+torchvision_ops.ensure()
+
+import pytorch_lightning as pl  # noqa: E402
+
+__all__ = ["pl"]
