@@ -137,12 +137,12 @@ def _digits() -> Raw:
 def _npz(path: Path) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = [name for name in names if name not in file]
             if missing:
                 raise InputError(f"dataset: {path}: has no {', '.join(missing)}; expected {', '.join(names)}")
             x_train, y_train, x_test, y_test = (file[name] for name in names)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise InputError(f"dataset: {path}: cannot be read as .npz: {error}") from error
     for x, y, part in ((x_train, y_train, "train"), (x_test, y_test, "test")):
         if len(x) != len(y) or y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or len(y) < 3 or y.min() < 0:

@@ -1,0 +1,27 @@
+"""The order of the data: a permutation an epoch, of the cell's seed alone, and the tail dropped."""
+
+import numpy as np
+import torch
+
+from train.batches import BlocksDataModule, epoch_order
+
+
+def test_an_epoch_is_a_permutation_without_its_tail() -> None:
+    order = epoch_order(seed=3, epoch=0, samples=103, batch_size=10)
+    assert order.shape == (10, 10)
+    assert len(np.unique(order)) == 100
+    assert not np.array_equal(order, epoch_order(3, 1, 103, 10))
+    assert not np.array_equal(order, epoch_order(4, 0, 103, 10))
+
+
+def test_blocks_join_to_the_epochs_whatever_their_length() -> None:
+    def table(block: int, seeds: list[int]) -> torch.Tensor:
+        module = BlocksDataModule(seeds, samples=25, batch_size=6, steps=11, block=block)
+        return torch.cat(list(module.train_dataloader()))
+
+    whole = table(11, [0, 5])
+    assert whole.shape == (11, 2, 6)
+    assert torch.equal(table(3, [0, 5]), whole)
+    assert torch.equal(table(4, [5])[:, 0], whole[:, 1])
+    expected = np.concatenate([epoch_order(0, epoch, 25, 6) for epoch in range(3)])[:11]
+    np.testing.assert_array_equal(whole[:, 0].numpy(), expected)

@@ -1,0 +1,120 @@
+"""Data sets: standardised, subset by one fixed permutation, and clear about what is wrong with them."""
+
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from theory.errors import InputError
+from train.data import digest, load
+
+SHARED = os.environ.get("PHASEMAP_DATA_DIR", "")
+
+
+def settings(dataset: object, **more: Any) -> dict[str, Any]:
+    return {"dataset": str(dataset), "train_size": None, "test_size": None, "batch_size": 8, **more}
+
+
+def write_npz(path: Path, **changes: Any) -> Path:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.normal(3, 5, (40, 4)),
+        "y_train": np.arange(40) % 4,
+        "x_test": rng.normal(3, 5, (12, 4)),
+        "y_test": np.array([0] * 6 + [1, 1, 2, 2, 3, 3]),
+    }
+    arrays.update(changes)
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    return path
+
+
+def test_digits_are_embedded_and_standardised() -> None:
+    data = load(settings("digits"))
+    assert (len(data.x_train), len(data.x_test), data.classes, data.shape) == (1397, 400, 10, (8, 8))
+    assert data.x_train.mean(dtype=float) == pytest.approx(0, abs=1e-6)
+    assert data.x_train.std(dtype=float) == pytest.approx(1, rel=1e-6)
+    assert data.chance == max(np.bincount(data.y_test)) / 400
+
+
+def test_subset_is_fixed_and_part_of_the_whole() -> None:
+    few, more = load(settings("digits", train_size=100)), load(settings("digits", train_size=200))
+    np.testing.assert_array_equal(few.y_train, more.y_train[:100])
+    assert few.digest != more.digest
+    assert few.digest == digest(settings("digits", train_size=100))
+
+
+def test_npz(tmp_path: Path) -> None:
+    data = load(settings(write_npz(tmp_path / "own.npz")))
+    assert (data.name, data.classes, data.chance) == ("own", 4, 0.5)
+
+
+def test_colour_pictures_are_standardised_by_channel(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = (rng.random((50, 4, 4, 3)) * [10, 100, 255]).astype(np.uint8)
+    data = load(
+        settings(write_npz(tmp_path / "rgb.npz", x_train=pictures, y_train=np.arange(50) % 4, x_test=pictures[:12]))
+    )
+    by_channel = data.x_train.reshape(50, 16, 3)
+    np.testing.assert_allclose(by_channel.mean((0, 1), dtype=float), 0, atol=1e-6)
+    np.testing.assert_allclose(by_channel.std((0, 1), dtype=float), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"y_test": None}, "has no y_test"),
+        ({"y_train": np.arange(39)}, "y_train"),
+        ({"y_train": np.linspace(0, 1, 40)}, "y_train"),
+        ({"x_train": np.full((40, 4), np.nan)}, "finite"),
+        ({"x_train": np.ones((40, 4))}, "all equal"),
+        ({"x_test": np.ones((12, 5))}, "differ"),
+        ({"x_train": np.array([{}] * 40)}, "cannot be read"),
+    ],
+)
+def test_bad_npz(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    path = write_npz(tmp_path / "bad.npz", **changes)
+    with pytest.raises(InputError, match=words):
+        load(settings(path))
+
+
+def test_other_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load(settings(tmp_path / "none.npz"))
+    (tmp_path / "torn.npz").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(settings(tmp_path / "torn.npz"))
+    with pytest.raises(InputError, match="batch_size: 2000 is larger than the training set"):
+        load(settings("digits", batch_size=2000))
+    with pytest.raises(InputError, match="train_size: 5000 is more"):
+        load(settings("digits", train_size=5000))
+    monkeypatch.setenv("PHASEMAP_DATA_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"PHASEMAP_DATA_DIR .* no such folder"):
+        load(settings("mnist"))
+    monkeypatch.setenv("PHASEMAP_DATA_DIR", str(tmp_path))
+    with pytest.raises(InputError, match="CIFAR-10 cannot be had in"):
+        load(settings("cifar10"))
+
+
+def test_mnist_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    pictures = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
+    for stem, count in (("train", 30), ("t10k", 10)):
+        header = struct.pack(">4i", 0x803, count, 28, 28)
+        (raw / f"{stem}-images-idx3-ubyte").write_bytes(header + pictures[:count].tobytes())
+        labels = bytes(i % 10 for i in range(count))
+        (raw / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, count) + labels)
+    monkeypatch.setenv("PHASEMAP_DATA_DIR", str(tmp_path))
+    data = load(settings("mnist"))
+    assert (data.name, data.x_train.shape, len(data.x_test)) == ("MNIST", (30, 784), 10)
+    np.testing.assert_array_equal(data.y_train[:10], np.arange(10))
+
+
+@pytest.mark.skipif(not (Path(SHARED) / "MNIST").is_dir(), reason="PHASEMAP_DATA_DIR holds no MNIST")
+def test_real_mnist_from_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = load(settings("mnist"))
+    assert (len(data.x_train), len(data.x_test), data.chance) == (60000, 10000, 0.1135)

@@ -1,0 +1,90 @@
+"""The table of parameters: canonical values whatever the spelling, and every mistake at once."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theory.errors import InputError
+from train.parameters import STACKABLE, TABLE, cells, identity, normalise
+
+BASE: dict[str, Any] = {"lr": 0.01, "steps": 10}
+
+
+def messages(raw: dict[str, Any]) -> list[str]:
+    with pytest.raises(InputError) as caught:
+        normalise({**BASE, **raw})
+    return list(caught.value.messages)
+
+
+@given(
+    st.lists(st.integers(1, 200), min_size=1, max_size=5, unique=True),
+    st.lists(st.floats(1e-12, 1e3), min_size=1, max_size=4, unique=True),
+    st.booleans(),
+)
+def test_spelling_does_not_matter(depths: list[int], rates: list[float], train_bn: bool) -> None:
+    typed = normalise({**BASE, "depth": depths, "lr": rates, "train_bn": train_bn})
+    text = {"depth": json.dumps(depths), "lr": json.dumps([repr(r) for r in rates]), "train_bn": str(train_bn)}
+    assert normalise({**text, "steps": "1e1"}) == typed
+    assert normalise(typed) == typed
+    assert len(cells(typed)) == len(depths) * len(rates)
+
+
+def test_rate_per_sample_is_a_rate() -> None:
+    per_sample = normalise({"lr_per_sample": "1e-05", "steps": 10, "batch_size": 96})
+    assert per_sample == normalise({"lr": 0.00096, "steps": 10, "batch_size": 96})
+    assert per_sample["statistics_batch_size"] == 96
+
+
+def test_identity_leaves_out_the_picture() -> None:
+    plain = normalise(BASE)
+    assert identity(normalise({**BASE, "overlay": "none", "metric": "train_loss"})) == identity(plain)
+    assert identity(normalise({**BASE, "seed": 1})) != identity(plain)
+
+
+def test_cells_are_the_product_last_axis_fastest() -> None:
+    points = cells(normalise({**BASE, "seed": [0, 1], "depth": [3, 2]}))
+    assert [(p["depth"], p["seed"]) for p in points] == [(3, 0), (3, 1), (2, 0), (2, 1)]
+    assert all(not isinstance(value, list) for p in points for value in p.values())
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    found = messages({"dept": 3, "depth": 0, "batch_size": 2, "activation": "relo", "lr": "fast", "seed": [1, 1]})
+    assert len(found) == 6
+    for key, line in zip(("dept", "depth", "activation", "batch_size", "lr", "seed"), found, strict=True):
+        assert key in line
+    assert "did you mean depth?" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"depth": 2.5}, "depth: 2.5 is not a whole number"),
+        ({"depth": True}, "depth: True is not a whole number"),
+        ({"depth": []}, "depth: the list is empty"),
+        ({"depth": "[1, 2"}, "not a list"),
+        ({"width": [1, 2]}, "width: a list is not allowed here"),
+        ({"eps": -1}, "eps: -1.0: expected at least 0"),
+        ({"lr": float("nan")}, "not finite"),
+        ({"lr": "inf"}, "not finite"),
+        ({"width": None}, "width: null is not allowed"),
+        ({"lr": None}, "lr, lr_per_sample: give exactly one"),
+        ({"epochs": 3}, "epochs, steps: give exactly one"),
+        ({"batch_size": 10, "statistics_batch_size": 4}, "4 does not divide batch_size 10"),
+        ({"x_axis": "metric"}, "x_axis"),
+        ({"x_axis": "depth"}, "both are 'depth'"),
+        ({"dataset": "imagenet"}, "dataset: 'imagenet': expected one of digits"),
+        ({"momentum": 1}, "momentum: 1.0: expected in [0, 1)"),
+    ],
+)
+def test_bad_values(raw: dict[str, Any], words: str) -> None:
+    (line,) = messages(raw)
+    assert words in line
+    assert "\n" not in line
+
+
+def test_table_is_complete() -> None:
+    assert all(row.help for row in TABLE.values())
+    assert set(STACKABLE) >= {"depth", "seed", "lr", "gamma", "beta", "eps", "sigma_w"}

@@ -1,0 +1,173 @@
+"""One tile: stacked training is training one by one, outcomes are told apart, and the result says what was done."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+import train.tile
+from models.initialisation import HIDDEN, READ_OUT, normal_weights
+from theory.errors import InputError
+from train.batches import epoch_order
+from train.data import load
+from train.parameters import normalise
+from train.tile import train_tile
+
+SMALL: dict[str, Any] = {"width": 16, "batch_size": 32, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 15}
+
+
+def content(**parameters: Any) -> dict[str, Any]:
+    return dict(train_tile({**SMALL, **parameters})["content"])
+
+
+def capture_stacks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The stacks that training ends with, as the evaluation sees them."""
+    stacks: list[Any] = []
+    real = train.tile.evaluate
+
+    def spy(stack: Any, *arguments: Any, **options: Any) -> Any:
+        if stack not in stacks:
+            stacks.append(stack)
+        return real(stack, *arguments, **options)
+
+    monkeypatch.setattr(train.tile, "evaluate", spy)
+    return stacks
+
+
+def plain_training(parameters: dict[str, Any]) -> tuple[nn.Sequential, list[float]]:
+    """One cell trained in the ordinary way: torch.nn layers, torch.optim, no stack, no Lightning."""
+    p = normalise(parameters)
+    data = load(p)
+    layers: list[nn.Module] = []
+    fan_in = data.x_train.shape[1]
+    for layer in range(p["depth"]):
+        linear = nn.Linear(fan_in, p["width"], bias=False, dtype=torch.float64)
+        weight = normal_weights(p["seed"], HIDDEN, layer, fan_in, p["width"])
+        linear.weight = nn.Parameter(torch.from_numpy(weight).T.contiguous())
+        layers += [linear, nn.BatchNorm1d(p["width"], eps=p["eps"], dtype=torch.float64), nn.ReLU()]
+        nn.init.constant_(layers[-2].weight, p["gamma"])  # type: ignore[arg-type]
+        fan_in = p["width"]
+    head = nn.Linear(fan_in, data.classes, dtype=torch.float64)
+    weight = normal_weights(p["seed"], READ_OUT, 0, fan_in, data.classes)
+    head.weight = nn.Parameter(torch.from_numpy(weight).T.contiguous())
+    nn.init.zeros_(head.bias)
+    network = nn.Sequential(*layers, head)
+    optimizer = torch.optim.SGD(network.parameters(), p["lr"], momentum=p["momentum"])
+    per_epoch = len(data.x_train) // p["batch_size"]
+    losses = []
+    for step in range(p["steps"]):
+        rows = epoch_order(p["seed"], step // per_epoch, len(data.x_train), p["batch_size"])[step % per_epoch]
+        logits = network(torch.from_numpy(data.x_train[rows]).double())
+        loss = functional.cross_entropy(logits, torch.from_numpy(data.y_train[rows]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return network, losses
+
+
+def test_one_ragged_stack_finds_the_parameters_of_plain_single_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float64, depth ≤ 20, ≤ 20 steps: deep BN networks are chaotic, and rounding grows beyond that."""
+    axes = {"depth": [3, 12, 7], "seed": [0, 4], "lr": [0.05, 0.02]}
+    stacks = capture_stacks(monkeypatch)
+    result = content(**axes, dtype="float64", momentum=0.5)
+    (stack,) = stacks
+    order = stack.order.tolist()
+    for member, place in enumerate(order):
+        cell = result["cells"][place]
+        network, losses = plain_training(cell["parameters"])
+        close = {"rtol": 1e-9, "atol": 1e-11}
+        for layer in range(cell["parameters"]["depth"]):
+            torch.testing.assert_close(stack.weight[layer][member].T, network[3 * layer].weight, **close)
+            torch.testing.assert_close(stack.gamma[layer][member], network[3 * layer + 1].weight, **close)
+            torch.testing.assert_close(stack.beta[layer][member], network[3 * layer + 1].bias, **close)
+        torch.testing.assert_close(stack.read_out[member].T, network[-1].weight, **close)
+        np.testing.assert_allclose(cell["history"]["loss"], losses, rtol=1e-9)
+        data = load(cell["parameters"])
+        with torch.no_grad():
+            predicted = network.eval()(torch.from_numpy(data.x_test).double()).argmax(1).numpy()
+        assert cell["test_accuracy"] == pytest.approx(float(np.mean(predicted == data.y_test)))
+
+
+def test_chunks_change_no_bit(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    axes = {"depth": [30, 4, 11], "seed": [2, 0]}
+    together = content(**axes)
+    monkeypatch.setattr(train.tile, "chunks", lambda points, inputs: [[5, 0], [2], [1, 3, 4]])
+    assert content(**axes) == together
+    for place, cell in enumerate(together["cells"]):
+        if place % 2:
+            alone = content(depth=cell["parameters"]["depth"], seed=cell["seed"])
+            assert alone["cells"] == [cell]
+
+
+def test_a_diverged_member_leaves_its_neighbours_bitwise_alone(one_thread: None) -> None:
+    with_bad = content(depth=6, lr=[0.05, 1e30], seed=1)["cells"]
+    without = content(depth=6, lr=0.05, seed=1)["cells"]
+    assert with_bad[0] == without[0]
+    assert with_bad[1]["outcome"] == "diverged"
+    assert 1 <= with_bad[1]["diverged_at"] <= 15
+    assert with_bad[1]["test_accuracy"] is None
+    assert with_bad[1]["test_loss"] is None
+
+
+def test_dead_is_not_diverged() -> None:
+    """BN with gamma 0 and beta -1 before relu: every hidden activation is 0, the logits are the bias."""
+    result = content(gamma=[0.0, 1.0], beta=-1.0, train_bn=False, depth=3)
+    assert [cell["outcome"] for cell in result["cells"]] == ["dead", "finished"]
+    assert result["cells"][0]["diverged_at"] is None
+
+
+def test_frozen_and_trained_bn_differ() -> None:
+    assert content(train_bn=True)["cells"][0]["train_loss"] != content(train_bn=False)["cells"][0]["train_loss"]
+
+
+def test_training_learns_and_depth_hurts() -> None:
+    cells = content(depth=[3, 100], steps=120, width=32)["cells"]
+    assert cells[0]["test_accuracy"] > 0.8
+    assert cells[1]["test_accuracy"] < 0.4
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rmsprop_learns(dtype: str) -> None:
+    (cell,) = content(optimizer="rmsprop", lr=1e-3, depth=3, steps=100, dtype=dtype)["cells"]
+    assert cell["test_accuracy"] > 0.7
+
+
+def test_result_says_what_was_done() -> None:
+    progress: list[dict[str, Any]] = []
+    result = train_tile({**SMALL, "depth": [2, 5], "steps": 45}, progress=progress.append)
+    json.dumps(result, allow_nan=False)
+    cell = result["content"]["cells"][1]
+    assert cell["parameters"]["depth"] == 5
+    assert cell["sum_lr"] == pytest.approx(45 * 0.05)
+    assert cell["history"]["step"][-1] == 45
+    assert len(cell["history"]["step"]) == len(cell["history"]["loss"]) == 15
+    assert result["content"]["parameters"] == normalise({**SMALL, "depth": [2, 5], "steps": 45})
+    assert result["content"]["data"]["train_size"] == 200
+    assert result["provenance"]["device"] == "cpu"
+    assert progress[-1] == {"cells": 2, "steps": 90, "steps_done": 90}
+
+
+def test_epochs_drop_the_last_partial_batch() -> None:
+    assert content(steps=None, epochs=2)["cells"][0]["steps"] == 2 * (200 // 32)
+
+
+def test_statistics_of_more_samples_than_there_are_do_not_exist() -> None:
+    cell = content(batch_size=128, test_size=100)["cells"][0]
+    assert cell["test_accuracy_batch"] is None
+    assert cell["test_accuracy"] is not None
+
+
+def test_sub_batch_statistics_are_the_theorys_batch_size() -> None:
+    cells = content(batch_size=96, statistics_batch_size=8, depth=3)["cells"]
+    assert cells[0]["outcome"] == "finished"
+    assert cells[0]["train_loss"] != content(batch_size=96, depth=3)["cells"][0]["train_loss"]
+
+
+def test_bad_parameters_train_nothing() -> None:
+    with pytest.raises(InputError, match="depth"):
+        train_tile({**SMALL, "depth": 0})
