@@ -1,0 +1,32 @@
+# make demo   a phase map with the theory's line on it, from nothing to report.html
+# make test   the test suite
+# make check  lint, format and types
+# Needs Python >= 3.10 with venv, and make; everything else is installed into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# A CPU-only torch, unless there is an NVIDIA GPU to use the default CUDA build on.
+CONSTRAINT := $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-cpu.txt)
+
+.PHONY: demo test check install clean
+
+install: .venv/installed
+
+.venv/installed: pyproject.toml constraints-cpu.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) -e '.[dev]'
+	@touch $@
+
+demo: install
+	$(BIN)/phasemap run bn-fig3a --preset quick --out runs/demo
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv runs .pytest_cache .mypy_cache .ruff_cache *.egg-info
