@@ -1,0 +1,144 @@
+"""The V and W transforms of Defn C.1 (Deep Mean Field Theory): Gaussian second moments of φ(h) and of φ′(h).
+
+For (z, z′) jointly Gaussian with variances q and covariance λ, and the gap t = q − λ = ½E(z − z′)²:
+
+    Vφ(q) = E φ(z)²,   Vφ′(q) = E φ′(z)²,   Wφ(q, λ) = E φ(z)φ(z′),   Dφ(q, t) = Vφ(q) − Wφ(q, λ) = ½E(φ(z) − φ(z′))².
+
+D is what moves the squared distance s of two inputs; taken from V − W it would lose every digit as c = λ/q → 1, so each
+family below has its own formula for it. Three families need no quadrature per point:
+
+* degree 1 (relu, leaky-relu, abs, identity): arc-cosine kernel (Cho & Saul 2009);
+* mixtures of erf(z/(k√2)) over k (erf; tanh, see ``theory.transforms_tanh``): arcsine kernel;
+* sin: characteristic function.
+
+Everything else goes to ``theory.transforms_quadrature``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from scipy import special
+
+from theory.activations import Activation
+
+Array = Float[np.ndarray, "..."]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """All four transforms at the same points: arrays of one shape, that of the arguments broadcast together."""
+
+    v: Array
+    v_derivative: Array
+    w: Array
+    gap: Array
+
+
+@runtime_checkable
+class Transforms(Protocol):
+    """One activation's transforms, elementwise over arrays of one shape.
+
+    Shapes: ``variance`` [...] is q ≥ 0, ``gap`` [...] is t with 0 ≤ t ≤ 2q, ``covariance`` [...] is λ = q − t. Both t
+    and λ are given, because either can be known to more digits than the difference of the other two.
+    """
+
+    def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments: ...
+
+
+@dataclass(frozen=True)
+class DegreeOne:
+    """φ(z) = a·max(z, 0) + b·max(−z, 0). With cos θ = λ/q and j(θ) = sin θ − θ cos θ,
+
+    W = ½(a² + b²)λ + (a + b)²·q·j(θ)/2π and D = ½(a² + b²)t − (a + b)²·q·j(θ)/2π.
+    """
+
+    a: float
+    b: float
+
+    def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments:
+        half = (self.a**2 + self.b**2) / 2
+        delta = np.divide(gap, variance, out=np.zeros_like(variance), where=variance > 0)
+        theta = 2 * np.arcsin(np.sqrt(np.clip(delta / 2, 0, 1)))
+        # j(θ) = θ²·j₁(θ), the spherical Bessel function: no cancellation at small θ, where j(θ) ≈ θ³/3
+        bend = (self.a + self.b) ** 2 / (2 * np.pi) * variance * theta**2 * special.spherical_jn(1, theta)
+        return Moments(half * variance, np.full_like(variance, half), half * covariance + bend, half * gap - bend)
+
+
+@dataclass(frozen=True)
+class ErfMixture:
+    """φ(z) = Σ_i w_i·erf(z/(k_i·√2)): for one pair (i, j), with r² = (k_i² + q)(k_j² + q),
+
+    E erf·erf = (2/π)·arcsin(λ/r) and E erf′·erf′ = (2/π)/√(r² − q²) (its λ-derivative at λ = q: Price's theorem).
+    √(r² − λ²) is written without cancellation, and the difference of two arcsines as one arctangent, so that every
+    transform has full relative precision for 0 ≤ q ≤ 1e70 and any gap.
+
+    Attributes:
+        squares: k_i·k_j and k_i² + k_j² for the pairs i ≤ j, shape [2, pairs].
+        weights: w_i·w_j, doubled for i < j, shape [pairs].
+    """
+
+    squares: Float[np.ndarray, "2 pairs"]
+    weights: Float[np.ndarray, " pairs"]
+
+    @classmethod
+    def of(cls, scales: Float[np.ndarray, " nodes"], weights: Float[np.ndarray, " nodes"]) -> ErfMixture:
+        i, j = np.triu_indices(len(scales))
+        pairs = np.stack([(scales[i] * scales[j]) ** 2, scales[i] ** 2 + scales[j] ** 2])
+        return cls(pairs, weights[i] * weights[j] * np.where(i == j, 1.0, 2.0))
+
+    def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments:
+        q, t, lam = variance[..., None], gap[..., None], covariance[..., None]
+        product, total = self.squares
+        weights = self.weights * (2 / np.pi)
+        root_q = np.sqrt(product + q * total)  # √(r² − q²)
+        q2_minus_lam2 = t * (q + lam)
+        root_lam = np.sqrt(product + q * total + q2_minus_lam2)  # √(r² − λ²)
+        v = np.arctan2(q, root_q) @ weights
+        w = np.arctan2(lam, root_lam) @ weights
+        # arcsin(q/r) − arcsin(λ/r) as the angle with this sine and cosine (times r²); for λ < 0 V − W does not cancel
+        r2 = product + q * (total + q)
+        sine = r2 * q2_minus_lam2 / (q * root_lam + np.abs(lam) * root_q + np.finfo(float).tiny)
+        difference = np.arctan2(sine, root_q * root_lam + q * np.abs(lam)) @ weights
+        return Moments(v, (1 / root_q) @ weights, w, np.where(covariance >= 0, difference, v - w))
+
+
+@dataclass(frozen=True)
+class Sine:
+    """φ = sin: V = (1 − e^(−2q))/2, W = e^(−q)·sinh λ, D = ½(1 − e^(−t))(1 + e^(t − 2q))."""
+
+    def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments:
+        size = np.abs(covariance)
+        w = np.sign(covariance) * np.exp(size - variance) * -np.expm1(-2 * size) / 2
+        difference = -np.expm1(-gap) * (1 + np.exp(gap - 2 * variance)) / 2
+        return Moments(-np.expm1(-2 * variance) / 2, (1 + np.exp(-2 * variance)) / 2, w, difference)
+
+
+def transforms(activation: Activation) -> Transforms:
+    """The fastest exact transforms for ``activation``: a closed form where there is one, else quadrature to 1e-10."""
+    if activation.degree == 1:
+        return DegreeOne(float(activation.phi(1.0)), float(activation.phi(-1.0)))
+    if activation.label == "tanh":
+        from theory.transforms_tanh import tanh_mixture
+
+        return ErfMixture.of(*tanh_mixture())
+    if activation.label == "erf":
+        return ErfMixture.of(np.array([np.sqrt(0.5)]), np.array([1.0]))
+    if activation.label == "sin":
+        return Sine()
+    from theory.transforms_quadrature import Quadrature
+
+    return Quadrature(activation)
+
+
+def moments(activation: Activation, variance: float | Array, covariance: float | Array) -> Moments:
+    """V, V of φ′, W and D at variance q and covariance λ, scalars or arrays that broadcast together.
+
+    Source: Defn C.1, Deep Mean Field Theory. Accuracy 1e-10 relative, also at q ~ 1e6 and λ → q.
+    """
+    q, lam = np.broadcast_arrays(np.asarray(variance, dtype=float), np.asarray(covariance, dtype=float))
+    flat = transforms(activation)(q.ravel(), (q - lam).ravel(), lam.ravel())
+    return Moments(*(part.reshape(q.shape) for part in (flat.v, flat.v_derivative, flat.w, flat.gap)))
