@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
 
@@ -21,6 +23,139 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(theory_app, name="theory")
+
+# typer reads these at run time, and Python 3.10 has no `Path | None` that it understands in every version.
+Name = Annotated[str, typer.Argument(help="an experiment of `phasemap list`, or a YAML file of your own")]
+Preset = Annotated[str, typer.Option(help="smoke, quick or paper (the YAML as it is)")]
+Settings = Annotated[Optional[list[str]], typer.Option("--set", help="key=value: overrides a parameter; repeatable")]  # noqa: UP045
+Out = Annotated[Optional[Path], typer.Option(help="output folder")]  # noqa: UP045
+OutFile = Annotated[Optional[Path], typer.Option(help="output file")]  # noqa: UP045
+Sources = Annotated[list[str], typer.Argument(help="output folders, or wandb:ENTITY/PROJECT/SWEEP; several are merged")]
+Devices = Annotated[Optional[str], typer.Option(help="numbers of GPUs (0,1), or cpu; default: every GPU, else cpu")]  # noqa: UP045
+Wandb = Annotated[str, typer.Option("--wandb", help="auto (only within an agent), online, offline or disabled")]
+
+
+@app.command("list")
+def list_command() -> None:
+    """The experiments: figure, axes, presets, cost.
+
+    Example: phasemap list
+    """
+    from sweeps.listing import listing
+
+    print(listing())
+
+
+@app.command()
+def run(
+    name: Name,
+    preset: Preset = "paper",
+    out: Out = None,
+    workers: Annotated[Optional[int], typer.Option(help="worker processes; default: one per core or GPU")] = None,  # noqa: UP045
+    devices: Devices = None,
+    settings: Settings = None,
+    check: Annotated[bool, typer.Option("--check", help="only say cells, tiles and cost, and every mistake")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
+) -> int:
+    """Trains an experiment on this machine and draws its report; goes on where an earlier run was stopped.
+
+    Example: phasemap run bn-fig3a --preset quick --set dataset=mnist
+    """
+    from sweeps.run import run as run_experiment
+
+    return run_experiment(
+        name,
+        preset=preset,
+        out=out,
+        workers=workers,
+        device_list=devices,
+        settings=settings or (),
+        check=check,
+        quiet=quiet,
+    )
+
+
+@app.command()
+def status(source: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")]) -> None:
+    """Cells finished, diverged, dead, missing, failed and running, tile by tile.
+
+    Example: phasemap status runs/bn-fig3a-quick
+    """
+    from sweeps.status import of
+
+    print(of(source).text())
+
+
+@app.command()
+def report(sources: Sources, out: OutFile = None) -> None:
+    """Draws the report again; its path is the last line.
+
+    Example: phasemap report runs/bn-fig3a-quick --out report.html
+    """
+    from sweeps.reporting import draw
+
+    print(draw(sources, out=out))
+
+
+@app.command()
+def export(
+    sources: Sources, format: Annotated[str, typer.Option(help="csv or netcdf")] = "csv", out: OutFile = None
+) -> None:
+    """Writes one row per cell (CSV, to standard output by default) or the phase map (netCDF).
+
+    Example: phasemap export runs/bn-fig3a-quick --format csv > cells.csv
+    """
+    from sweeps.reporting import export as write
+
+    write(sources, format=format, out=out)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def train(
+    context: typer.Context,
+    out: Out = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, or cuda:0; default: a GPU if there is one")] = None,  # noqa: UP045
+    wandb: Wandb = "auto",
+) -> int:
+    """Trains one tile from --key value pairs or a JSON object: the program that W&B agents call.
+
+    Example: phasemap train --depth "[4, 8]" --width 64 --lr 0.01 --steps 200 --out runs/mine
+    """
+    from sweeps.train_command import train as train_tile
+
+    return train_tile(context.args, out=out, device=device, wandb_mode=wandb)
+
+
+@app.command()
+def sweep(
+    name: Name,
+    preset: Preset = "paper",
+    settings: Settings = None,
+    project: Annotated[Optional[str], typer.Option(help="W&B project; default: the YAML's")] = None,  # noqa: UP045
+    entity: Annotated[Optional[str], typer.Option(help="W&B entity; default: yours")] = None,  # noqa: UP045
+) -> None:
+    """Registers the W&B sweep of an experiment; the last line is ENTITY/PROJECT/SWEEP.
+
+    Example: phasemap sweep bn-fig3a --preset quick
+    """
+    from sweeps.wandb_sweep import register
+
+    print(register(name, preset=preset, settings=settings or (), project=project, entity=entity))
+
+
+@app.command()
+def agents(
+    sweep: Annotated[str, typer.Argument(help="ENTITY/PROJECT/SWEEP")],
+    devices: Devices = None,
+    restarts: Annotated[int, typer.Option(help="how often an agent that died is started again")] = 3,
+) -> int:
+    """Starts and watches one W&B agent per GPU; they and their runs end with this command.
+
+    Example: phasemap agents me/phasemap/abc123 --devices 0,1,2,3
+    """
+    from sweeps.wandb_agents import watch
+
+    return watch(sweep, devices=devices, restarts=restarts)
 
 
 def main(arguments: list[str] | None = None) -> None:

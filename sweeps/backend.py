@@ -1,0 +1,101 @@
+"""What the runner needs of whoever trains: one small seam, so that a run can be tested without training."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from sweeps.cost import DataSize
+from theory.errors import InputError
+
+Survey = dict[str, tuple[str, DataSize]]
+"""By data set as a tile asks for it (`data_name`): its digest and sizes."""
+
+
+class Backend(Protocol):
+    """Trains tiles. An instance is named by ``module:name``, so that worker processes find it."""
+
+    @property
+    def semantics(self) -> int:
+        """Version of the training: the same parameters mean the same training under the same version."""
+
+    def survey(self, tiles: Sequence[Mapping[str, Any]], data_dir: Path | None) -> Survey:
+        """The data sets of the tiles. Raises InputError for what cannot be trained on them."""
+
+    def dtype(self, tile: Mapping[str, Any], device: str) -> str:
+        """The dtype in which the tile will be trained."""
+
+    def train(
+        self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """Trains the tile; the result of docs/architecture.md."""
+
+
+def data_name(tile: Mapping[str, Any]) -> str:
+    """Which data a tile asks for."""
+    sizes = [str(tile[size]) if tile[size] else "all" for size in ("train_size", "test_size")]
+    return "/".join([tile["dataset"], *sizes])
+
+
+class TrainRoom:
+    """The backend of every real run: the room ``train``, imported when it is needed."""
+
+    @property
+    def semantics(self) -> int:
+        """``train.parameters.SEMANTICS``."""
+        from train.parameters import SEMANTICS
+
+        return SEMANTICS
+
+    def survey(self, tiles: Sequence[Mapping[str, Any]], data_dir: Path | None) -> Survey:
+        """Loads each data set once, with the largest batch size asked of it."""
+        from train.data import load
+
+        largest: dict[str, Mapping[str, Any]] = {}
+        for tile in tiles:
+            name = data_name(tile)
+            if name not in largest or tile["batch_size"] > largest[name]["batch_size"]:
+                largest[name] = tile
+        survey: Survey = {}
+        mistakes: list[str] = []
+        for name, tile in largest.items():
+            try:
+                data = load(tile, data_dir)
+            except InputError as error:
+                mistakes += [message for message in error.messages if message not in mistakes]
+            else:
+                size = DataSize(len(data.x_train), len(data.x_test), data.x_train.shape[1], data.classes)
+                survey[name] = (data.digest, size)
+        if mistakes:
+            raise InputError(*mistakes)
+        return survey
+
+    def dtype(self, tile: Mapping[str, Any], device: str) -> str:
+        """``train.precision.resolve_dtype``."""
+        from train.precision import resolve_dtype
+
+        return resolve_dtype(tile, device)
+
+    def train(
+        self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
+    ) -> dict[str, Any]:
+        """``train.tile.train_tile``; on a CPU with one thread, so that results do not depend on the machine."""
+        from train.tile import train_tile
+
+        if device == "cpu":
+            import torch
+
+            torch.set_num_threads(1)
+        return train_tile(tile, data_dir=data_dir, device=device, progress=progress)
+
+
+TRAIN_ROOM = TrainRoom()
+DEFAULT = "sweeps.backend:TRAIN_ROOM"
+
+
+def by_name(name: str) -> Backend:
+    """The backend called ``module:name``."""
+    module, _, attribute = name.partition(":")
+    return cast(Backend, getattr(importlib.import_module(module), attribute))

@@ -1,0 +1,58 @@
+"""Which devices this machine lends to a run, and how many workers fit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from theory.errors import InputError
+
+
+def parse(devices: str | None) -> list[str]:
+    """``--devices``: ``cpu``, GPU numbers (``0,1``), or None for every GPU there is, else the CPU.
+
+    Raises:
+        InputError: not of that form, or GPUs that this machine has not.
+    """
+    if devices is None:
+        return [f"cuda:{index}" for index in range(_gpus())] or ["cpu"]
+    entries = [entry.strip() for entry in devices.split(",") if entry.strip()]
+    if entries == ["cpu"]:
+        return entries
+    if not entries or not all(entry.isdigit() for entry in entries):
+        raise InputError(f"--devices {devices}: expected cpu, or numbers of GPUs such as 0,1")
+    there = _gpus()
+    absent = [entry for entry in entries if int(entry) >= there]
+    if absent:
+        raise InputError(f"--devices {devices}: there is no GPU {', '.join(absent)}; PyTorch sees {there} here")
+    return [f"cuda:{int(entry)}" for entry in entries]
+
+
+def assign(devices: list[str], workers: int | None) -> list[str]:
+    """The device of each worker, round robin. Without ``workers``: one per GPU, or one per CPU core.
+
+    Raises:
+        InputError: fewer than one worker.
+    """
+    if workers is not None and workers < 1:
+        raise InputError(f"--workers {workers}: expected at least 1")
+    count = workers or (cores() if devices == ["cpu"] else len(devices))
+    return [devices[index % len(devices)] for index in range(count)]
+
+
+def cores() -> int:
+    """CPU cores this process may use: affinity, and the quota of a container."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return max(1, min(available, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # no such file, or no quota ("max")
+        return available
+
+
+def _gpus() -> int:
+    if not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
+        return 0  # saves the seconds that importing torch takes
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -1,0 +1,80 @@
+"""``phasemap report`` and ``phasemap export``: results from any sources, as a report or a table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sweeps.sources import WANDB, Results, gather
+from sweeps.store.export import to_csv
+from theory.errors import InputError
+
+FORMATS = ("csv", "netcdf")
+
+
+def draw(sources: Sequence[str], *, out: Path | None) -> Path:
+    """Draws the report of all ``sources`` together; the path of ``report.html``.
+
+    ``out`` defaults to ``report.html`` in the first folder, or in ``runs/SWEEP`` for a W&B sweep.
+
+    Raises:
+        InputError: a source cannot be read, or there is nothing to draw.
+    """
+    from sweeps.phase_map import build
+    from sweeps.report import write
+
+    found = _gather(sources)
+    target = out or _home(sources[0]) / "report.html"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return write(
+        build(found.contents, found.expected_cells),
+        out=target,
+        figures_dir=target.parent / "figures",
+        contents=found.contents,
+        provenance=found.provenance,
+        experiment_yaml=found.experiment.text() if found.experiment else None,
+    )
+
+
+def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
+    """Writes the cells of all ``sources`` as CSV (to standard output without ``out``) or as the phase map in netCDF.
+
+    Raises:
+        InputError: a source cannot be read, an unknown format, or netCDF without ``out`` for a W&B sweep.
+    """
+    if format not in FORMATS:
+        raise InputError(f"--format {format}: expected one of {', '.join(FORMATS)}")
+    found = _gather(sources)
+    if format == "csv":
+        text = to_csv(found.contents)
+        if out is None:
+            sys.stdout.write(text)
+        else:
+            _writable(out)
+            out.write_text(text, encoding="utf-8")
+        return
+    from sweeps.phase_map import build
+
+    target = out or _home(sources[0]) / "phase_map.nc"
+    _writable(target)
+    build(found.contents, found.expected_cells).to_netcdf(target, engine="h5netcdf")
+    print(target)
+
+
+def _gather(sources: Sequence[str]) -> Results:
+    found = gather(sources)
+    for note in found.notes:
+        print(f"phasemap: warning: {note}", file=sys.stderr)
+    if not found.results:
+        raise InputError(f"{', '.join(sources)}: there are no results yet")
+    return found
+
+
+def _home(source: str) -> Path:
+    return Path("runs") / source.rpartition("/")[2] if source.startswith(WANDB) else Path(source)
+
+
+def _writable(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}")

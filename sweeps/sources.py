@@ -1,0 +1,106 @@
+"""Where results come from: output folders and W&B sweeps, merged without double counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeps.experiment import Experiment
+from sweeps.store.folder import Folder
+from sweeps.store.key import canonical
+from theory.errors import InputError
+
+WANDB = "wandb:"
+
+
+@dataclass
+class Results:
+    """Results of one or several sources.
+
+    Attributes:
+        results: ``{"content", "provenance"}`` by key, each tile once.
+        expected_cells: scalar parameters of every cell that the experiments ask for, or None where no source says so.
+        experiment: of the first source that has one.
+        notes: what was left out, and what was there more than once, a line each.
+    """
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    expected_cells: list[dict[str, Any]] | None = None
+    experiment: Experiment | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def contents(self) -> list[dict[str, Any]]:
+        """The results' contents, in the order of their keys, which does not depend on who trained what when."""
+        return [self.results[key]["content"] for key in sorted(self.results)]
+
+    @property
+    def provenance(self) -> list[dict[str, Any]]:
+        """The results' provenance, in the same order."""
+        return [self.results[key]["provenance"] for key in sorted(self.results)]
+
+    def add(self, key: str, result: dict[str, Any], source: str) -> None:
+        """Takes a result in, or notes that it is there already (and whether it says the same)."""
+        there = self.results.setdefault(key, result)
+        if there is not result:
+            same = canonical(there["content"]) == canonical(result["content"])
+            self.notes.append(
+                f"{source}: tile {key[:8]} again, "
+                + ("the same content" if same else "OTHER content: the first counts")
+            )
+
+    def expect(self, experiment: Experiment) -> None:
+        """Takes in what an experiment asks for; a cell that several ask for counts once."""
+        from train.parameters import cells
+
+        self.experiment = self.experiment or experiment
+        seen = {canonical(cell) for cell in self.expected_cells or []}
+        self.expected_cells = self.expected_cells or []
+        for tile in experiment.tiles():
+            for cell in cells(tile):
+                if (name := canonical(cell)) not in seen:
+                    seen.add(name)
+                    self.expected_cells.append(cell)
+
+
+def gather(sources: Sequence[str]) -> Results:
+    """The results of folders and ``wandb:ENTITY/PROJECT/SWEEP`` sources.
+
+    Raises:
+        InputError: one line for every source that cannot be read.
+    """
+    found = Results()
+    mistakes: list[str] = []
+    for source in sources:
+        try:
+            if source.startswith(WANDB):
+                from sweeps.wandb_source import gather_sweep
+
+                gather_sweep(source, found)
+            else:
+                _gather_folder(Path(source), found)
+        except InputError as error:
+            mistakes.extend(error.messages)
+    if mistakes:
+        raise InputError(*mistakes)
+    return found
+
+
+def _gather_folder(path: Path, found: Results) -> None:
+    from train.parameters import SEMANTICS
+
+    folder = Folder(path)
+    if not folder.exists():
+        raise InputError(f"{path}: there are no results of phasemap")
+    expected = None
+    semantics = SEMANTICS
+    if (path / "manifest.json").is_file():  # a folder of `phasemap train` has none
+        manifest = folder.manifest()
+        expected, semantics = manifest.keys, max(manifest.semantics, SEMANTICS)
+        found.expect(folder.experiment())
+    scan = folder.scan(semantics, expected)
+    found.notes += [f"{path}: {problem}" for problem in scan.problems]
+    for key, result in scan.results.items():
+        found.add(key, result, str(path))

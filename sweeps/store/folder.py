@@ -1,0 +1,258 @@
+"""An output folder: the experiment, the tiles' results, and who is at work on what.
+
+::
+
+    DIR/experiment.yaml     the experiment with every override in place, for people and for `wandb sweep`
+    DIR/manifest.json       what else decides the tiles' keys: data digest, dtype, semantics; and the keys, in order
+    DIR/tiles/KEY.json      one result per tile; there and valid means done
+    DIR/locks/KEY.lock      held, by flock, by the worker that trains the tile; a dead worker holds nothing
+    DIR/failed/KEY.json     the tile was given up in the last run; DIR/logs/KEY.log says why
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from sweeps.experiment import Experiment, from_text
+from sweeps.store.result import ResultError, read, write_text
+from theory.errors import InputError
+
+MANIFEST_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What, beside the experiment, decides the keys of its tiles.
+
+    Attributes:
+        data: digest of each data set, by ``dataset/train_size/test_size``.
+        dtypes, keys: of each tile, in the experiment's order.
+        rule: how ``dtype: auto`` was resolved, in words.
+    """
+
+    experiment: str
+    preset: str
+    semantics: int
+    data: dict[str, str]
+    rule: str
+    dtypes: list[str]
+    keys: list[str]
+    schema: int = MANIFEST_SCHEMA
+
+
+@dataclass
+class Scan:
+    """What lies in ``tiles/``.
+
+    Attributes:
+        results: valid results by key.
+        problems: files that are no usable results, and why.
+    """
+
+    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[ResultError] = field(default_factory=list)
+
+
+class Folder:
+    """The output folder at ``path``; nothing is made before it is needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tiles, self.locks, self.failed, self.logs = (path / n for n in ("tiles", "locks", "failed", "logs"))
+
+    def exists(self) -> bool:
+        """Whether there is anything of ours."""
+        return self.tiles.is_dir() or (self.path / "manifest.json").is_file()
+
+    def result_file(self, key: str) -> Path:
+        """Where the tile's result is, or will be."""
+        return self.tiles / f"{key}.json"
+
+    def log_file(self, key: str) -> Path:
+        """Where the tile's worker writes what it has to say."""
+        return self.logs / f"{key}.log"
+
+    def claim(self, experiment: Experiment, manifest: Manifest) -> None:
+        """Makes the folder, or checks that it is of the same experiment.
+
+        Raises:
+            InputError: the folder belongs to another experiment (one line per differing key), or holds other things.
+        """
+        if (self.path / "manifest.json").is_file():
+            mistakes = self._differences(experiment, manifest)
+            if mistakes:
+                raise InputError(*mistakes)
+            return
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"--out {self.path}: is a file, not a folder")
+        if self.path.is_dir() and not self.tiles.is_dir() and any(self.path.iterdir()):
+            raise InputError(f"--out {self.path}: is not empty and holds no experiment; give another folder")
+        try:
+            for folder in (self.tiles, self.locks, self.failed, self.logs):
+                folder.mkdir(parents=True, exist_ok=True)
+            write_text(self.path / "experiment.yaml", experiment.text())
+            write_text(self.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+        except OSError as error:
+            raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None
+
+    def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
+        there, there_manifest = self.experiment(), self.manifest()
+        ours, theirs = experiment.document["parameters"], there.document["parameters"]
+        where = f"--out {self.path}: holds another experiment"
+        mistakes = [
+            f"{where}: {name} is {_shown(theirs.get(name))} there and {_shown(ours.get(name))} here"
+            for name in dict.fromkeys([*theirs, *ours])
+            if theirs.get(name) != ours.get(name)
+        ]
+        if mistakes:
+            return mistakes
+        for what in ("semantics", "data", "dtypes", "keys"):
+            a, b = getattr(there_manifest, what), getattr(manifest, what)
+            if a != b:
+                return [f"{where}: the same parameters, but {what} differ: {_brief(a, b)}"]
+        return []
+
+    def experiment(self) -> Experiment:
+        """The experiment of the folder. Raises InputError if it cannot be read."""
+        manifest, path = self.manifest(), self.path / "experiment.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        return from_text(text, name=manifest.experiment, preset=manifest.preset, source=str(path))
+
+    def manifest(self) -> Manifest:
+        """The folder's manifest. Raises InputError if there is none or it is not of this version."""
+        path = self.path / "manifest.json"
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            schema = values["schema"]
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"{path}: is damaged; remove the folder or give another --out") from None
+        if schema != MANIFEST_SCHEMA:
+            raise InputError(f"{path}: schema {schema}; this program knows {MANIFEST_SCHEMA}")
+        try:
+            return Manifest(**values)
+        except TypeError:
+            raise InputError(f"{path}: is damaged; remove the folder or give another --out") from None
+
+    def scan(self, semantics: int, expected: Iterable[str] | None = None) -> Scan:
+        """Every file in ``tiles/``, read and checked; with ``expected`` keys, others are foreign.
+
+        ``semantics`` is the newest version of the training that this program knows.
+        """
+        scan = Scan()
+        wanted = None if expected is None else set(expected)
+        for path in sorted(self.tiles.iterdir()) if self.tiles.is_dir() else []:
+            if path.name.startswith("."):
+                continue  # a writer's temporary file
+            if path.suffix != ".json" or not path.is_file():
+                scan.problems.append(ResultError("foreign", path, "it is not named KEY.json"))
+                continue
+            try:
+                result = read(path, semantics=semantics)
+                if wanted is not None and path.stem not in wanted:
+                    raise ResultError("foreign", path, "no tile of this experiment has this key")
+            except ResultError as problem:
+                scan.problems.append(problem)
+            except OSError as error:
+                scan.problems.append(ResultError("damaged", path, str(error.strerror)))
+            else:
+                scan.results[path.stem] = result
+        return scan
+
+    def running(self) -> set[str]:
+        """Keys of the tiles that some process holds at this moment."""
+        held = set()
+        for path in self.locks.glob("*.lock") if self.locks.is_dir() else []:
+            with self.lock(path.stem) as mine:
+                if not mine:
+                    held.add(path.stem)
+        return held
+
+    @contextmanager
+    def lock(self, key: str) -> Iterator[bool]:
+        """Holds the tile's lock; gives False at once where another process has it. Removes it once the tile is done."""
+        path = self.locks / f"{key}.lock"
+        lock = FileLock(path)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            # With the result there, whoever gets a lock on the removed file or a new one finds the tile done.
+            if self.result_file(key).is_file():
+                path.unlink(missing_ok=True)
+            lock.release()
+
+    def remove_leftovers(self) -> None:
+        """Removes temporary files of writers that were killed (whoever writes holds the tile's lock)."""
+        for leftover in self.tiles.glob(".*.tmp"):
+            with self.lock(leftover.name.split(".")[1]) as mine:
+                if mine:
+                    leftover.unlink(missing_ok=True)
+
+    def mark_failed(self, key: str, attempts: int, reason: str) -> None:
+        """Says that the tile was given up; the reason becomes the log's last line."""
+        log = self.log_file(key)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"phasemap: given up after {attempts} attempts: {reason}\n")
+        hide_home(log)
+        document = {"attempts": attempts, "reason": reason, "log": f"logs/{key}.log"}
+        write_text(self.failed / f"{key}.json", json.dumps(document) + "\n")
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """The tiles that were given up, by key."""
+        found = {}
+        for path in sorted(self.failed.glob("*.json")) if self.failed.is_dir() else []:
+            try:
+                found[path.stem] = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, TypeError):
+                found[path.stem] = {"attempts": 0, "reason": "unreadable mark", "log": f"logs/{path.stem}.log"}
+        return found
+
+    def forgive(self, keys: Iterable[str]) -> None:
+        """Takes the marks of failed tiles away: starting again gives each another chance."""
+        for key in keys:
+            (self.failed / f"{key}.json").unlink(missing_ok=True)
+
+
+def hide_home(path: Path) -> None:
+    """Replaces the user's home folder in a log by ``~``; removes the log if it is empty."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home raises where there is no home)
+    if not text.strip():
+        path.unlink(missing_ok=True)
+    elif len(home) > 1 and home in text:
+        path.write_text(text.replace(home, "~"), encoding="utf-8")
+
+
+def _shown(entry: Any) -> str:
+    if entry is None:
+        return "not given"
+    kind, value = next(iter(entry.items()))
+    text = str(value)
+    return (text if len(text) < 60 else text[:57] + "…") + (" (a tile each)" if kind == "values" else "")
+
+
+def _brief(a: Any, b: Any) -> str:
+    if isinstance(a, Sequence) and isinstance(b, Sequence) and not isinstance(a, str) and len(a) == len(b):
+        a, b = next((x, y) for x, y in zip(a, b, strict=True) if x != y)
+    return f"{a} there and {b} here"

@@ -1,0 +1,101 @@
+"""One result file: written whole or not at all, and read only if it is exactly what was written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.store.key import canonical
+
+SCHEMA = 1
+"""Version of the file's layout. A reader refuses newer ones."""
+OUTCOMES = ("finished", "diverged", "dead")
+
+
+class ResultError(Exception):
+    """A file that is no usable result.
+
+    Attributes:
+        kind: ``damaged`` (truncated or altered), ``foreign`` (not a result, or of another tile) or ``newer``.
+    """
+
+    def __init__(self, kind: str, path: Path, reason: str) -> None:
+        super().__init__(f"{kind} result file {path.name}: {reason}")
+        self.kind, self.path, self.reason = kind, path, reason
+
+
+def _checksum(key: str, content: Any) -> str:
+    return hashlib.sha256(f"{key}{canonical(content)}".encode()).hexdigest()
+
+
+def write(path: Path, result: Mapping[str, Any]) -> None:
+    """Writes ``{"content", "provenance"}`` to ``path``, named by its key; a crash leaves the old file or the new one.
+
+    Raises:
+        OSError: the disk is full or cannot be written; nothing is left behind.
+        ValueError: the result holds NaN or infinity, which is not JSON.
+    """
+    stamp = {"schema": SCHEMA, "key": path.stem, "checksum": _checksum(path.stem, result["content"])}
+    document = {"content": result["content"], "provenance": {**result["provenance"], **stamp}}
+    write_text(path, json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all: temporary file beside it, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else the rename itself may be lost with the power
+    finally:
+        os.close(folder)
+
+
+def read(path: Path, *, semantics: int) -> dict[str, Any]:
+    """The result in ``path``; ``semantics`` is the newest version of the training that this program knows.
+
+    Raises:
+        ResultError: it is truncated, altered, newer than this program, of another tile, or no result at all.
+        FileNotFoundError: there is no such file.
+    """
+    return check(path, path.read_bytes(), semantics=semantics)
+
+
+def check(path: Path, data: bytes, *, semantics: int) -> dict[str, Any]:
+    """The result in ``data``, the bytes of ``path``. Raises ResultError."""
+    try:
+        document = json.loads(data.decode("utf-8"))
+    except ValueError:
+        kind = "damaged" if data.lstrip()[:1] in (b"{", b"") else "foreign"
+        raise ResultError(kind, path, "it is not whole JSON") from None
+    if not isinstance(document, dict) or not all(isinstance(document.get(k), dict) for k in ("content", "provenance")):
+        raise ResultError("foreign", path, "it has no content and provenance")
+    content, provenance = document["content"], document["provenance"]
+    for what, version, known in (
+        ("schema", provenance.get("schema"), SCHEMA),
+        ("semantics", content.get("semantics"), semantics),
+    ):
+        if not isinstance(version, int):
+            raise ResultError("foreign", path, f"it has no {what} version")
+        if version > known:
+            raise ResultError("newer", path, f"{what} {version}; this program knows up to {known}")
+    if provenance.get("key") != path.stem:
+        raise ResultError("foreign", path, f"it holds the result of tile {provenance.get('key')}")
+    if provenance.get("checksum") != _checksum(path.stem, content):
+        raise ResultError("damaged", path, "its content does not match its checksum")
+    return document

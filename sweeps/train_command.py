@@ -1,0 +1,114 @@
+"""``phasemap train``: one tile from flat parameters. The program that W&B agents call, and a tile by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps import backend as backends
+from sweeps.store.folder import Folder
+from sweeps.store.key import tile_key
+from sweeps.store.result import ResultError, read, write
+from sweeps.worker import summary
+from theory.errors import InputError
+
+
+def parse(arguments: Sequence[str]) -> dict[str, Any]:
+    """``--key value``, ``--key=value`` and JSON objects, in any mix, as raw parameters; a dash in a key is an underscore.
+
+    Raises:
+        InputError: one line for every argument that is none of these, and for every key given twice.
+    """
+    raw: dict[str, Any] = {}
+    mistakes: list[str] = []
+
+    def take(key: str, value: Any) -> None:
+        key = key.replace("-", "_")
+        if key in raw and raw[key] != value:
+            mistakes.append(f"{key}: given twice: {raw[key]!r} and {value!r}")
+        raw[key] = value
+
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if argument.lstrip().startswith("{"):
+            try:
+                document = json.loads(argument)
+            except ValueError as error:
+                mistakes.append(f"{argument[:40]!r}: not a JSON object: {error}")
+                continue
+            for key, value in document.items():
+                take(key, value)
+        elif not argument.startswith("--"):
+            mistakes.append(f"{argument!r}: expected --key value, --key=value or a JSON object")
+        elif "=" in argument:
+            key, _, value = argument[2:].partition("=")
+            take(key, value)
+        elif rest and not rest[0].startswith("--"):
+            take(argument[2:], rest.pop(0))
+        else:
+            mistakes.append(f"{argument}: has no value")
+    if mistakes:
+        raise InputError(*mistakes)
+    return raw
+
+
+def train(
+    arguments: Sequence[str],
+    *,
+    out: Path | None = None,
+    device: str | None = None,
+    wandb_mode: str = "auto",
+    backend_name: str = backends.DEFAULT,
+    data_dir: Path | None = None,
+) -> int:
+    """Trains one tile, writes its result to ``OUT/tiles/KEY.json`` and, if asked or within an agent, logs it to W&B.
+
+    A result that is there already is not trained again, but is logged. The result's path is the last line printed.
+
+    Raises:
+        InputError: one line for every mistake, before anything is trained.
+    """
+    from sweeps import devices, wandb_log
+    from train.parameters import normalise
+
+    parameters = normalise(parse(arguments))
+    backend = backends.by_name(backend_name)
+    at_work = devices.parse(device.removeprefix("cuda:") if device and device != "cuda" else device and "0")[0]
+    survey = backend.survey([parameters], data_dir)
+    digest, _ = survey[backends.data_name(parameters)]
+    dtype = backend.dtype(parameters, at_work)
+    key = tile_key(parameters, dtype=dtype, data_digest=digest, semantics=backend.semantics)
+    folder = Folder(out or Path("runs") / (parameters["experiment"] or "train"))
+    path = folder.result_file(key)
+    with wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
+        result = _there(path, backend.semantics)
+        if result is None:
+            result = backend.train(parameters, data_dir=data_dir, device=at_work, progress=log.progress)
+            try:
+                write(path, result)
+            except OSError as error:
+                print(f"phasemap: error: {path}: {error.strerror}", file=sys.stderr)
+                log.result(result)  # then at least W&B has it
+                return 1
+        log.result(result)
+    told = summary(result)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(told["outcomes"].items()))
+    span = "; test accuracy {:.2f}-{:.2f}".format(*told["accuracy"]) if told["accuracy"] else ""
+    print(f"{outcomes}{span}")
+    print(path)
+    return 0
+
+
+def _there(path: Path, semantics: int) -> dict[str, Any] | None:
+    """The tile's result, if it is there and valid; a damaged one is reported and trained again."""
+    try:
+        return read(path, semantics=semantics)
+    except FileNotFoundError:
+        return None
+    except ResultError as problem:
+        print(f"phasemap: warning: {problem}; it will be trained again", file=sys.stderr)
+        return None

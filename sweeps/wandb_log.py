@@ -1,0 +1,83 @@
+"""Logging a tile to W&B: its cells whole into the run's summary. Without W&B, or without being asked, nothing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal, cast
+
+from sweeps.store.key import canonical
+from sweeps.worker import summary
+from theory.errors import InputError
+
+MODES = ("auto", "online", "offline", "disabled")
+RESULT = "phasemap_result"
+"""Summary key of the whole result, as JSON text: numbers come back exactly as they were."""
+PROJECT = "phasemap"
+
+
+def resolve_mode(mode: str) -> Literal["online", "offline", "disabled"]:
+    """``auto``: what WANDB_MODE says; else online within an agent or a resumed run, else disabled.
+
+    Raises:
+        InputError: no such mode, or W&B is wanted and not installed.
+    """
+    if mode not in MODES:
+        raise InputError(f"--wandb {mode}: expected one of {', '.join(MODES)}")
+    if mode == "auto":
+        asked = os.environ.get("WANDB_MODE", "")
+        within_agent = bool(os.environ.get("WANDB_SWEEP_ID") or os.environ.get("WANDB_RUN_ID"))
+        mode = asked if asked in ("online", "offline") else "disabled" if asked or not within_agent else "online"
+    if mode != "disabled" and importlib.util.find_spec("wandb") is None:
+        raise InputError("--wandb: the package wandb is not installed here; pip install wandb, or --wandb disabled")
+    return cast(Literal["online", "offline", "disabled"], mode)
+
+
+class Log:
+    """What is said of one tile while it trains and when it is done. This one says it to nobody."""
+
+    def progress(self, state: dict[str, Any]) -> None:
+        """A sign of progress from the training."""
+
+    def result(self, result: Mapping[str, Any]) -> None:
+        """The tile's result."""
+
+
+class WandbLog(Log):
+    """Says it to a W&B run."""
+
+    def __init__(self, run: Any) -> None:
+        self.run = run
+
+    def progress(self, state: dict[str, Any]) -> None:
+        """The fraction of the steps that is done."""
+        self.run.log({"progress": state["steps_done"] / max(state["steps"], 1)})
+
+    def result(self, result: Mapping[str, Any]) -> None:
+        """The result whole, and per outcome and metric a number for W&B's own tables."""
+        told = summary(dict(result))
+        cells = result["content"]["cells"]
+        accuracies = [cell["test_accuracy"] for cell in cells if cell["test_accuracy"] is not None]
+        numbers = {f"cells_{outcome}": count for outcome, count in told["outcomes"].items()}
+        if accuracies:
+            numbers["test_accuracy"] = sum(accuracies) / len(accuracies)
+        self.run.summary.update({**numbers, RESULT: canonical(dict(result))})
+
+
+@contextmanager
+def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Log]:
+    """The log of a tile: a W&B run around its training if ``mode`` resolves to one."""
+    resolved = resolve_mode(mode)
+    if resolved == "disabled":
+        yield Log()
+        return
+    import wandb
+
+    project = os.environ.get("WANDB_PROJECT") or PROJECT
+    with wandb.init(
+        project=project, mode=resolved, config=dict(parameters), name=f"{parameters['experiment'] or 'tile'}-{key[:8]}"
+    ) as run:
+        run.config.update({"tile_key": key}, allow_val_change=True)
+        yield WandbLog(run)

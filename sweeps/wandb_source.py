@@ -1,0 +1,151 @@
+"""Results of a W&B sweep, read back from the summaries of its runs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from sweeps.experiment import Experiment, from_text
+from sweeps.store.key import tile_key
+from sweeps.wandb_log import RESULT
+from sweeps.wandb_sweep import parse_path, require_wandb
+from theory.errors import InputError
+
+if TYPE_CHECKING:
+    from sweeps.sources import Results
+    from sweeps.status import Status
+
+ALIVE = ("running", "pending", "preempting")
+LOST = ("failed", "crashed", "killed", "preempted", "finished")
+
+
+@dataclass(frozen=True)
+class SweepRun:
+    """One run: its tile's parameters (None where it never told them), state, and result if it has a valid one."""
+
+    id: str
+    state: str
+    parameters: dict[str, Any] | None
+    result: dict[str, Any] | None
+    problem: str | None
+    handle: Any
+
+
+def experiment_of(source: str, config: Any) -> Experiment:
+    """The experiment that a sweep was registered with. Raises InputError."""
+    text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
+    document = yaml.safe_load(text)
+    # The server may add keys of its own; what the experiment says is among these.
+    known = {key: document[key] for key in ("name", "description", "method", "parameters", "metric") if key in document}
+    name = str(document.get("name") or source.rpartition("/")[2])
+    return from_text(yaml.safe_dump(known, sort_keys=False), name=name, preset="of the sweep", source=source)
+
+
+def read_sweep(source: str) -> tuple[Experiment, list[SweepRun]]:
+    """The experiment and the runs of ``wandb:ENTITY/PROJECT/SWEEP``.
+
+    Raises:
+        InputError: W&B cannot be reached, there is no such sweep, or it is not one of ours.
+    """
+    entity, project, sweep = parse_path(source)
+    wandb = require_wandb()
+    try:
+        api = wandb.Api(timeout=60)
+        experiment = experiment_of(source, api.sweep(f"{entity}/{project}/{sweep}").config)
+        # Not lazy: one request brings 50 runs with their summaries.
+        runs = list(api.runs(f"{entity}/{project}", filters={"sweep": sweep}, lazy=False))
+    except (wandb.Error, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{source}: cannot be read: {reason}") from None
+    return experiment, list(_parsed(runs))
+
+
+def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
+    from train.parameters import SEMANTICS, TABLE, normalise
+
+    for run in sorted(runs, key=lambda run: str(run.id)):
+        config = {name: value for name, value in dict(run.config).items() if name in TABLE}
+        try:
+            parameters = normalise(config) if config else None
+        except InputError:
+            parameters = None
+        result, problem = None, None
+        text = run.summary.get(RESULT)
+        if text is not None:
+            try:
+                result = json.loads(text)
+                semantics = result["content"]["semantics"]
+                result["provenance"], parameters = dict(result["provenance"]), result["content"]["parameters"]
+                if semantics > SEMANTICS:
+                    result, problem = None, f"semantics {semantics}; this program knows up to {SEMANTICS}"
+            except (ValueError, KeyError, TypeError):
+                result, problem = None, "its result is damaged"
+        yield SweepRun(str(run.id), str(run.state), parameters, result, problem, run)
+
+
+def key_of(result: dict[str, Any]) -> str:
+    """The key under which the result would be stored."""
+    content = result["content"]
+    return tile_key(
+        content["parameters"],
+        dtype=content["dtype"],
+        data_digest=content["data"]["digest"],
+        semantics=content["semantics"],
+    )
+
+
+def gather_sweep(source: str, found: Results) -> None:
+    """Adds the results of a sweep to ``found``. Raises InputError if it cannot be read."""
+    experiment, runs = read_sweep(source)
+    found.expect(experiment)
+    for run in runs:
+        if run.problem:
+            found.notes.append(f"{source}: run {run.id}: {run.problem}")
+        elif run.result:
+            found.add(key_of(run.result), run.result, f"{source}: run {run.id}")
+
+
+def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
+    """Tile by tile: results, tiles that failed or are missing, and duplicates.
+
+    ``requeue`` deletes the runs of failed tiles, which is what makes W&B hand them out again.
+    """
+    from sweeps.cost import cell_count
+    from sweeps.status import Status, TileStatus, result_cells, tile_label
+    from train.parameters import identity
+
+    experiment, runs = read_sweep(source)
+    by_tile: dict[str, list[SweepRun]] = {}
+    status = Status(f"{experiment.name}: {source}")
+    for run in runs:
+        if run.parameters is None:
+            status.problems.append(f"run {run.id} ({run.state}): does not say its tile")
+        else:
+            by_tile.setdefault(repr(identity(run.parameters)), []).append(run)
+        if run.problem:
+            status.problems.append(f"run {run.id}: {run.problem}")
+    for tile in experiment.tiles():
+        label = tile_label(tile, experiment.tile_axes)
+        tried = by_tile.pop(repr(identity(tile)), [])
+        done = [run for run in tried if run.result]
+        alive = [run for run in tried if not run.result and run.state in ALIVE]
+        lost = [run for run in tried if not run.result and run.state in LOST]
+        notes = [f"{len(done)} runs, counted once"] if len(done) > 1 else []
+        if done and done[0].result:
+            cells = result_cells(done[0].result)
+        else:
+            state = "running" if alive else "failed" if lost else "missing"
+            cells = Counter({state: cell_count(tile)})
+            notes += [f"run {run.id} {run.state}" for run in lost]
+            if requeue and lost and not alive:
+                for run in lost:
+                    run.handle.delete()
+                notes.append("requeued")
+        status.tiles.append(TileStatus(label, cells, "; ".join(notes)))
+    status.problems += [f"run {run.id}: no tile of this sweep" for rest in by_tile.values() for run in rest]
+    return status

@@ -1,0 +1,167 @@
+"""A worker process: trains the tiles that its runner hands it, one at a time, and says how it goes.
+
+It reads one JSON line a tile from standard input and writes one JSON line an event to standard output. While a tile is
+trained, everything else that is printed goes to the tile's log. The worker holds the tile's lock, so the kernel gives
+the tile back when the worker dies; and the worker dies with its runner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sweeps import backend as backends
+from sweeps.store.folder import Folder, hide_home
+from sweeps.store.result import ResultError, read, write
+from theory.errors import InputError
+
+PROGRESS_INTERVAL = 0.2
+"""Seconds between two progress events."""
+BEAT_INTERVAL = 5.0
+"""Seconds between two signs of life."""
+
+
+class Worker:
+    """One worker of the run in ``folder``."""
+
+    def __init__(self, folder: Folder, backend: backends.Backend, *, device: str, data_dir: Path | None) -> None:
+        self.folder, self.backend, self.device, self.data_dir = folder, backend, device, data_dir
+        self.mouth = threading.Lock()
+        self.events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        self.last_progress = 0.0
+
+    def say(self, event: str, **details: Any) -> None:
+        """Sends one event to the runner."""
+        with self.mouth:
+            self.events.write(json.dumps({"event": event, **details}) + "\n")
+            self.events.flush()
+
+    def beat(self) -> None:
+        """Says for ever, now and then, that the process computes: what waits on itself uses no computing time."""
+        used = time.process_time()
+        while True:
+            time.sleep(BEAT_INTERVAL)
+            before, used = used, time.process_time()
+            if used - before > 0.01 * BEAT_INTERVAL:
+                self.say("beat")
+
+    def work(self, tile: dict[str, Any]) -> bool:
+        """One tile: `busy` if another process has it, `done` if it is there or was trained, `failed` with the reason.
+
+        Returns:
+            Whether this process is fit for another tile (after a failure it is not: a GPU may be left unusable).
+        """
+        key = tile["key"]
+        with self.folder.lock(key) as mine:
+            if not mine:
+                self.say("busy", key=key)
+                return True
+            path = self.folder.result_file(key)
+            with contextlib.suppress(FileNotFoundError, ResultError):
+                self.say("done", key=key, trained=False, **summary(read(path, semantics=self.backend.semantics)))
+                return True
+            self.say("start", key=key)
+            try:
+                with self._log(key):
+                    result = self.backend.train(
+                        tile["parameters"], data_dir=self.data_dir, device=self.device, progress=self._progress(key)
+                    )
+                    write(path, result)
+            except InputError as error:
+                self.say("failed", key=key, reason="; ".join(error.messages), final=True)
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                self.say("full" if full else "failed", key=key, reason=str(error.strerror or error), final=False)
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}".splitlines()[0]
+                self.say("failed", key=key, reason=reason, final=False)
+            else:
+                self.say("done", key=key, trained=True, **summary(result))
+                return True
+        return False
+
+    def _progress(self, key: str) -> Callable[[dict[str, Any]], None]:
+        def progress(state: dict[str, Any]) -> None:
+            now = time.monotonic()
+            if now - self.last_progress >= PROGRESS_INTERVAL:
+                self.last_progress = now
+                self.say("progress", key=key, done=state.get("steps_done", 0), of=state.get("steps", 0))
+
+        return progress
+
+    @contextlib.contextmanager
+    def _log(self, key: str) -> Iterator[None]:
+        """Sends whatever is printed, by Python or below it, to the tile's log; with the traceback if it fails."""
+        path = self.folder.log_file(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        saved = os.dup(1), os.dup(2)
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(target, 1)
+        os.dup2(target, 2)
+        os.close(target)
+        try:
+            yield
+        except BaseException:
+            traceback.print_exc()
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in enumerate(saved, start=1):
+                os.dup2(copy, number)
+                os.close(copy)
+            with contextlib.suppress(OSError):
+                hide_home(path)
+
+
+def summary(result: dict[str, Any]) -> dict[str, Any]:
+    """What the runner's progress says of a result: outcomes, and the range of the accuracy."""
+    cells = result["content"]["cells"]
+    accuracies = [cell["test_accuracy"] for cell in cells if cell["test_accuracy"] is not None]
+    span = [min(accuracies), max(accuracies)] if accuracies else None
+    return {"outcomes": dict(Counter(cell["outcome"] for cell in cells)), "accuracy": span}
+
+
+def die_with_parent() -> None:
+    """Has the kernel kill this process when its parent dies (Linux; elsewhere the end of standard input does it)."""
+    if sys.platform == "linux":
+        parent_death_signal = 1
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def _listen(tiles: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    """Puts what the runner sends into ``tiles``. When the runner is gone, so is the worker, whatever it is doing."""
+    for line in sys.stdin:
+        tiles.put(json.loads(line))
+    os._exit(0)
+
+
+def main(arguments: list[str]) -> None:
+    """``FOLDER DEVICE BACKEND DATA_DIR`` (an empty DATA_DIR for none)."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    folder, device, backend, data_dir = arguments
+    worker = Worker(
+        Folder(Path(folder)), backends.by_name(backend), device=device, data_dir=Path(data_dir) if data_dir else None
+    )
+    tiles: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(tiles,), daemon=True).start()
+    threading.Thread(target=worker.beat, daemon=True).start()
+    worker.say("ready")
+    while (tile := tiles.get()) and worker.work(tile):
+        pass
