@@ -75,7 +75,10 @@ def residual_recurrence(
     given = dict(
         zip(NAMES, (sigma_w, sigma_b, sigma_v, sigma_a, beta_w, beta_b, beta_v, beta_a, p0, gamma0), strict=True)
     )
-    values = _checked(given, depth, sigma_pi)
+    mistakes = check_parameters(given, depth, widths, sigma_pi)
+    if mistakes:
+        raise InputError(*mistakes)
+    values = {name: np.asarray(value, dtype=float) for name, value in given.items()}
     schedule = _schedule(widths, depth, values)
     grid = np.broadcast_shapes(*(value.shape for value in values.values()))
     points = grid or (1,)
@@ -141,7 +144,10 @@ def _variances(sigma: Array, beta: Array, depth: int, points: tuple[int, ...]) -
     return np.broadcast_to(sigma, points) ** 2 * layers ** -np.broadcast_to(beta, points)
 
 
-def _checked(given: Mapping[str, Values], depth: int, sigma_pi: float) -> dict[str, Array]:
+def check_parameters(
+    given: Mapping[str, Values], depth: int, widths: Widths | str | None = None, sigma_pi: float = 1.0
+) -> list[str]:
+    """One line for each mistake in the arguments of ``residual_recurrence``; an empty list if there is none."""
     values = {name: np.asarray(value, dtype=float) for name, value in given.items()}
     mistakes = [f"depth {depth}: expected an integer of at least 1"] if depth < 1 else []
     for name, value in values.items():
@@ -160,9 +166,12 @@ def _checked(given: Mapping[str, Values], depth: int, sigma_pi: float) -> dict[s
     except ValueError:
         shapes = ", ".join(f"{name} {value.shape}" for name, value in values.items() if value.ndim)
         mistakes.append(f"shapes do not broadcast: {shapes}")
-    if mistakes:
-        raise InputError(*mistakes)
-    return values
+    if not mistakes:
+        try:
+            _schedule(widths, depth, values)
+        except InputError as error:
+            mistakes += error.messages
+    return mistakes
 
 
 def _schedule(widths: Widths | str | None, depth: int, values: Mapping[str, Array]) -> Widths | None:

@@ -20,10 +20,10 @@ class ResidualTrace:
     """Mean field quantities of residual networks over l = 0, …, depth; every array has shape [*grid, depth + 1].
 
     Forward (Thm C.2): ``p`` = ⟨x²⟩, ``gamma`` = ⟨x·x′⟩/N, ``s`` = p − γ, ``e`` = γ/p; ``q`` = ⟨h²⟩,
-    ``lambda_`` = ⟨h·h′⟩/M, ``c`` = λ/q (NaN at l = 0, which has no h). Backward (Thm C.3), normalised to χ^(depth) = 1: ``chi``, and ``chi_w``,
-    ``chi_v``, ``chi_a``, ``chi_b``, ``chi_pi``, mean squares of the gradient by one activation or one parameter (NaN at
-    l = 0, and χ_π wherever there is no projection). Each has its logarithm, ``log_p`` and so on, which holds where the
-    float overflows to inf.
+    ``lambda_`` = ⟨h·h′⟩/M, ``c`` = λ/q (NaN at l = 0, which has no h). Backward (Thm C.3), normalised to
+    χ^(depth) = 1: ``chi``, and ``chi_w``, ``chi_v``, ``chi_a``, ``chi_b``, ``chi_pi``, mean squares of the gradient by
+    one activation or one parameter (NaN at l = 0, and χ_π wherever there is no projection). p, q, s and every χ have
+    their logarithms, ``log_p`` and so on, which hold where the float overflows to inf.
 
     The stored forward arrays are mantissas in units of 2^exponent.
     """

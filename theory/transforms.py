@@ -111,8 +111,8 @@ class Sine:
     """φ = sin: V = (1 − e^(−2q))/2, W = e^(−q)·sinh λ, D = ½(1 − e^(−t))(1 + e^(t − 2q))."""
 
     def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments:
-        size = np.abs(covariance)
-        w = np.sign(covariance) * np.exp(size - variance) * -np.expm1(-2 * size) / 2
+        below = np.where(covariance >= 0, gap, 2 * variance - gap)  # q − |λ| without rounding error
+        w = np.sign(covariance) * np.exp(-below) * -np.expm1(-2 * np.abs(covariance)) / 2
         difference = -np.expm1(-gap) * (1 + np.exp(gap - 2 * variance)) / 2
         return Moments(-np.expm1(-2 * variance) / 2, (1 + np.exp(-2 * variance)) / 2, w, difference)
 
