@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from sweeps import phase_map
+from sweeps.overlay import Prediction
 from train import parameters
 
 CHANCE = 0.1
@@ -105,3 +106,18 @@ def results(
 
 def a_map(*arguments: Any, **options: Any) -> xr.Dataset:
     return phase_map.build(*results(*arguments, **options), {})
+
+
+def a_prediction(built: xr.Dataset, xi: Callable[[float], float], factor: float = 16.0) -> Prediction:
+    """ξ as a function of the x axis, so that a test of agreement or of drawing needs no theory."""
+    x = built[built.attrs["x_axis"]].values
+    values = np.array([xi(float(value)) for value in x])
+    curve_x = np.linspace(float(x[0]), float(x[-1]), 50)
+    return Prediction(
+        values,
+        tuple("exploding" if np.isfinite(value) else "" for value in values),
+        tuple("" if np.isfinite(value) else "no fixed point" for value in values),
+        factor,
+        curve_x,
+        np.array([xi(float(value)) for value in curve_x]),
+    )

@@ -1,0 +1,100 @@
+"""The map's axes as a picture needs them: cell edges, positions of categories, scale, labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+LABELS = {
+    "depth": "depth (layers)",
+    "batch_size": "batch size B",
+    "statistics_batch_size": "samples per BN statistic B",
+    "gamma": "BN scale γ",
+    "beta": "BN shift β",
+    "eps": "ε of BN",
+    "sigma_w": "σ_w of the weights",
+    "lr": "learning rate",
+    "width": "width N",
+}
+MOST_TICKS = 12
+
+
+@dataclass(frozen=True)
+class MapAxis:
+    """One axis of a map.
+
+    Attributes:
+        name: its parameter. scale: ``linear``, ``log`` or ``categories``.
+        centres: position of each value (0, 1, … for categories). edges: between the cells, one more than centres.
+        ticks: the values as text.
+    """
+
+    name: str
+    scale: str
+    centres: Float[np.ndarray, " cells"]
+    edges: Float[np.ndarray, " cells+1"]
+    ticks: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The axis in words."""
+        return LABELS.get(self.name, self.name.replace("_", " "))
+
+
+def map_axis(phase_map: xr.Dataset, which: str) -> MapAxis:
+    """``which`` is ``x`` or ``y``. A log scale needs positive values, and is linear otherwise."""
+    name = phase_map.attrs[f"{which}_axis"]
+    values = phase_map[name].values
+    if not np.issubdtype(values.dtype, np.number):
+        centres = np.arange(len(values), dtype=float)
+        return MapAxis(name, "categories", centres, _edges(centres), tuple(str(value) for value in values))
+    centres = values.astype(float)
+    scale = "log" if phase_map.attrs[f"{which}_scale"] == "log" and centres.min() > 0 else "linear"
+    edges = np.exp(_edges(np.log(centres))) if scale == "log" else _edges(centres)
+    return MapAxis(name, scale, centres, edges, tuple(number(value) for value in values))
+
+
+def _edges(centres: Float[np.ndarray, " cells"]) -> Float[np.ndarray, " cells+1"]:
+    """Midpoints between neighbours; the outer cells reach as far out as in. A single cell is one unit wide."""
+    if centres.size == 1:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])
+
+
+def number(value: Any) -> str:
+    """A grid value as a person writes it."""
+    return f"{float(value):.6g}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def dress(ax: Axes, x: MapAxis, y: MapAxis) -> None:
+    """Scales, limits, ticks at the cells, labels."""
+    for axis, one, set_scale, set_limits in (
+        (ax.xaxis, x, ax.set_xscale, ax.set_xlim),
+        (ax.yaxis, y, ax.set_yscale, ax.set_ylim),
+    ):
+        set_scale("log" if one.scale == "log" else "linear")
+        set_limits(float(one.edges[0]), float(one.edges[-1]))
+        shown = _some(one)
+        text = {float(one.centres[i]): one.ticks[i] for i in shown}
+        axis.set_major_locator(FixedLocator([float(one.centres[i]) for i in shown]))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _, text=text: text.get(value, "")))
+        axis.set_label_text(one.label)
+
+
+def _some(axis: MapAxis) -> list[int]:
+    """Indices of the cells that get a tick: those far enough from the tick before, at most about MOST_TICKS."""
+    position = np.log(axis.centres) if axis.scale == "log" else axis.centres
+    span = float(np.ptp(position)) or 1.0
+    shown = [0]
+    for i in range(1, len(position)):
+        if position[i] - position[shown[-1]] >= span / MOST_TICKS * 0.999:
+            shown.append(i)
+    return shown

@@ -1,0 +1,155 @@
+"""The interval of κ: resampling over seeds and columns, corrected for few of either.
+
+Three independent sources move the mean over columns of r = ln(frontier/ξ):
+
+1. columns: their scatter s²/n, which holds the noise of a seed in one column too;
+2. the threshold: all columns share it, and the map's best is one noisy cell; d(mean r)/d(threshold) times its error;
+3. what a seed does to all columns alike (same initial weights, same order of the data): the crossed bootstrap over
+   seeds, less the bootstrap that draws seeds anew in every column, which (1) already holds (two-way clustering,
+   Cameron, Gelbach and Miller 2011, J. Bus. Econ. Stat. 29).
+
+The interval is t-like with Satterthwaite's degrees of freedom. The largest of many noisy means lies above the largest
+true mean, so that the literal threshold is high and κ low by some per cent where seeds are noisy; the interval is
+therefore centred on κ at a threshold whose best cell is chosen by all seeds but one and scored by that one. It is
+widened, where needed, to contain κ itself. The coverage is tested on maps with a known frontier.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import stats
+
+from sweeps.frontier import INSIDE, LEFT, MISSING, crossings, seed_means
+
+DRAWS = 400
+_STEP = 0.1
+"""Of the distance from chance to the threshold: to either side for the derivative."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided interval.
+
+    Attributes:
+        low, high: its ends. level: its nominal coverage.
+        centre: κ at the threshold that held-out seeds give. degrees: Satterthwaite's degrees of freedom.
+    """
+
+    low: float
+    high: float
+    level: float
+    centre: float
+    degrees: float
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What stays fixed while seeds are resampled."""
+
+    depths: Float[np.ndarray, " depths"]
+    accuracy: Float[np.ndarray, "depths columns seeds"]
+    xi: Float[np.ndarray, " columns"]
+
+    def log_ratios(
+        self, threshold: float, weights: Float[np.ndarray, "draws once_or_columns seeds"]
+    ) -> Float[np.ndarray, "draws columns"]:
+        """ln(frontier/ξ); a column that is censored in a draw counts at the grid's end, NaN where nothing was run."""
+        run = np.isfinite(self.accuracy)
+        w = weights[:, None]
+        count = (w * run).sum(axis=-1)
+        mean = (w * np.where(run, self.accuracy, 0.0)).sum(axis=-1) / np.where(count > 0, count, 1)
+        mean = np.where(count > 0, mean, np.nan)
+        depth, code = crossings(self.depths, mean, count.astype(int), np.full(len(weights), threshold))
+        edge = np.where(code == LEFT, self.depths[0], self.depths[-1])
+        depth = np.where(code == INSIDE, depth, np.where(code == MISSING, np.nan, edge))
+        return np.log(depth / self.xi)
+
+
+def held_out_best(accuracy: Float[np.ndarray, "depths columns seeds"]) -> tuple[float, float]:
+    """(mean accuracy of the best cell, its variance), each seed scoring the cell that the other seeds choose.
+
+    The variance of one seed is pooled over the cells that are nearly as good as the best. With one seed nothing can be
+    held out: (its largest accuracy, 0).
+    """
+    scores = []
+    for seed in range(accuracy.shape[-1]):
+        others, _ = seed_means(np.delete(accuracy, seed, axis=-1))
+        usable = np.isfinite(others) & np.isfinite(accuracy[..., seed])
+        if usable.any():
+            scores.append(accuracy[..., seed].flat[np.argmax(np.where(usable, others, -np.inf))])
+    mean, count = seed_means(accuracy)
+    if not scores:
+        return float(np.nanmax(mean)), 0.0
+    best = float(np.mean(scores))
+    top = (count > 1) & (
+        np.nan_to_num(mean, nan=-np.inf) >= np.nanmax(mean) - 0.25 * (np.nanmax(mean) - np.nanmin(mean))
+    )
+    squares = np.nansum((accuracy[top] - mean[top][:, None]) ** 2)
+    return best, float(squares / np.sum(count[top] - 1) / len(scores))
+
+
+def kappa_interval(
+    depths: Float[np.ndarray, " depths"],
+    accuracy: Float[np.ndarray, "depths columns seeds"],
+    xi: Float[np.ndarray, " columns"],
+    used: Bool[np.ndarray, " columns"],
+    chance: float,
+    log_kappa: float,
+    level: float = 0.95,
+) -> Interval | None:
+    """The interval of κ over seeds and columns.
+
+    Args:
+        depths: increasing. accuracy: of the whole map, NaN where missing. xi: predicted depth scale of each column.
+        used: the columns that κ is the mean over (uncensored, with a prediction), at least two.
+        chance: majority-class rate. log_kappa: ln κ of the map; the interval contains it.
+
+    Returns:
+        None where held-out seeds leave nothing above chance.
+    """
+    columns = _Columns(depths, accuracy[:, used], xi[used])
+    seeds, n = accuracy.shape[-1], int(used.sum())
+    best, best_variance = held_out_best(accuracy)
+    threshold = (chance + best) / 2
+    if threshold <= chance:
+        return None
+    once = np.ones((1, 1, seeds))
+    ratio = columns.log_ratios(threshold, once)[0]
+    step = _STEP * (threshold - chance)
+    slope = (columns.log_ratios(threshold + step, once) - columns.log_ratios(threshold - step, once))[0].mean() / (
+        2 * step
+    )
+
+    by_column = float(ratio.var(ddof=1)) / n
+    by_threshold = float(slope) ** 2 * best_variance / 4
+    by_seed = _shared_by_seeds(columns, threshold, ratio) if seeds > 1 else 0.0
+    variance = by_column + by_threshold + by_seed
+    if variance == 0:
+        return Interval(float(np.exp(log_kappa)), float(np.exp(log_kappa)), level, float(np.exp(ratio.mean())), np.inf)
+    # the threshold's variance is pooled over many cells: its degrees of freedom do not matter
+    spent = by_column**2 / (n - 1) + (by_seed**2 / (seeds - 1) if seeds > 1 else 0.0)
+    degrees = variance**2 / spent if spent > 0 else np.inf
+    half = float(stats.t.ppf((1 + level) / 2, degrees)) * np.sqrt(variance)
+    centre = float(ratio.mean())
+    low, high = min(centre - half, log_kappa), max(centre + half, log_kappa)
+    return Interval(float(np.exp(low)), float(np.exp(high)), level, float(np.exp(centre)), float(degrees))
+
+
+def _shared_by_seeds(columns: _Columns, threshold: float, ratio: Float[np.ndarray, " columns"]) -> float:
+    """Variance of the mean log-ratio that comes from effects of a seed on all columns alike; not negative."""
+    seeds, n = columns.accuracy.shape[-1], ratio.size
+    rng = np.random.default_rng(0)
+    even = np.full(seeds, 1 / seeds)
+    crossed = rng.multinomial(seeds, even, size=(DRAWS, 1)).astype(float)
+    apart = rng.multinomial(seeds, even, size=(DRAWS, n)).astype(float)
+
+    def deviations(weights: Float[np.ndarray, "draws once_or_columns seeds"]) -> Float[np.ndarray, "draws columns"]:
+        return np.nan_to_num(columns.log_ratios(threshold, weights) - ratio)
+
+    together = deviations(crossed).mean(axis=1).var(ddof=1)
+    separately = deviations(apart).var(axis=0, ddof=1).sum() / n**2
+    # a bootstrap over S seeds has (S - 1)/S of the variance
+    return max(0.0, float(together - separately) * seeds / (seeds - 1))

@@ -1,0 +1,65 @@
+"""What one square of the map shows: the seeds of a cell summarised to a mean, a spread and a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float, Int, Shaped
+
+from sweeps.frontier import ACCURACIES, accuracies
+from sweeps.phase_map import OUTCOMES
+
+
+@dataclass(frozen=True)
+class Cells:
+    """All arrays over (y axis, x axis).
+
+    Attributes:
+        mean: over the seeds; for accuracies diverged and dead seeds count as chance, for losses they are left out. NaN
+            unless the state is ``finished`` and the number exists.
+        sd: sample standard deviation over the same seeds; NaN with fewer than two.
+        state: ``finished`` if at least one seed finished, ``missing`` if none was run, else the more frequent failure.
+        counts: seeds per outcome, in the order of ``phase_map.OUTCOMES``.
+    """
+
+    mean: Float[np.ndarray, "y x"]
+    sd: Float[np.ndarray, "y x"]
+    state: Shaped[np.ndarray, "y x"]
+    counts: Int[np.ndarray, "4 y x"]
+
+    @property
+    def partly_failed(self) -> Shaped[np.ndarray, "y x"]:
+        """Cells with both finished and diverged or dead seeds."""
+        finished, diverged, dead, _ = self.counts
+        return (finished > 0) & (diverged + dead > 0)
+
+
+def summarise(phase_map: xr.Dataset, metric: str) -> Cells:
+    """The squares of the map for one metric."""
+    outcome = phase_map["outcome"].values
+    counts = np.stack([(outcome == name).sum(axis=2) for name in OUTCOMES])
+    finished, diverged, dead, _ = counts
+    failed = np.where(diverged >= dead, "diverged", "dead")
+    state = np.where(finished > 0, "finished", np.where(diverged + dead > 0, failed, "missing"))
+    if metric in ACCURACIES:
+        values = accuracies(phase_map, metric)
+    else:
+        values = np.where(outcome == "finished", phase_map[metric].values.astype(float), np.nan)
+    n = np.isfinite(values).sum(axis=2)
+    mean = np.nansum(values, axis=2) / np.maximum(n, 1)
+    squares = np.nansum((values - mean[..., None]) ** 2, axis=2)
+    shown = (state == "finished") & (n > 0)
+    return Cells(
+        np.where(shown, mean, np.nan),
+        np.where(shown & (n > 1), np.sqrt(squares / np.maximum(n - 1, 1)), np.nan),
+        state,
+        counts,
+    )
+
+
+def outcome_counts(phase_map: xr.Dataset) -> dict[str, int]:
+    """Cells (with seeds) per outcome, all four named."""
+    outcome = phase_map["outcome"].values
+    return {name: int((outcome == name).sum()) for name in OUTCOMES}
