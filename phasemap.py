@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -76,14 +77,19 @@ def run(
 
 
 @app.command()
-def status(source: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")]) -> None:
+def status(
+    source: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")],
+    requeue: Annotated[
+        bool, typer.Option("--requeue", help="free the failed tiles (of W&B: delete their runs)")
+    ] = False,
+) -> None:
     """Cells finished, diverged, dead, missing, failed and running, tile by tile.
 
     Example: phasemap status runs/bn-fig3a-quick
     """
     from sweeps.status import of
 
-    print(of(source).text())
+    print(of(source, requeue=requeue).text())
 
 
 @app.command()
@@ -147,7 +153,8 @@ def sweep(
 def agents(
     sweep: Annotated[str, typer.Argument(help="ENTITY/PROJECT/SWEEP")],
     devices: Devices = None,
-    restarts: Annotated[int, typer.Option(help="how often an agent that died is started again")] = 3,
+    restarts: Annotated[int, typer.Option(help="how often a sick agent is started again")] = 3,
+    count: Annotated[Optional[int], typer.Option(help="tiles per agent; default: as long as there are any")] = None,  # noqa: UP045
 ) -> int:
     """Starts and watches one W&B agent per GPU; they and their runs end with this command.
 
@@ -155,7 +162,7 @@ def agents(
     """
     from sweeps.wandb_agents import watch
 
-    return watch(sweep, devices=devices, restarts=restarts)
+    return watch(sweep, devices=devices, restarts=restarts, count=count)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -175,6 +182,9 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except BrokenPipeError:  # the reader (`| head`) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, runtime_checkable
 
 from sweeps.cost import DataSize
 from theory.errors import InputError
@@ -14,6 +14,7 @@ Survey = dict[str, tuple[str, DataSize]]
 """By data set as a tile asks for it (`data_name`): its digest and sizes."""
 
 
+@runtime_checkable
 class Backend(Protocol):
     """Trains tiles. An instance is named by ``module:name``, so that worker processes find it."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from theory.errors import InputError
 
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
 
 def parse(devices: str | None) -> list[str]:
     """``--devices``: ``cpu``, GPU numbers (``0,1``), or None for every GPU there is, else the CPU.
@@ -38,6 +40,18 @@ def assign(devices: list[str], workers: int | None) -> list[str]:
         raise InputError(f"--workers {workers}: expected at least 1")
     count = workers or (cores() if devices == ["cpu"] else len(devices))
     return [devices[index % len(devices)] for index in range(count)]
+
+
+def environment(device: str) -> dict[str, str]:
+    """The environment of a process that works on ``device``: sees no other GPU; one thread on a CPU."""
+    values = dict(os.environ)
+    kind, _, index = device.partition(":")
+    if kind == "cpu":
+        values.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    else:
+        visible = [entry for entry in values.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry]
+        values["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if int(index) < len(visible) else index
+    return values
 
 
 def cores() -> int:

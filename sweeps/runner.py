@@ -23,6 +23,7 @@ from typing import Any
 
 from sweeps import backend as backends
 from sweeps.cost import cell_count
+from sweeps.devices import environment
 from sweeps.progress import Progress, Tally
 from sweeps.store.folder import Folder
 
@@ -72,20 +73,14 @@ class WorkerProcess:
     def __init__(self, folder: Folder, device: str, backend: str, data_dir: Path | None) -> None:
         # `python -m` would put the current folder first on the path, where the user may have a `models` of their own.
         code = f"import sys; sys.path[:] = {sys.path!r}; from sweeps.worker import main; main(sys.argv[1:])"
-        kind, _, index = device.partition(":")
-        environment = dict(os.environ)
-        if kind == "cpu":
-            environment.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
-        elif index:
-            visible = [entry for entry in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry]
-            environment["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if int(index) < len(visible) else index
+        kind = device.partition(":")[0]
         self.device = device
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, str(folder.path), kind, backend, str(data_dir or "")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment,
+            env=environment(device),
         )
         assert self.process.stdout
         assert self.process.stderr

@@ -68,12 +68,19 @@ def result_cells(result: Mapping[str, Any]) -> Counter[str]:
     return Counter(cell["outcome"] for cell in result["content"]["cells"])
 
 
-def of(source: str) -> Status:
-    """The status of an output folder or of ``wandb:ENTITY/PROJECT/SWEEP``. Raises InputError if there is none."""
+def of(source: str, *, requeue: bool = False) -> Status:
+    """The status of an output folder or of ``wandb:ENTITY/PROJECT/SWEEP``; ``requeue`` frees what has failed.
+
+    Raises:
+        InputError: there is no such thing.
+    """
     if source.startswith(WANDB):
         from sweeps.wandb_source import status_of_sweep
 
-        return status_of_sweep(source)
+        return status_of_sweep(source, requeue=requeue)
+    if requeue:
+        folder = Folder(Path(source))
+        folder.forgive(folder.failures())
     return of_folder(Path(source))
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,12 @@ from sweeps import backend as backends
 from sweeps.store.folder import Folder
 from sweeps.store.key import tile_key
 from sweeps.store.result import ResultError, read, write
-from sweeps.worker import summary
+from sweeps.worker import die_with_parent, summary
 from theory.errors import InputError
 
 
 def parse(arguments: Sequence[str]) -> dict[str, Any]:
-    """``--key value``, ``--key=value`` and JSON objects, in any mix, as raw parameters; a dash in a key is an underscore.
+    """``--key value``, ``--key=value`` and JSON objects, in any mix, as raw parameters; dashes in keys are underscores.
 
     Raises:
         InputError: one line for every argument that is none of these, and for every key given twice.
@@ -69,6 +73,9 @@ def train(
 
     A result that is there already is not trained again, but is logged. The result's path is the last line printed.
 
+    Returns:
+        0: done; 1: the result could not be written, or W&B did not get it.
+
     Raises:
         InputError: one line for every mistake, before anything is trained.
     """
@@ -84,7 +91,7 @@ def train(
     key = tile_key(parameters, dtype=dtype, data_digest=digest, semantics=backend.semantics)
     folder = Folder(out or Path("runs") / (parameters["experiment"] or "train"))
     path = folder.result_file(key)
-    with wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
+    with _ended_by_signals(), wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
         result = _there(path, backend.semantics)
         if result is None:
             result = backend.train(parameters, data_dir=data_dir, device=at_work, progress=log.progress)
@@ -100,7 +107,27 @@ def train(
     span = "; test accuracy {:.2f}-{:.2f}".format(*told["accuracy"]) if told["accuracy"] else ""
     print(f"{outcomes}{span}")
     print(path)
-    return 0
+    return 1 if log.lost else 0
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Ends the program with 128 + number on SIGINT and SIGTERM, also within Lightning; and when a W&B agent dies."""
+
+    def end(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    if os.environ.get("WANDB_SWEEP_ID"):
+        die_with_parent(signal.SIGTERM)
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _there(path: Path, semantics: int) -> dict[str, Any] | None:

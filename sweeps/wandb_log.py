@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, cast
@@ -36,7 +37,13 @@ def resolve_mode(mode: str) -> Literal["online", "offline", "disabled"]:
 
 
 class Log:
-    """What is said of one tile while it trains and when it is done. This one says it to nobody."""
+    """What is said of one tile while it trains and when it is done. This one says it to nobody.
+
+    Attributes:
+        lost: whether W&B was asked for and could not be reached.
+    """
+
+    lost = False
 
     def progress(self, state: dict[str, Any]) -> None:
         """A sign of progress from the training."""
@@ -76,8 +83,19 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
     import wandb
 
     project = os.environ.get("WANDB_PROJECT") or PROJECT
-    with wandb.init(
-        project=project, mode=resolved, config=dict(parameters), name=f"{parameters['experiment'] or 'tile'}-{key[:8]}"
-    ) as run:
-        run.config.update({"tile_key": key}, allow_val_change=True)
-        yield WandbLog(run)
+    name = f"{parameters['experiment'] or 'tile'}-{key[:8]}"
+    try:
+        run = wandb.init(project=project, mode=resolved, config=dict(parameters), name=name)
+    except wandb.Error as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        print(f"phasemap: warning: W&B cannot be reached ({reason}); the result will be in its file", file=sys.stderr)
+        log = Log()
+        log.lost = True
+        yield log
+        return
+    with run:
+        try:
+            yield WandbLog(run)
+        except SystemExit:  # SIGTERM: the cluster takes the machine away, so W&B should hand the tile out again
+            run.mark_preempting()
+            raise

@@ -135,12 +135,12 @@ def summary(result: dict[str, Any]) -> dict[str, Any]:
     return {"outcomes": dict(Counter(cell["outcome"] for cell in cells)), "accuracy": span}
 
 
-def die_with_parent() -> None:
-    """Has the kernel kill this process when its parent dies (Linux; elsewhere the end of standard input does it)."""
+def die_with_parent(number: int = signal.SIGKILL) -> None:
+    """Has the kernel send this process a signal when its parent dies (Linux only)."""
     if sys.platform == "linux":
         parent_death_signal = 1
         with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+            ctypes.CDLL(None).prctl(parent_death_signal, number)
 
 
 def _listen(tiles: queue.SimpleQueue[dict[str, Any] | None]) -> None:
@@ -152,9 +152,10 @@ def _listen(tiles: queue.SimpleQueue[dict[str, Any] | None]) -> None:
 
 def main(arguments: list[str]) -> None:
     """``FOLDER DEVICE BACKEND DATA_DIR`` (an empty DATA_DIR for none)."""
-    die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    die_with_parent()  # where there is no such thing, the end of standard input does it
+    # Ctrl-C, or a cluster's SIGTERM, reaches the whole group; the runner decides. Blocked rather than ignored, because
+    # Lightning puts handlers of its own in place of ours.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     folder, device, backend, data_dir = arguments
     worker = Worker(
         Folder(Path(folder)), backends.by_name(backend), device=device, data_dir=Path(data_dir) if data_dir else None
