@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_"))]:
     del os.environ[name]
-os.environ.pop("PHASEMAP_DATA_DIR", None)
+_given = os.environ.pop("PHASEMAP_DATA_DIR", None)
+REAL_DATA = Path(_given).resolve() if _given else None
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> Iterator[None]:
+    """One torch thread, as in a worker process: what bitwise equality is promised for, and what shares two cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of real data sets that the tests were started with; without one the test is skipped."""
+    if not REAL_DATA:
+        pytest.skip("PHASEMAP_DATA_DIR is not set: no real data")
+    monkeypatch.setenv("PHASEMAP_DATA_DIR", str(REAL_DATA))
+    return REAL_DATA
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ def test_sub_batches_have_their_own_statistics() -> None:
     torch.testing.assert_close(whole, torch.cat(parts, dim=1), rtol=1e-12, atol=1e-13)
 
 
-def test_a_member_does_not_depend_on_its_place_or_neighbours(one_thread: None) -> None:
+def test_a_member_does_not_depend_on_its_place_or_neighbours() -> None:
     x = batch(16).float()
     stack = make_stack(CELLS, torch.float32)
     together = stack(x.expand(len(CELLS), -1, -1), statistics_batch_size=16)

@@ -1,6 +1,5 @@
 """Data sets: standardised, subset by one fixed permutation, and clear about what is wrong with them."""
 
-import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ import pytest
 
 from theory.errors import InputError
 from train.data import digest, load
-
-SHARED = os.environ.get("PHASEMAP_DATA_DIR", "")
 
 
 def settings(dataset: object, **more: Any) -> dict[str, Any]:
@@ -113,8 +110,7 @@ def test_mnist_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.Monkey
     np.testing.assert_array_equal(data.y_train[:10], np.arange(10))
 
 
-@pytest.mark.skipif(not (Path(SHARED) / "MNIST").is_dir(), reason="PHASEMAP_DATA_DIR holds no MNIST")
-def test_real_mnist_from_a_read_only_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_mnist_with_only_its_gz_files(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     data = load(settings("mnist"))
     assert (len(data.x_train), len(data.x_test), data.chance) == (60000, 10000, 0.1135)
