@@ -188,7 +188,7 @@ def _read_yaml(text: str, source: str) -> Any:
         return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
+        line = f":{min(mark.line + 1, len(text.splitlines()))}" if mark else ""  # a mark may lie behind the end
         raise InputError(f"{source}{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ class WorkerProcess:
         assert self.process.stderr
         os.set_blocking(self.process.stdout.fileno(), False)
         self.errors: deque[bytes] = deque(maxlen=20)
-        threading.Thread(target=self.errors.extend, args=(self.process.stderr,), daemon=True).start()
+        self.listener = threading.Thread(target=self.errors.extend, args=(self.process.stderr,), daemon=True)
+        self.listener.start()
         self.buffer = b""
         self.verdict: str | None = None
         self.ready = False
@@ -104,11 +105,9 @@ class WorkerProcess:
 
     def _send(self, message: Any) -> None:
         assert self.process.stdin
-        try:
+        with suppress(BrokenPipeError):  # it died; the end of its output says so
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died; the end of its output says so
 
     def events(self) -> Iterator[dict[str, Any] | None]:
         """What the worker has said since; ends with None if it has ended."""
@@ -126,8 +125,12 @@ class WorkerProcess:
                 yield json.loads(line)
 
     def end(self) -> str:
-        """Waits for the dead process; how it died, in words."""
+        """Waits for the process, which is dead or killed, and closes its pipes; how it died, in words."""
         code = self.process.wait()
+        self.listener.join(1)  # a grandchild may keep the pipe open
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
         if self.verdict:
             return self.verdict
         last = b"".join(self.errors).decode(errors="replace").strip().splitlines()[-1:]
@@ -187,7 +190,8 @@ class Runner:
                 for worker in self.workers:
                     worker.process.kill()
                 for worker in self.workers:
-                    worker.process.wait()
+                    worker.end()
+                self.selector.close()
         self.outcome.left = [key for key in self.open if key not in self.outcome.failed]
         self.outcome.interrupted = bool(self.interrupts)
         return self.outcome

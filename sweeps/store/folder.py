@@ -212,7 +212,7 @@ class Folder:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"phasemap: given up after {attempts} attempts: {reason}\n")
         hide_home(log)
-        document = {"attempts": attempts, "reason": reason, "log": f"logs/{key}.log"}
+        document = {"attempts": attempts, "reason": without_home(reason), "log": f"logs/{key}.log"}
         write_text(self.failed / f"{key}.json", json.dumps(document) + "\n")
 
     def failures(self) -> dict[str, dict[str, Any]]:
@@ -231,17 +231,22 @@ class Folder:
             (self.failed / f"{key}.json").unlink(missing_ok=True)
 
 
+def without_home(text: str) -> str:
+    """The text with the user's home folder replaced by ``~``."""
+    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home raises where there is no home)
+    return text.replace(home, "~") if len(home) > 1 else text
+
+
 def hide_home(path: Path) -> None:
     """Replaces the user's home folder in a log by ``~``; removes the log if it is empty."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return
-    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home raises where there is no home)
     if not text.strip():
         path.unlink(missing_ok=True)
-    elif len(home) > 1 and home in text:
-        path.write_text(text.replace(home, "~"), encoding="utf-8")
+    elif without_home(text) != text:
+        path.write_text(without_home(text), encoding="utf-8")
 
 
 def _shown(entry: Any) -> str:

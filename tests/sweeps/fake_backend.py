@@ -84,7 +84,7 @@ class FakeBackend:
     def train(
         self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
     ) -> dict[str, Any]:
-        name = f"{tile['batch_size']}-{tile['width']}-{tile['seed']}"
+        name = f"{tile['batch_size']}-{tile['width']}"
         self._note(f"start {name}")
         self._trouble(tile["width"])
         progress({"cells": 1, "steps": 10, "steps_done": 5})

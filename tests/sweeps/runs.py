@@ -1,0 +1,65 @@
+"""Runs of made-up experiments, in this process or in one of their own that a test may kill."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from sweeps.reporting import export
+from sweeps.run import run
+from tests.sweeps.fake_backend import NAME
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def write_experiment(path: Path, tiles: int, **parameters: Any) -> Path:
+    """An experiment of ``tiles`` tiles (their width tells them apart) of four cells each."""
+    widths = ", ".join(str(10 + tile) for tile in range(tiles))
+    lines = [f"  {name}: {{value: {value}}}" for name, value in parameters.items()]
+    path.write_text(
+        "method: grid\nparameters:\n  x_axis: {value: width}\n  depth: {value: [5, 95]}\n  seed: {value: [0, 1]}\n"
+        f"  lr: {{value: 0.1}}\n  steps: {{value: 10}}\n  width: {{values: [{widths}]}}\n" + "\n".join(lines)
+    )
+    return path
+
+
+def run_fake(experiment: Path, out: Path, *, workers: int = 2, **options: Any) -> int:
+    """`phasemap run` with the fake backend, in this process."""
+    given = {"preset": "paper", "backend": NAME, "report": False, "device_list": "cpu", "grace": 1.0, **options}
+    return run(str(experiment), out=out, workers=workers, **given)
+
+
+def start_fake(
+    experiment: Path, out: Path, *, workers: int = 2, env: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """The same in a process group of its own."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path\n"
+        "from tests.sweeps.runs import run_fake\n"
+        f"sys.exit(run_fake(Path({str(experiment)!r}), Path({str(out)!r}), workers={workers}))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def exported(out: Path) -> str:
+    """What `phasemap export` says of the folder."""
+    file = out.parent / f"{out.name}.csv"
+    export([str(out)], format="csv", out=file)
+    return file.read_text()
+
+
+def trainings(log: Path) -> tuple[Counter[str], Counter[str]]:
+    """(how often each tile was started, how often it was finished), from the file that FAKE_LOG names."""
+    lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
+    return Counter(k for w, k in lines if w == "start"), Counter(k for w, k in lines if w == "end")
