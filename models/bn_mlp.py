@@ -1,24 +1,18 @@
-"""The ragged stack of deep BN networks: cells of different depth, γ, β, ε and seed in one module.
-
-Members are sorted deepest first; layer l holds weights only for the members that still need it, and members that are
-finished leave for the read-out. No padding, no masking: a layer is one batched matrix product of just its members.
-
-Shapes: K members, B samples, N units, D inputs, C classes, G groups of samples with statistics of their own.
-"""
+"""The ragged stack of deep BN networks: cells of different depth, γ, β, ε and seed in one module."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.activations import TorchActivation
 from models.batchnorm import batchnorm_activation
-from models.initialisation import HIDDEN, READ_OUT, normal_weights
+from models.initialisation import HIDDEN
+from models.stack import Stack, leave
 
 
 @dataclass(frozen=True)
@@ -33,18 +27,15 @@ class BNMLPCell:
     sigma_w: float = 1.0
 
 
-class BNMLPStack(nn.Module):
-    """Many BN MLPs of one width with a leading cell dimension.
+class BNMLPStack(Stack):
+    """Many BN MLPs of one width.
 
     Init (DESIGN defaults): first layer N(0, 1/D), hidden N(0, σ_w²/N), read-out N(0, 1/N) with zero bias and no BN. No
     biases elsewhere: BN removes them.
-
-    Attributes:
-        order: ``order[k]`` is the place in ``cells`` of member k; members are sorted deepest first, ties by place.
     """
 
-    order: Tensor
     eps: Tensor
+    uses_statistics = True
 
     def __init__(
         self,
@@ -58,39 +49,25 @@ class BNMLPStack(nn.Module):
         dtype: torch.dtype = torch.float32,
         running_momentum: float = 0.1,
     ) -> None:
-        super().__init__()
-        order = sorted(range(len(cells)), key=lambda place: -cells[place].depth)
-        members = [cells[place] for place in order]
+        super().__init__([cell.depth for cell in cells], [cell.seed for cell in cells])
+        members = [cells[place] for place in self.order.tolist()]
         self.activation = activation
         self.running_momentum = running_momentum
-        self.counts = [sum(cell.depth >= layer for cell in members) for layer in range(1, members[0].depth + 1)]
-        self.register_buffer("order", torch.tensor(order))
         self.register_buffer("eps", torch.tensor([cell.eps for cell in members], dtype=dtype))
-
-        def draw(purpose: int, layer: int, fan_in: int, fan_out: int, count: int) -> Tensor:
-            by_seed = {s: normal_weights(s, purpose, layer, fan_in, fan_out) for s in {c.seed for c in members[:count]}}
-            return torch.from_numpy(np.stack([by_seed[cell.seed] for cell in members[:count]]))
-
         self.weight = nn.ParameterList()
         self.gamma = nn.ParameterList()
         self.beta = nn.ParameterList()
-        sigma_w = torch.tensor([cell.sigma_w for cell in members], dtype=torch.float64).view(-1, 1, 1)
         gamma = torch.tensor([cell.gamma for cell in members], dtype=dtype).view(-1, 1)
         beta = torch.tensor([cell.beta for cell in members], dtype=dtype).view(-1, 1)
+        sigma_w = [cell.sigma_w for cell in members]
         for layer, count in enumerate(self.counts):
-            weight = draw(HIDDEN, layer, inputs if layer == 0 else width, width, count)
-            if layer > 0:
-                weight *= sigma_w[:count]
-            self.weight.append(nn.Parameter(weight.to(dtype)))
+            fan_in, scale = (inputs, None) if layer == 0 else (width, sigma_w)
+            self.weight.append(nn.Parameter(self.draw(HIDDEN, layer, fan_in, width, count, scale).to(dtype)))
             self.gamma.append(nn.Parameter(gamma[:count].repeat(1, width), requires_grad=train_bn))
             self.beta.append(nn.Parameter(beta[:count].repeat(1, width), requires_grad=train_bn))
             for name, value in (("mean", 0.0), ("variance", 1.0)):
                 self.register_buffer(f"running_{name}_{layer}", torch.full((count, width), value, dtype=dtype))
-        self.read_out = nn.Parameter(draw(READ_OUT, 0, width, classes, len(members)).to(dtype))
-        self.bias = nn.Parameter(torch.zeros(len(members), 1, classes, dtype=dtype))
-
-    def __len__(self) -> int:
-        return len(self.eps)
+        self.make_read_out(width, classes, dtype)
 
     def running(self, layer: int) -> tuple[Float[Tensor, "k N"], Float[Tensor, "k N"]]:
         """Running mean and variance (unbiased, as torch.nn.BatchNorm1d keeps it) of one layer's members."""
@@ -107,7 +84,7 @@ class BNMLPStack(nn.Module):
         finished: list[Tensor] = []
         means, variances = [], []
         for layer, count in enumerate(self.counts):
-            x = _leave(x, count, finished)
+            x = leave(x, count, finished)
             h = torch.bmm(x, self.weight[layer])
             x, mean, variance = batchnorm_activation(
                 h, self.gamma[layer], self.beta[layer], self.eps[:count], groups=groups, activation=self.activation
@@ -117,7 +94,7 @@ class BNMLPStack(nn.Module):
                 variances.append(variance.mean(1) if groups > 1 else variance.squeeze(1))
         if update_running:
             self._move_running(means, variances, statistics_batch_size)
-        return torch.baddbmm(self.bias, _gather(x, finished), self.read_out)
+        return self.logits(x, finished)
 
     @torch.no_grad()
     def _move_running(self, means: list[Tensor], variances: list[Tensor], size: int) -> None:
@@ -132,28 +109,14 @@ class BNMLPStack(nn.Module):
         """Logits with running statistics: BN is folded into one multiplication and one shift per unit."""
         finished: list[Tensor] = []
         for layer, count in enumerate(self.counts):
-            x = _leave(x, count, finished)
+            x = leave(x, count, finished)
             mean, variance = self.running(layer)
             scale = self.gamma[layer] * torch.rsqrt(variance + self.eps[:count, None])
             shift = self.beta[layer] - mean * scale
             x = self.activation.phi(torch.baddbmm(shift.unsqueeze(1), x, self.weight[layer] * scale.unsqueeze(1)))
-        return torch.baddbmm(self.bias, _gather(x, finished), self.read_out)
+        return self.logits(x, finished)
 
     def depths(self) -> Int[Tensor, " K"]:
         """Depth of each member."""
         counts = torch.tensor(self.counts)
         return (counts.unsqueeze(0) > torch.arange(len(self)).unsqueeze(1)).sum(1)
-
-
-def _leave(x: Tensor, count: int, finished: list[Tensor]) -> Tensor:
-    """Keeps the first ``count`` members and moves the others, whose last layer this was, to ``finished``."""
-    if count == x.shape[0]:
-        return x
-    x, done = x.split([count, x.shape[0] - count])
-    finished.append(done)
-    return x
-
-
-def _gather(x: Tensor, finished: list[Tensor]) -> Tensor:
-    """All members' last activations in the stack's order: the deepest, who stayed to the end, stand first."""
-    return torch.cat([x, *reversed(finished)]) if finished else x

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-HIDDEN, READ_OUT, DATA_ORDER = 0, 1, 2  # the purposes that a seed serves, so that no two share a stream
+# The purposes that a seed serves, so that no two share a stream of random numbers.
+HIDDEN, READ_OUT, DATA_ORDER, EMBEDDING, RESIDUAL_V, RESIDUAL_A, RESIDUAL_B, PROJECTION = range(8)
 
 
 def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:

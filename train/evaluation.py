@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from models.bn_mlp import BNMLPStack
+from models.stack import Stack
 
 ELEMENTS_AT_ONCE = 2**21  # activations of one layer held at a time: bounds memory and stays near the caches
 DEAD = 1e-6  # logits that differ by less, relative to the largest, are equal
@@ -29,7 +29,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    stack: BNMLPStack,
+    stack: Stack,
     samples: Float[Tensor, "m D"],
     labels: Int64[Tensor, " m"],
     *,

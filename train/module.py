@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from models.bn_mlp import BNMLPStack
+from models.stack import Stack
 from train.lightning import pl
 from train.optimizers import make_optimizer
 
@@ -32,7 +32,7 @@ class StackModule(pl.LightningModule):
 
     def __init__(
         self,
-        stack: BNMLPStack,
+        stack: Stack,
         *,
         samples: Float[Tensor, "n D"],
         labels: Int64[Tensor, " n"],

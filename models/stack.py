@@ -1,0 +1,83 @@
+"""What every ragged stack shares: members sorted deepest first, and how finished members leave for the read-out.
+
+Layer l holds weights only for the members that still need it; a member whose last layer is done leaves. No padding, no
+masking: a layer is one batched matrix product of just its members.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from models.initialisation import READ_OUT, normal_weights
+
+
+class Stack(nn.Module, ABC):
+    """Networks of one family and width with a leading cell dimension, read out by N(0, 1/N) weights and zero bias.
+
+    Shapes everywhere: K members (k of them in a layer), B samples, N units, D inputs, C classes.
+
+    Attributes:
+        order: ``order[k]`` is the place of member k in the cells given; deepest first, ties by place.
+        counts: number of members that have layer 1, 2, …
+        uses_statistics: whether the networks normalise by batch statistics, so that there are two ways to evaluate.
+    """
+
+    order: Tensor
+    uses_statistics = False
+
+    def __init__(self, depths: Sequence[int], seeds: Sequence[int]) -> None:
+        super().__init__()
+        order = sorted(range(len(depths)), key=lambda place: -depths[place])
+        self.register_buffer("order", torch.tensor(order))
+        self.seeds = [seeds[place] for place in order]
+        self.counts = [sum(depth >= layer for depth in depths) for layer in range(1, max(depths) + 1)]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @abstractmethod
+    def forward(
+        self, x: Float[Tensor, "K B D"], *, statistics_batch_size: int, update_running: bool = False
+    ) -> Float[Tensor, "K B C"]:
+        """Logits as in training."""
+
+    @abstractmethod
+    def forward_running(self, x: Float[Tensor, "K B D"]) -> Float[Tensor, "K B C"]:
+        """Logits as in use after training."""
+
+    def draw(
+        self, purpose: int, layer: int, fan_in: int, fan_out: int, members: int, scale: Sequence[float] | None = None
+    ) -> Float[Tensor, "k fan_in fan_out"]:
+        """Float64 weights N(0, scale²/fan_in) of the first ``members``, each from its own seed."""
+        by_seed: dict[int, NDArray[np.float64]] = {
+            seed: normal_weights(seed, purpose, layer, fan_in, fan_out) for seed in set(self.seeds[:members])
+        }
+        stacked = np.stack([by_seed[seed] for seed in self.seeds[:members]])
+        if scale is not None:
+            stacked *= np.asarray(scale[:members]).reshape(-1, 1, 1)
+        return torch.from_numpy(stacked)
+
+    def make_read_out(self, width: int, classes: int, dtype: torch.dtype) -> None:
+        """Creates ``read_out`` [K, N, C] and ``bias`` [K, 1, C]."""
+        self.read_out = nn.Parameter(self.draw(READ_OUT, 0, width, classes, len(self)).to(dtype))
+        self.bias = nn.Parameter(torch.zeros(len(self), 1, classes, dtype=dtype))
+
+    def logits(self, x: Float[Tensor, "k B N"], finished: list[Tensor]) -> Float[Tensor, "K B C"]:
+        """The read-out of all members: the deepest, who stayed to the end, stand first."""
+        return torch.baddbmm(self.bias, torch.cat([x, *reversed(finished)]) if finished else x, self.read_out)
+
+
+def leave(x: Float[Tensor, "k B N"], members: int, finished: list[Tensor]) -> Float[Tensor, "j B N"]:
+    """Keeps the first ``members`` and moves the others, whose last layer this was, to ``finished``."""
+    if members == x.shape[0]:
+        return x
+    x, done = x.split([members, x.shape[0] - members])
+    finished.append(done)
+    return x
