@@ -44,6 +44,41 @@ class Prediction:
         return bool(np.isfinite(self.xi).any())
 
 
+@dataclass(frozen=True)
+class Field:
+    """A predicted quantity over the map, drawn as contours.
+
+    Attributes:
+        name: short, for ids. label: in words. x, y: coordinates of ``values``. levels: where the contours run.
+    """
+
+    name: str
+    label: str
+    x: Float[np.ndarray, " x"]
+    y: Float[np.ndarray, " y"]
+    values: Float[np.ndarray, "y x"]
+    levels: tuple[float, ...]
+
+
+def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:
+    """Predicted quantities for contours: the powers of ten by which the squared gradient norm grows from the last layer
+    to the first, depth/(ξ ln 10); negative where gradients vanish. None on a categorical axis or without a ξ."""
+    finite = np.isfinite(prediction.curve_xi)
+    if not finite.any():
+        return ()
+    x = prediction.curve_x[finite]
+    if x.size < 2 or phase_map.sizes["depth"] < 2:
+        return ()
+    depth = np.linspace(0, 1.05 * float(phase_map["depth"].max()), 80)
+    # a curve can cross from exploding to vanishing between columns: the nearest column says which side a point is on
+    columns = phase_map[phase_map.attrs["x_axis"]].values.astype(float)
+    sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in prediction.regime])
+    nearest = np.abs(x[:, None] - columns[None]).argmin(axis=1)
+    decades = depth[:, None] * (sign[nearest] / prediction.curve_xi[finite])[None] / np.log(10)
+    levels = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+    return (Field("decades", "growth of the squared gradient norm, in powers of ten", x, depth, decades, levels),)
+
+
 def predict(phase_map: xr.Dataset) -> Prediction:
     """ξ of the map's columns; a column that the theory does not cover is NaN with the reason."""
     x_axis, factor = phase_map.attrs["x_axis"], float(phase_map.attrs["overlay_factor"])

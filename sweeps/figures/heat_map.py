@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from sweeps.agreement import Agreement, sum_lr_in_words
 from sweeps.figures import style as styles
 from sweeps.figures.axes import MapAxis, dress, map_axis
 from sweeps.frontier import ACCURACIES
-from sweeps.overlay import Prediction
+from sweeps.overlay import Field, Prediction
 from sweeps.summary import Cells, summarise
 
 TITLES = {
@@ -55,6 +55,7 @@ def draw(
     metric: str | None = None,
     colour_bar: bool = True,
     title: str | None = None,
+    fields: Sequence[Field] = (),
     ids: str = "",
 ) -> Axes:
     """Draws one metric of the map.
@@ -67,6 +68,7 @@ def draw(
         agreement: gives frontier, 16ξ and κ·ξ; None draws the bare map.
         ax: None makes a figure of its own (``ax.figure``).
         metric: the agreement's (or the map's own) if not given.
+        fields: predicted quantities to draw as contours (``overlay.fields``).
         ids: prefix of the SVG ids of cells, lines and markers; none if empty.
 
     Raises:
@@ -91,6 +93,8 @@ def draw(
         gid=f"{ids}-cells" if ids else None,
     )
     _draw_states(ax, x, y, cells)
+    for field in fields:
+        _draw_field(ax, field, ids)
     if agreement is not None:
         _draw_lines(ax, x, agreement, ids)
         _draw_frontier(ax, x, agreement, ids)
@@ -247,6 +251,18 @@ def _label(
         va="bottom" if above else "top",
         **options,
     )
+
+
+def _draw_field(ax: Axes, field: Field, ids: str) -> None:
+    contours = ax.contour(field.x, field.y, field.values, levels=field.levels, colors=styles.CONTOUR, linewidths=1.0)
+    contours.set_path_effects(styles.halo(2.2))
+    texts = contours.clabel(fmt=lambda level: f"10^{level:g}", fontsize="small")
+    for text in texts:
+        text.set_path_effects(styles.halo(2.0))
+    if ids:
+        contours.set_gid(f"{ids}-{field.name}")
+        for i, text in enumerate(texts):
+            text.set_gid(f"{ids}-{field.name}-label-{i}")
 
 
 def _draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str) -> None:

@@ -15,11 +15,12 @@ from theory.errors import InputError
 STYLES = ("report", "paper")
 COLOUR_MAP = "viridis"
 OUTCOME_COLOURS = {"diverged": "#d55e00", "dead": "#9a9a9a", "missing": "#ffffff"}
-OUTCOME_HATCHES = {"diverged": "xxx", "dead": "...", "missing": "///"}
+OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///"}
 """Colour and hatch, so that the outcomes differ for every eye and in black and white."""
 THEORY = "#ffffff"
 FITTED = "#ff7fc4"
 FRONTIER = "#ffffff"
+CONTOUR = "#ffd9a0"
 INK = "#1b1b1c"
 """Text and frames. The report replaces it by the page's own colour, so that one picture serves light and dark."""
 

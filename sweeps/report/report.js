@@ -1,0 +1,159 @@
+"use strict";
+// The pictures are drawn by Matplotlib; this only shows, hides and reads.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const byId = (id) => document.getElementById(id);
+  const controls = byId("controls");
+  const pictures = [...document.querySelectorAll(".picture")];
+  const SVG = "http://www.w3.org/2000/svg";
+  let metric = controls.elements.metric.value ?? pictures[0].dataset.metric;
+  let chosen = null; // [i, j] under the pointer or the arrow keys
+  let kept = null; // [i, j] that was clicked
+
+  controls.hidden = false;
+  byId("readout").hidden = false;
+
+  function element(name, attributes, parent, text) {
+    const made = document.createElement(name);
+    Object.assign(made, attributes);
+    if (text !== undefined) made.textContent = text;
+    parent?.append(made);
+    return made;
+  }
+
+  function drawn(name, attributes, parent, text) {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    parent.append(made);
+    return made;
+  }
+
+  function showMetric() {
+    for (const picture of pictures) picture.hidden = picture.dataset.metric !== metric;
+    outline();
+    read();
+  }
+
+  function showLayers() {
+    for (const box of controls.querySelectorAll("input[name=layer]")) {
+      for (const name of Object.keys(data.metrics)) {
+        for (const part of document.querySelectorAll(`[id^="${name}-${box.value}"]`)) {
+          part.classList.toggle("off", !box.checked);
+        }
+      }
+    }
+  }
+
+  function outline() {
+    for (const old of document.querySelectorAll(".outline")) old.remove();
+    const cell = chosen ?? kept;
+    const square = cell && byId(`${metric}-cell-${cell[0]}-${cell[1]}`);
+    if (!square) return;
+    drawn("path", { class: "outline", d: square.getAttribute("d") }, square.closest("svg"));
+  }
+
+  const figure = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
+
+  function read() {
+    const cell = chosen ?? kept;
+    if (!cell) return;
+    const [i, j] = cell;
+    const box = byId("cell");
+    box.replaceChildren();
+    element("p", {}, box, `${data.y.name}: ${data.y.ticks[i]}`);
+    element("p", {}, box, `${data.x.name}: ${data.x.ticks[j]}`);
+    const state = data.state[i][j];
+    const one = data.metrics[metric];
+    const mean = one.mean[i][j];
+    const spread = one.sd[i][j];
+    const value = mean === null ? state : `${figure(mean, 3)}${spread === null ? "" : ` ± ${figure(spread, 3)}`}`;
+    element("p", {}, element("div", {}, box), `${one.title}: ${value}`).style.fontWeight = "600";
+    const seeds = data.counts[i][j].map((n, k) => (n ? `${n} ${data.outcomes[k]}` : "")).filter(Boolean).join(", ");
+    element("p", { className: "small" }, box, `seeds: ${seeds}`);
+    const xi = data.xi[j];
+    if (xi !== null && data.y.depth) {
+      element("p", { className: "small" }, box, `depth = ${figure(Number(data.y.ticks[i]) / xi, 1)} ξ (ξ = ${figure(xi, 2)})`);
+    }
+  }
+
+  function curves() {
+    const box = byId("curves");
+    box.replaceChildren();
+    if (!kept) return;
+    const found = data.curves[`${kept[0]}-${kept[1]}`] ?? [];
+    element("h3", {}, box, `Training loss at ${data.y.ticks[kept[0]]}, ${data.x.ticks[kept[1]]}`);
+    const points = found.flatMap((curve) =>
+      curve.loss.map((loss, k) => [data.steps[curve.steps][k], loss]).filter((point) => point[1] !== null));
+    if (!points.length) {
+      element("p", { className: "small" }, box, "No loss was recorded.");
+    } else {
+      const last = Math.max(1, ...points.map((point) => point[0]));
+      const top = Math.max(1e-9, ...points.map((point) => point[1]));
+      const picture = drawn("svg", { viewBox: "0 0 260 150", role: "img" }, box);
+      picture.setAttribute("aria-label", `Loss over steps, ${found.length} seeds, largest ${top.toPrecision(3)}`);
+      drawn("rect", { class: "frame", x: 34, y: 8, width: 218, height: 118 }, picture);
+      drawn("text", { x: 30, y: 16, "text-anchor": "end" }, picture, top.toPrecision(2));
+      drawn("text", { x: 30, y: 126, "text-anchor": "end" }, picture, "0");
+      drawn("text", { x: 252, y: 142, "text-anchor": "end" }, picture, `${last} steps`);
+      for (const curve of found) {
+        const path = curve.loss
+          .map((loss, k) => (loss === null ? "" : `${34 + (218 * data.steps[curve.steps][k]) / last},${126 - (118 * loss) / top}`))
+          .filter(Boolean).join(" ");
+        const failed = curve.outcome === "finished" ? "" : " failed";
+        const line = drawn("polyline", { class: `loss${failed}`, points: path }, picture);
+        drawn("title", {}, line, `seed ${curve.seed}: ${curve.outcome}`);
+      }
+    }
+    for (const curve of found) {
+      const when = curve.diverged_at === null ? "" : ` at step ${curve.diverged_at}`;
+      element("p", { className: "small" }, box, `seed ${curve.seed}: ${curve.outcome}${when}`);
+    }
+  }
+
+  const place = (target) => {
+    const found = /-cell-(\d+)-(\d+)$/.exec(target.id ?? "");
+    return found ? [Number(found[1]), Number(found[2])] : null;
+  };
+
+  function choose(cell) {
+    chosen = cell;
+    outline();
+    read();
+  }
+
+  for (const picture of pictures) {
+    const map = picture.querySelector("svg");
+    map.setAttribute("tabindex", "0");
+    map.addEventListener("pointerover", (event) => choose(place(event.target)));
+    map.addEventListener("pointerleave", () => choose(null));
+    map.addEventListener("click", (event) => {
+      kept = place(event.target) ?? kept;
+      curves();
+    });
+    map.addEventListener("keydown", (event) => {
+      const moves = { ArrowUp: [1, 0], ArrowDown: [-1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+      const [i, j] = chosen ?? kept ?? [0, 0];
+      if (event.key in moves) {
+        const [di, dj] = moves[event.key];
+        const fits = (value, count) => Math.min(count - 1, Math.max(0, value));
+        choose(chosen || kept ? [fits(i + di, data.y.ticks.length), fits(j + dj, data.x.ticks.length)] : [0, 0]);
+      } else if (event.key === "Enter" || event.key === " ") {
+        kept = [i, j];
+        choose(kept);
+        curves();
+      } else {
+        return;
+      }
+      event.preventDefault();
+    });
+  }
+
+  controls.addEventListener("change", () => {
+    metric = controls.elements.metric.value;
+    showMetric();
+    showLayers();
+  });
+  showMetric();
+  showLayers();
+})();

@@ -1,0 +1,119 @@
+"""The report's tables as plain rows of text: columns, agreement per metric, outcomes, provenance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import xarray as xr
+
+from sweeps.agreement import Agreement, sum_lr_in_words
+from sweeps.figures.axes import map_axis
+from sweeps.figures.heat_map import TITLES
+from sweeps.phase_map import COUNTS
+from sweeps.summary import outcome_counts
+
+DASH = "–"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Fixed digits; a dash for what does not exist."""
+    return DASH if value is None or value != value else f"{value:.{digits}f}"
+
+
+def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, str]]:
+    """One row per column: x, ξ, regime, the paper's multiple of ξ, frontier, their ratio, what is special."""
+    axis, found, predicted = map_axis(phase_map, "x"), agreement.frontier, agreement.prediction
+    special = {
+        "": "",
+        "left": "fails at every depth",
+        "right": "trains at every depth",
+        "missing": "not run",
+    }
+    return [
+        {
+            "x": axis.ticks[i],
+            "xi": number(float(predicted.xi[i])),
+            "regime": predicted.regime[i],
+            "predicted": number(predicted.factor * float(predicted.xi[i]), 1),
+            "frontier": number(float(found.depth[i]), 1),
+            "ratio": number(float(agreement.ratio[i]), 1),
+            "special": "; ".join(part for part in (special[found.censored[i]], predicted.reasons[i]) if part),
+        }
+        for i in range(len(axis.ticks))
+    ]
+
+
+def agreement_rows(agreements: Iterable[Agreement]) -> list[dict[str, str]]:
+    """One row per metric: κ, its interval, spread, ρ and how many columns each rests on."""
+    rows = []
+    for one in agreements:
+        interval = f"{one.interval.low:.1f} to {one.interval.high:.1f}" if one.interval else DASH
+        rows.append(
+            {
+                "metric": TITLES[one.metric],
+                "kappa": number(one.kappa, 1),
+                "interval": interval,
+                "spread": DASH if one.spread is None else f"{one.spread:.0%}",
+                "rho": number(one.rho),
+                "used": str(one.used),
+                "left": str(one.censored_left),
+                "right": str(one.censored_right),
+                "missing": str(one.missing),
+            }
+        )
+    return rows
+
+
+def outcome_rows(phase_map: xr.Dataset) -> list[tuple[str, int]]:
+    """(outcome or count, how many), every outcome named; the counts only where they are not zero."""
+    counted = {
+        "duplicates": "trained more than once (averaged)",
+        "conflicts": "of these, with different outcomes (the more frequent counts)",
+        "unexpected": "results outside this experiment's grid (left out)",
+    }
+    extra = [(counted[name], int(phase_map.attrs[name])) for name in COUNTS if phase_map.attrs[name]]
+    return [*outcome_counts(phase_map).items(), *extra]
+
+
+def provenance_rows(phase_map: xr.Dataset, provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Where the numbers come from; several values are listed with how many tiles have each."""
+    attributes = phase_map.attrs
+    rows = [
+        ("data", str(attributes["data"]) or DASH),
+        ("seeds", ", ".join(str(seed) for seed in phase_map["seed"].values)),
+        ("dtype", str(attributes["dtype"]) or DASH),
+        ("Σ lr", sum_lr_in_words(phase_map)),
+    ]
+    if not provenance:
+        return rows
+    wall = sum(float(one.get("wall_time") or 0.0) for one in provenance)
+    rows += [
+        ("device", _counted(one.get("device") for one in provenance)),
+        ("commit", _counted(one.get("commit") for one in provenance)),
+        ("training time, all tiles together", duration(wall)),
+        ("tiles", str(len(provenance))),
+    ]
+    created = sorted(str(one["created"]) for one in provenance if one.get("created"))
+    if created:
+        rows.append(("trained between", f"{created[0]} and {created[-1]}"))
+    packages = sorted({name for one in provenance for name in one.get("versions", {})})
+    return rows + [(name, _counted(one.get("versions", {}).get(name) for one in provenance)) for name in packages]
+
+
+def _counted(values: Iterable[Any]) -> str:
+    counts = Counter(DASH if value is None else str(value) for value in values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({count} tiles)" for value, count in counts.most_common())
+
+
+def duration(seconds: float) -> str:
+    """``12 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

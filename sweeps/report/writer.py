@@ -1,0 +1,126 @@
+"""Writes the report: figures as PNG and PDF, and one HTML page that needs nothing but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from sweeps import overlay
+from sweeps.agreement import Agreement, assess
+from sweeps.figures import heat_map
+from sweeps.figures.axes import map_axis
+from sweeps.frontier import ACCURACIES
+from sweeps.report import sentences, tables
+from sweeps.report.data import payload
+from sweeps.report.picture import svg
+from train.parameters import METRICS
+
+HERE = Path(__file__).parent
+
+
+def write(
+    phase_map: xr.Dataset,
+    *,
+    out: Path,
+    figures_dir: Path,
+    contents: Iterable[Mapping[str, Any]],
+    provenance: Iterable[Mapping[str, Any]] | Mapping[str, Any],
+    experiment_yaml: str | None,
+    style: str = "report",
+) -> Path:
+    """Writes ``out`` (one page, no other file and no network needed) and ``figures_dir``/NAME.png and .pdf.
+
+    Args:
+        phase_map: ``sweeps.phase_map.build``.
+        contents: of the results, for the loss curves.
+        provenance: of the results, one per tile.
+        experiment_yaml: as the user wrote it, shown on the page.
+        style: ``report`` or ``paper``, of the PNG and PDF.
+
+    Returns:
+        ``out``.
+    """
+    contents = list(contents)
+    sources = [provenance] if isinstance(provenance, Mapping) else list(provenance)
+    metrics = [metric for metric in METRICS if np.isfinite(phase_map[metric].values).any()] or [METRICS[0]]
+    agreements = assess_all(phase_map)
+    predicted = next(iter(agreements.values())).prediction if agreements else None
+    fields = overlay.fields(phase_map, predicted) if predicted else ()
+    name = str(phase_map.attrs["experiment"]) or "phase-map"
+
+    figure = heat_map.panels(phase_map, agreements, style=style)
+    heat_map.save(figure, figures_dir / name, style)
+    primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
+    judged = agreements.get(primary) or agreements.get(METRICS[0])
+    page = _environment().get_template("template.html")
+    text = page.render(
+        name=name,
+        lead=_lead(experiment_yaml),
+        caption=heat_map.caption(phase_map),
+        x_label=map_axis(phase_map, "x").label,
+        y_label=map_axis(phase_map, "y").label,
+        agreement=judged,
+        verdict=judged.verdict if judged else "A verdict needs depth on the vertical axis.",
+        agreement_rows=tables.agreement_rows(agreements.values()),
+        columns={metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()},
+        sentences=sentences.rows(phase_map, judged) if judged else [],
+        outcomes=tables.outcome_rows(phase_map),
+        provenance=tables.provenance_rows(phase_map, sources),
+        titles=heat_map.TITLES,
+        metrics=metrics,
+        primary=primary,
+        pictures={metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields)) for metric in metrics},
+        fields=fields,
+        experiment_yaml=experiment_yaml,
+        data=payload(phase_map, agreements, metrics, contents),
+        css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        js=Markup((HERE / "report.js").read_text(encoding="utf-8")),
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
+    """The agreement by each accuracy that has numbers; none if the map's y axis is not depth."""
+    if phase_map.attrs["y_axis"] != "depth":
+        return {}
+    prediction = overlay.predict(phase_map)
+    present = [metric for metric in ACCURACIES if np.isfinite(phase_map[metric].values).any()]
+    return {metric: assess(phase_map, metric, prediction=prediction) for metric in present or ACCURACIES[:1]}
+
+
+def _for(agreements: Mapping[str, Agreement], metric: str) -> Agreement | None:
+    """The frontier drawn on a metric: its own, or, on a loss, the one of the accuracy on the same samples."""
+    return agreements.get(metric) or agreements.get(metric.replace("loss", "accuracy"))
+
+
+def _lead(experiment_yaml: str | None) -> Sequence[str]:
+    """The comment that opens the experiment's YAML, as paragraphs: what the figure is and what to expect. Its cost is
+    left out, because the map at hand may be a preset's."""
+    paragraphs: list[list[str]] = [[]]
+    for line in (experiment_yaml or "").splitlines():
+        if not line.startswith("#"):
+            break
+        words = line.lstrip("#").strip()
+        if not words or (words.partition(":")[0] in ("Cost", "Expect") and paragraphs[-1]):
+            paragraphs.append([])
+        if words:
+            paragraphs[-1].append(words)
+    return [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
