@@ -168,7 +168,7 @@ def agents(
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Bad input prints one line per mistake on standard error and exits with 2."""
     try:
-        code = app(args=arguments, standalone_mode=False)
+        code = app(args=arguments, prog_name="phasemap", standalone_mode=False)
     except InputError as error:
         for message in error.messages:
             print(f"phasemap: error: {message}", file=sys.stderr)

@@ -1,0 +1,161 @@
+"""The front door: bad input is one clear line per mistake and exit code 2; commands agree with each other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phasemap import main
+
+TINY = """\
+# A map of my own.
+method: grid
+parameters:
+  depth: {value: [2, 3]}
+  batch_size: {values: [16, 24]}
+  width: {value: 8}
+  lr: {value: 0.01}
+  steps: {value: 20}
+  seed: {value: [0, 1]}
+"""
+
+
+def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error) of the command."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    out, err = capfd.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> str:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return "tiny.yaml"
+
+
+def test_help_lists_every_command_and_every_command_has_an_example(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capfd, "--help")
+    assert code == 0
+    for command in ("list", "run", "status", "report", "export", "train", "sweep", "agents", "theory"):
+        assert f"  {command} " in out
+        if command != "theory":
+            code, text, _ = call(capfd, command, "--help")
+            assert code == 0
+            assert f"Example: phasemap {command}" in " ".join(text.split())
+
+
+def test_list_answers_without_numerics() -> None:
+    code = "import sys, phasemap\ntry: phasemap.main(['list'])\nexcept SystemExit: pass\n"
+    code += "print(sorted({'numpy', 'scipy', 'torch', 'wandb', 'matplotlib', 'xarray'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *lines, heavy = done.stdout.splitlines()
+    assert heavy == "[]"
+    assert any(line.startswith("bn-fig3a: ") for line in lines)
+    assert any("smoke" in line and "6 tiles" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "bn-fig3"], ["unknown experiment 'bn-fig3'; did you mean bn-fig3a?"]),
+        (["run", "tiny.yaml", "--set", "widht=3"], ["--set widht=3: unknown parameter 'widht'; did you mean width?"]),
+        (["run", "tiny.yaml", "--set", "depth=0"], ["--set: depth: 0: expected at least 1"]),
+        (["run", "tiny.yaml", "--set", "batch_size=2"], ["--set: batch_size: 2: expected at least 3"]),
+        (["run", "tiny.yaml", "--set", "batch_size=[8, 99999]"], ["batch_size: 99999 is larger than the training set"]),
+        (["run", "tiny.yaml", "--set", "activation=rellu"], ["--set: activation: 'rellu': expected one of"]),
+        (["run", "tiny.yaml", "--set", "activation=none.py:f"], ["none.py"]),
+        (["run", "tiny.yaml", "--set", "dataset=none.npz"], ["none.npz"]),
+        (["run", "tiny.yaml", "--preset", "quick"], ["tiny: unknown preset 'quick': expected one of paper"]),
+        (["run", "tiny.yaml", "--set", "depth=0", "--set", "widht=1"], ["unknown parameter 'widht'"]),
+        (["run", "tiny.yaml", "--set", "depth=0", "--set", "width=0"], ["depth: 0", "width: 0"]),
+        (["run", "tiny.yaml", "--workers", "none"], ["--workers"]),
+        (["run", "nowhere.yaml"], ["nowhere.yaml: there is no such file"]),
+        (["run", "broken.yaml"], ["broken.yaml:3: not valid YAML"]),
+        (["run", "tiny.yaml", "--out", "thesis"], ["--out thesis: is not empty and holds no experiment"]),
+        (["train", "--depth", "3", "--steps", "3"], ["lr, lr_per_sample: give exactly one of them"]),
+        (["train", "--depht", "3"], ["unknown parameter 'depht'; did you mean depth?"]),
+        (["train", "word"], ["'word': expected --key value"]),
+        (["train", "--depth"], ["--depth: has no value"]),
+        (["train", "{"], ["not a JSON object"]),
+        (["train", "--depth", "3", "--depth=4"], ["depth: given twice: '3' and '4'"]),
+        (["train", "--lr", "1", "--steps", "1", "--wandb", "maybe"], ["--wandb maybe: expected one of"]),
+        (["export", "nowhere"], ["nowhere: there are no results of phasemap"]),
+        (["export", "nowhere", "--format", "xls"], ["--format xls: expected one of csv, netcdf"]),
+        (["status", "wandb:x"], ["wandb:x: expected ENTITY/PROJECT/SWEEP"]),
+        (["agents", "x/y"], ["x/y: expected ENTITY/PROJECT/SWEEP"]),
+        (["no-such-command"], ["No such command"]),
+    ],
+)
+def test_bad_input(tiny: str, capfd: pytest.CaptureFixture[str], arguments: list[str], expected: list[str]) -> None:
+    Path("broken.yaml").write_text("method: grid\nparameters:\n  depth: {value: [1, 2\n")
+    Path("thesis").mkdir()
+    Path("thesis/chapter.tex").write_text("x")
+    code, out, err = call(capfd, *arguments)
+    assert code == 2
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == len(expected)
+    for line, part in zip(lines, expected, strict=True):
+        assert line.startswith(("phasemap: error: ", "phasemap run: error: "))
+        assert part in line
+
+
+def test_a_missing_data_folder(tiny: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHASEMAP_DATA_DIR", "/no/such/folder")
+    code, _, err = call(capfd, "run", tiny, "--set", "dataset=mnist")
+    assert code == 2
+    assert err == "phasemap: error: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
+
+
+def test_run_status_export_report_and_train_agree(tiny: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capfd, "run", tiny, "--out", "out", "--workers", "2")
+    assert code == 0, err
+    report = Path(out.splitlines()[-1])
+    assert report == Path("out/report.html")
+    assert "<html" in report.read_text()
+    assert "2/2 tiles, 8/8 cells" in err
+
+    code, out, _ = call(capfd, "status", "out")
+    assert code == 0
+    assert sum(map(int, out.splitlines()[-1].split()[1:4])) == 8
+
+    _, whole, _ = call(capfd, "export", "out")
+    rows = list(csv.DictReader(io.StringIO(whole)))
+    assert [(row["depth"], row["batch_size"], row["seed"]) for row in rows] == [
+        (depth, batch, seed) for depth in "23" for batch in ("16", "24") for seed in "01"
+    ]
+
+    # The same tiles by hand, as an agent would: equal content, bitwise.
+    common = {"depth": [2, 3], "width": 8, "lr": "1e-2", "steps": 20, "seed": [0, 1]}
+    code, out, err = call(capfd, "train", json.dumps({**common, "batch_size": 16}), "--out", "hand", "--device", "cpu")
+    assert code == 0, err
+    assert Path(out.splitlines()[-1]).is_file()
+    words = [f"--{key}={value}" for key, value in common.items()]
+    code, _, err = call(capfd, "train", *words, "--batch-size", "24", "--out", "hand", "--device", "cpu")
+    assert code == 0, err
+    _, by_hand, _ = call(capfd, "export", "hand")
+    assert by_hand == whole
+    _, merged, notes = call(capfd, "export", "out", "hand")
+    assert merged == whole
+    assert notes.count("the same content") == 2
+
+    code, out, _ = call(capfd, "export", "out", "--format", "netcdf", "--out", "map.nc")
+    assert code == 0
+    import xarray as xr
+
+    with xr.open_dataset("map.nc", engine="h5netcdf") as phase_map:
+        assert dict(phase_map.sizes) == {"depth": 2, "batch_size": 2, "seed": 2}
+        seen = phase_map["test_accuracy"].sel(depth=3, batch_size=24, seed=1).item()
+    assert np.float64(rows[7]["test_accuracy"]) == seen
+
+    code, _, err = call(capfd, "run", tiny, "--out", "out", "--set", "width=9")
+    assert code == 2
+    assert err == "phasemap: error: --out out: holds another experiment: width is 8 there and 9 here\n"
