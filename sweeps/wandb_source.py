@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from sweeps.experiment import Experiment, from_text
-from sweeps.store.key import tile_key
+from sweeps.store.key import canonical, tile_key
 from sweeps.wandb_log import RESULT
 from sweeps.wandb_sweep import parse_path, require_wandb
 from theory.errors import InputError
@@ -126,12 +126,12 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
         if run.parameters is None:
             status.problems.append(f"run {run.id} ({run.state}): does not say its tile")
         else:
-            by_tile.setdefault(repr(identity(run.parameters)), []).append(run)
+            by_tile.setdefault(canonical(identity(run.parameters)), []).append(run)
         if run.problem:
             status.problems.append(f"run {run.id}: {run.problem}")
     for tile in experiment.tiles():
         label = tile_label(tile, experiment.tile_axes)
-        tried = by_tile.pop(repr(identity(tile)), [])
+        tried = by_tile.pop(canonical(identity(tile)), [])
         done = [run for run in tried if run.result]
         alive = [run for run in tried if not run.result and run.state in ALIVE]
         lost = [run for run in tried if not run.result and run.state in LOST]
