@@ -30,6 +30,7 @@ class Parameter:
         check, expected: the valid values, as a predicate and in words.
         stackable: whether a list makes a stacked axis.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
+        only: the one architecture that has this parameter; "" for all.
     """
 
     kind: type
@@ -40,6 +41,7 @@ class Parameter:
     stackable: bool = False
     nullable: bool = False
     identity: bool = True
+    only: str = ""
 
 
 def _one_of(*choices: str) -> dict[str, Any]:
@@ -60,21 +62,41 @@ _DATA: dict[str, Any] = {
     "check": lambda value: value in DATA_SETS or value.endswith(".npz"),
     "expected": f"one of {', '.join(DATA_SETS)}, or path/to/file.npz",
 }
+
+
+def _decaying() -> dict[str, Parameter]:
+    """Rows of the residual networks' standard deviations and decays: variance sigma^2 * layer^(-beta)."""
+    names = {"w": "hidden weights", "b": "hidden biases", "v": "outer weights", "a": "outer biases"}
+    rows = {
+        f"sigma_{key}": Parameter(float, 1.0, f"scale of the {what}", **_at_least(0), stackable=True, only="resnet")
+        for key, what in names.items()
+        if key != "w"
+    }
+    return rows | {
+        f"beta_{key}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True, only="resnet")
+        for key, what in names.items()
+    }
+
+
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 
 TABLE: dict[str, Parameter] = {
     # the network
-    "architecture": Parameter(str, "bn-mlp", "family of networks", **_one_of("bn-mlp")),
-    "depth": Parameter(int, 10, "Linear, BN, activation layers before the read-out", **_at_least(1), stackable=True),
-    "width": Parameter(int, 128, "units in every hidden layer", **_at_least(1)),
+    "architecture": Parameter(str, "bn-mlp", "family of networks", **_one_of("bn-mlp", "resnet")),
+    "depth": Parameter(
+        int, 10, "hidden layers (Linear, BN, activation), or residual blocks", **_at_least(1), stackable=True
+    ),
+    "width": Parameter(int, 128, "units in every hidden layer", **_at_least(1), only="bn-mlp"),
     "activation": Parameter(str, "relu", "the activation function", **_ACTIVATION),
     "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
     "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **_POSITIVE),
-    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True),
-    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True),
-    "eps": Parameter(float, 1e-3, "added to the variance in BN", **_at_least(0), stackable=True),
-    "sigma_w": Parameter(float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_POSITIVE, stackable=True),
-    "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: frozen at their initial value)"),
+    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True, only="bn-mlp"),
+    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True, only="bn-mlp"),
+    "eps": Parameter(float, 1e-3, "added to the variance in BN", **_at_least(0), stackable=True, only="bn-mlp"),
+    "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: freeze them)", only="bn-mlp"),
+    "sigma_w": Parameter(float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_at_least(0), stackable=True),
+    **_decaying(),
+    "widths": Parameter(str, "128", "width schedule, such as 2048/2@16,25,36", stackable=True, only="resnet"),
     # the data
     "dataset": Parameter(str, "digits", "digits, mnist, cifar10, cifar100, or a .npz file", **_DATA),
     "train_size": Parameter(
@@ -168,7 +190,12 @@ def _article(kind: type) -> str:
 
 
 def _value(name: str, row: Parameter, value: Any) -> Any:
-    """A scalar, or the list of a stacked axis. Raises ValueError in words."""
+    """A scalar, the list of a stacked axis, or a reference such as ``@beta_w``. Raises ValueError in words."""
+    if isinstance(value, str) and value.startswith("@"):
+        target = TABLE.get(value[1:])
+        if not row.stackable or target is None or not target.stackable or target.kind is not row.kind:
+            raise ValueError(f"{name}: {value!r}: expected @ and the name of another stackable parameter of its kind")
+        return value
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -189,7 +216,8 @@ def _value(name: str, row: Parameter, value: Any) -> Any:
 def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The tile's parameters, complete, in the table's order and in canonical types.
 
-    ``lr_per_sample`` becomes ``lr`` = lr_per_sample·batch_size, so that both spellings name the same training.
+    ``lr_per_sample`` becomes ``lr`` = lr_per_sample·batch_size, so that both spellings name the same training. A value
+    such as ``@beta_w`` follows another parameter, cell by cell: two parameters swept together are one axis.
 
     Raises:
         InputError: one line for every mistake in ``raw``.
@@ -206,6 +234,10 @@ def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     mistakes += _together(values)
     if mistakes:
         raise InputError(*mistakes)
+    values = {name: value for name, value in values.items() if TABLE[name].only in ("", values["architecture"])}
+    for name, value in values.items():
+        if _is_reference(value) and not isinstance(values[value[1:]], list):
+            values[name] = values[value[1:]]
     per_sample = values.pop("lr_per_sample")
     if isinstance(per_sample, list):
         values["lr"] = [_times(rate, values["batch_size"]) for rate in per_sample]
@@ -223,6 +255,12 @@ def _times(rate: float, batch_size: int) -> float:
 def _together(values: Mapping[str, Any]) -> list[str]:
     """What is wrong between parameters that are valid one by one."""
     mistakes = []
+    architecture = values["architecture"]
+    for name, row in TABLE.items():
+        if row.only not in ("", architecture) and values[name] != row.default:
+            mistakes.append(f"{name}: architecture {architecture} has no such parameter (only {row.only} has)")
+        if _is_reference(values[name]) and _is_reference(values[values[name][1:]]):
+            mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
         mistakes.append("lr, lr_per_sample: give exactly one of them")
     if (values["epochs"] is None) == (values["steps"] is None):
@@ -238,12 +276,22 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     return mistakes
 
 
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("@")
+
+
 def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of normalised ``parameters`` that decides the training: not the picture's axes, metric and overlay."""
-    return {name: value for name, value in parameters.items() if TABLE[name].identity}
+    """The part of normalised ``parameters`` that decides the training: not the picture's axes, metric and overlay.
+
+    What is not given (None) is left out too, so that a later version's optional parameter changes no key.
+    """
+    return {name: value for name, value in parameters.items() if TABLE[name].identity and value is not None}
 
 
 def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest."""
     axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
-    return [{**parameters, **dict(point)} for point in itertools.product(*axes)]
+    points = [{**parameters, **dict(point)} for point in itertools.product(*axes)]
+    return [
+        {name: point[value[1:]] if _is_reference(value) else value for name, value in point.items()} for point in points
+    ]

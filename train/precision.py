@@ -19,7 +19,9 @@ FLOAT32_SPAN = 80.0
 
 
 def log_explosion(cell: Mapping[str, Any]) -> float:
-    """depth·|ln λ_G| of one BN network: how far the squared gradient norm moves between its ends."""
+    """depth·|ln λ_G| of one BN network: how far the squared gradient norm moves between its ends; 0 for others."""
+    if cell["architecture"] != "bn-mlp":
+        return 0.0
     phi = activation(
         cell["activation"], scale=cell["gamma"], shift=cell["beta"], slope=cell["slope"], alpha=cell["alpha"]
     )

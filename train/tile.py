@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.activations import torch_activation
-from models.bn_mlp import BNMLPCell, BNMLPStack
 from train.batches import BlocksDataModule
 from train.data import Data, load
 from train.evaluation import Evaluation, evaluate
+from train.families import build_stack
 from train.lightning import pl
 from train.module import StackModule
 from train.parameters import SEMANTICS, cells, normalise
@@ -91,15 +90,7 @@ def _train_chunk(
 ) -> list[dict[str, Any]]:
     """Trains one stack; the results stand in the order of ``points``."""
     settings, dtype = points[0], getattr(torch, dtype_name)
-    stack = BNMLPStack(
-        [BNMLPCell(p["depth"], p["seed"], p["gamma"], p["beta"], p["eps"], p["sigma_w"]) for p in points],
-        inputs=data.x_train.shape[1],
-        width=settings["width"],
-        classes=data.classes,
-        activation=torch_activation(settings["activation"], slope=settings["slope"], alpha=settings["alpha"]),
-        train_bn=settings["train_bn"],
-        dtype=dtype,
-    ).to(device)
+    stack = build_stack(points, inputs=data.x_train.shape[1], classes=data.classes, dtype=dtype).to(device)
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
     on_device = {"device": device, "dtype": dtype}
@@ -117,13 +108,17 @@ def _train_chunk(
     blocks = BlocksDataModule(seeds, samples=len(x_train), batch_size=settings["batch_size"], steps=steps, block=block)
     _fit(module, blocks, device)
     x_test, y_test = torch.from_numpy(data.x_test).to(**on_device), torch.from_numpy(data.y_test).to(device)
+    size = settings["statistics_batch_size"] if stack.uses_statistics else None
+
+    def by_batch(x: Tensor, y: Tensor) -> Evaluation | None:
+        return evaluate(stack, x, y, statistics_batch_size=size) if size else None
+
     few = min(len(x_train), len(x_test))  # of the training set as many samples as there are test samples
-    size = settings["statistics_batch_size"]
     evaluations = {
         "test_running": evaluate(stack, x_test, y_test),
-        "test_batch": evaluate(stack, x_test, y_test, statistics_batch_size=size),
+        "test_batch": by_batch(x_test, y_test),
         "train_running": evaluate(stack, x_train[:few], y_train[:few]),
-        "train_batch": evaluate(stack, x_train[:few], y_train[:few], statistics_batch_size=size),
+        "train_batch": by_batch(x_train[:few], y_train[:few]),
     }
     losses = [part.double().cpu() for part in module.losses]
     results: list[dict[str, Any]] = [{} for _ in points]

@@ -88,3 +88,22 @@ def test_bad_values(raw: dict[str, Any], words: str) -> None:
 def test_table_is_complete() -> None:
     assert all(row.help for row in TABLE.values())
     assert set(STACKABLE) >= {"depth", "seed", "lr", "gamma", "beta", "eps", "sigma_w"}
+
+
+def test_a_reference_follows_another_parameter_cell_by_cell() -> None:
+    swept = {"architecture": "resnet", "beta_w": [0.0, 0.5], "beta_b": "@beta_w", "depth": [2, 3]}
+    points = cells(normalise({**BASE, **swept}))
+    assert len(points) == 4
+    assert all(p["beta_b"] == p["beta_w"] for p in points)
+    assert normalise({**BASE, **swept, "beta_w": 0.5})["beta_b"] == 0.5
+
+
+@pytest.mark.parametrize("reference", ["@width", "@nothing", "@depth"])
+def test_bad_references(reference: str) -> None:
+    (line,) = messages({"architecture": "resnet", "beta_b": reference})
+    assert line.startswith(f"beta_b: {reference!r}: expected @")
+
+
+def test_a_family_has_its_own_parameters_only() -> None:
+    assert messages({"beta_w": 1.0}) == ["beta_w: architecture bn-mlp has no such parameter (only resnet has)"]
+    assert "gamma" not in normalise({**BASE, "architecture": "resnet"})

@@ -171,3 +171,12 @@ def test_sub_batch_statistics_are_the_theorys_batch_size() -> None:
 def test_bad_parameters_train_nothing() -> None:
     with pytest.raises(InputError, match="depth"):
         train_tile({**SMALL, "depth": 0})
+
+
+def test_residual_networks_train_and_have_one_way_to_evaluate() -> None:
+    axes = {"depth": [2, 5], "beta_w": [0.0, 1.0], "beta_v": "@beta_w", "widths": ["16", "24/2@2"]}
+    cells = content(architecture="resnet", activation="tanh", width=128, lr=0.02, steps=100, **axes)["cells"]
+    assert len(cells) == 8
+    assert all(cell["parameters"]["beta_v"] == cell["parameters"]["beta_w"] for cell in cells)
+    assert min(cell["test_accuracy"] for cell in cells) > 0.4
+    assert {cell["test_accuracy_batch"] for cell in cells} == {None}
