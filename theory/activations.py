@@ -125,7 +125,8 @@ def _user(text: str) -> tuple[Function, Function, tuple[float, ...], float | Non
 
 def _with_numpy(function: Function) -> Function:
     if len(inspect.signature(function).parameters) > 1:
-        return partial(function, xp=np)
+        two_arguments: Callable[..., Any] = function
+        return lambda z: two_arguments(z, np)
     return function
 
 

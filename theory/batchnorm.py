@@ -1,0 +1,385 @@
+"""Mean field theory of deep batch-normalised networks: the depth scale ξ and everything known at the BSB1 fixed point.
+
+A network of layers h ↦ W·φ(BN(h)) + b, W ~ N(0, σ_w²/fan_in), b ~ N(0, σ_b²), BN with the biased batch variance plus ε.
+γ and β of BN belong to the activation: φ(γ·z + β). Source: Yang et al. 2019; ε > 0 is derived in docs/epsilon.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from theory import homogeneous as laplace
+from theory.activations import Activation
+from theory.batchnorm_fixed_point import (
+    METHODS,
+    FixedPoint,
+    choose_method,
+    collapsed_rate,
+    critical_eps,
+    fixed_point,
+    slopes_at_zero,
+)
+from theory.batchnorm_operators import backward, cross_batch_rate, forward
+from theory.errors import InputError
+from theory.gegenbauer import value_at_zero
+
+ROUNDING = 1e-14  # relative error allowed for rounding in every reported number
+LAYERS_OF_METHODS = ("auto", "laplace", *METHODS)
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """How fast gradients grow towards the input.
+
+    Attributes:
+        rate: λ_G↓, the factor on the squared gradient norm per layer (infinite at B = 3, ε = 0).
+        xi: 1/|ln rate|, the depth in layers over which it changes by e; infinite when critical, 0 for rate 0 or ∞.
+        regime: ``exploding`` (rate > 1), ``critical`` (= 1) or ``vanishing`` (< 1).
+        error: estimated absolute error of xi.
+    """
+
+    rate: float
+    xi: float
+    regime: str
+    error: float = 0.0
+
+    @staticmethod
+    def of(rate: float, error: float = 0.0) -> DepthScale:
+        """From a rate and its absolute error; critical if the rate is 1 within its error."""
+        if rate == 0 or np.isinf(rate):
+            return DepthScale(rate, 0.0, "vanishing" if rate == 0 else "exploding", 0.0)
+        if abs(rate - 1) <= error:
+            return DepthScale(rate, float("inf"), "critical", float("inf"))
+        log = float(np.log1p(rate - 1))
+        regime = "exploding" if rate > 1 else "vanishing"
+        return DepthScale(rate, 1 / abs(log), regime, error / rate / log**2)
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raises InputError for batch sizes for which the theory does not exist, naming the reason."""
+    if batch_size == 1:
+        raise InputError("--batch-size 1: the variance of a single sample is 0, so batch normalisation is not defined")
+    if batch_size == 2:
+        raise InputError(
+            "--batch-size 2: BN maps two samples to +1 and −1 whatever they are, so the gradient is 0 and there is no"
+            " depth scale; expected at least 3"
+        )
+    if batch_size < 1:
+        raise InputError(f"--batch-size {batch_size}: expected an integer of at least 3")
+
+
+def check_scales(eps: float, sigma_w: float, sigma_b: float = 0.0) -> None:
+    """Raises InputError unless ε ≥ 0, σ_w > 0, σ_b ≥ 0 and all are finite."""
+    problems = []
+    if not (np.isfinite(eps) and eps >= 0):
+        problems.append(f"--eps {eps}: expected a finite number of at least 0")
+    if not (np.isfinite(sigma_w) and sigma_w > 0):
+        problems.append(f"--sigma-w {sigma_w}: expected a finite number above 0")
+    if not (np.isfinite(sigma_b) and sigma_b >= 0):
+        problems.append(f"--sigma-b {sigma_b}: expected a finite number of at least 0")
+    if problems:
+        raise InputError(*problems)
+
+
+def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
+    """λ_G↓, ξ and the regime of one activation at one batch size.
+
+    Args:
+        activation: φ with γ and β of BN bound (``theory.activations.activation``).
+        batch_size: samples per BN statistic, at least 3 (at 3 with ε = 0 the rate is infinite).
+        eps: ε of BN. sigma_w: matters only for ε > 0.
+
+    Raises:
+        InputError: a batch size or scale for which there is no answer, φ constant or φ′ not square-integrable.
+    """
+    check_batch_size(batch_size)
+    check_scales(eps, sigma_w)
+    rate, error, reason = explosion_rate(activation, batch_size, eps, sigma_w, "auto")
+    if rate is None:
+        raise InputError(f"{activation.label}, batch size {batch_size}: {reason}")
+    return DepthScale.of(rate, error)
+
+
+def depth_scales(
+    activation: Activation, batch_sizes: Int[np.ndarray, " n"], *, eps: float = 0.0, sigma_w: float = 1.0
+) -> Float[np.ndarray, " n"]:
+    """ξ at many batch sizes; closed forms are evaluated at once. Raises as ``depth_scale``."""
+    phi = laplace.homogeneous(activation)
+    sizes = np.asarray(batch_sizes)
+    if eps == 0 and phi is not None and phi.alpha > 0.5 and bool(np.all(sizes >= 4)):
+        return 1 / np.log1p(laplace.explosion_excess(phi, sizes.astype(float)))
+    return np.array([depth_scale(activation, int(b), eps=eps, sigma_w=sigma_w).xi for b in sizes])
+
+
+def gradient_explosion_rate(
+    activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0
+) -> float:
+    """λ_G↓, the factor on E‖dLoss/dh‖² per layer towards the input (Thms 3.9, 3.10). Raises as ``depth_scale``."""
+    return depth_scale(activation, batch_size, eps=eps, sigma_w=sigma_w).rate
+
+
+def explosion_rate(
+    activation: Activation, batch_size: int, eps: float, sigma_w: float, method: str
+) -> tuple[float | None, float, str]:
+    """λ_G↓ with its absolute error, or None and the reason why it does not exist."""
+    phi = laplace.homogeneous(activation)
+    if batch_size == 3 and eps == 0:
+        return None, 0.0, "the squared gradient has no mean at batch size 3 with eps 0 (E 1/ρ² diverges)"
+    if phi is not None and phi.alpha <= 0.5:
+        return None, 0.0, "E φ′² diverges (degree at most 1/2), so the mean squared gradient does not exist"
+    if phi is not None and phi.a == phi.b == 0:
+        return None, 0.0, "φ is constant"
+    if phi is not None and eps == 0 and method in ("auto", "laplace"):
+        rate = 1 + float(laplace.explosion_excess(phi, np.array([float(batch_size)]))[0])
+        return rate, ROUNDING * rate if not phi.is_linear else 4e-16 * rate, ""
+    numerical = choose_method(activation, batch_size) if method in ("auto", "laplace") else method
+    fine, coarse = fixed_point(activation, batch_size, eps, sigma_w, numerical)
+    return _rate(activation, batch_size, eps, sigma_w, fine, coarse)
+
+
+def _rate(
+    activation: Activation, batch_size: int, eps: float, sigma_w: float, fine: FixedPoint, coarse: FixedPoint
+) -> tuple[float | None, float, str]:
+    if fine.mu == 0:
+        if eps == 0 or (slopes_at_zero(activation) == (0.0, 0.0) and constant(activation, batch_size)):
+            return None, 0.0, "φ is constant on the values that BN can produce, so all samples become equal"
+        rate = collapsed_rate(activation, batch_size, eps, sigma_w)
+        if not np.isfinite(rate):
+            return None, 0.0, "φ′(0) is infinite"
+        return rate, ROUNDING * rate, ""
+    assert fine.moments is not None
+    assert fine.weights is not None
+    rate = backward(fine.moments, fine.weights, batch_size, sigma_w).G
+    if not np.isfinite(rate):
+        return None, 0.0, "E φ′² diverges, so the mean squared gradient does not exist"
+    error = ROUNDING * rate
+    if coarse.moments is not None and coarse.weights is not None:
+        error += 2 * abs(rate - backward(coarse.moments, coarse.weights, batch_size, sigma_w).G)
+    return rate, error, ""
+
+
+def constant(activation: Activation, batch_size: int) -> bool:
+    """Whether φ takes one value on everything that BN can produce, [−√(B−1), √(B−1)]."""
+    z = np.sqrt(batch_size - 1) * np.linspace(-1, 1, 1001)
+    return bool(np.ptp(activation.phi(z)) == 0)
+
+
+def batchnorm_record(
+    activation: Activation,
+    batch_size: int,
+    *,
+    eps: float = 0.0,
+    sigma_w: float = 1.0,
+    sigma_b: float = 0.0,
+    method: str = "auto",
+) -> dict[str, Any]:
+    """Every quantity of the theory at one batch size, ready for strict JSON.
+
+    Keys: activation, batch_size, eps, sigma_w, sigma_b, q_star, c_star, mu_star, forward {G, L, M}, backward
+    {G, L, M}, cross_batch {c_star, rate}, depth_scale, regime, stable, governs, critical_eps, method, digits, reasons.
+    q_star·c_star is the covariance of two samples of a batch; cross_batch.c_star the covariance (not correlation) of
+    two samples in different batches. What does not exist is None and ``reasons`` says why, by key. Every number is
+    right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits relative.
+
+    Args:
+        method: ``auto``, ``laplace`` (homogeneous φ, ε = 0), ``gegenbauer`` or ``spherical``.
+
+    Raises:
+        InputError: batch size 1 or 2, a negative ε, an unknown or unfitting method.
+    """
+    check_batch_size(batch_size)
+    check_scales(eps, sigma_w, sigma_b)
+    phi = laplace.homogeneous(activation)
+    if method not in LAYERS_OF_METHODS:
+        raise InputError(f"--method {method}: expected one of {', '.join(LAYERS_OF_METHODS)}")
+    if method == "laplace" and (phi is None or eps != 0):
+        raise InputError("--method laplace: needs a positive-homogeneous activation and eps 0")
+    if phi is not None and phi.a == phi.b == 0:
+        phi = None
+    closed = phi is not None and eps == 0 and method in ("auto", "laplace")
+    used = "laplace" if closed else choose_method(activation, batch_size) if method == "auto" else method
+    if phi is not None and closed:
+        values, errors, reasons = _closed(phi, batch_size, sigma_w)
+    else:
+        values, errors, reasons = _numerical(activation, batch_size, eps, sigma_w, used)
+    return _record(activation, batch_size, eps, sigma_w, sigma_b, used, values, errors, reasons)
+
+
+Numbers = dict[str, "float | None"]
+
+
+def _closed(phi: laplace.Homogeneous, batch_size: int, sigma_w: float) -> tuple[Numbers, Numbers, dict[str, str]]:
+    b = np.array([float(batch_size)])
+    q, qc = (float(v[0]) for v in laplace.fixed_point(phi, b))
+    forward_l, forward_m = (float(v[0]) for v in laplace.forward(phi, b))
+    entry, rate = (float(v[0]) for v in laplace.cross_batch(phi, b))
+    values: Numbers = {"q": sigma_w**2 * q, "qc": sigma_w**2 * qc, "mu": sigma_w**2 * (q - qc)}
+    values |= {"forward.G": 0.0, "forward.L": forward_l} | ({"forward.M": forward_m} if batch_size > 3 else {})
+    values |= {"cross_batch.c_star": sigma_w**2 * entry, "cross_batch.rate": rate}
+    if batch_size >= 4 and phi.alpha > 0.5:
+        backward_all = (float(v[0]) for v in laplace.backward(phi, b))
+        values |= dict(zip(("backward.G", "backward.L", "backward.M"), backward_all, strict=True))
+    reasons = _no_backward(batch_size, 0.0, phi.alpha)
+    errors: Numbers = {key: ROUNDING * abs(value or 0.0) for key, value in values.items()}
+    if phi.is_linear and "backward.G" in values:
+        errors["backward.G"] = 4e-16
+    return values, errors, reasons
+
+
+def _no_backward(batch_size: int, eps: float, degree: float | None) -> dict[str, str]:
+    """Reasons for missing backward eigenvalues, by key."""
+    reason = ""
+    if batch_size == 3 and eps == 0:
+        reason = "E 1/ρ² diverges at batch size 3 with eps 0"
+    elif degree is not None and degree <= 0.5:
+        reason = "E φ′² diverges for degree at most 1/2"
+    return {f"backward.{key}": reason for key in "GLM"} if reason else {}
+
+
+def _numerical(
+    activation: Activation, batch_size: int, eps: float, sigma_w: float, method: str
+) -> tuple[Numbers, Numbers, dict[str, str]]:
+    fine, coarse = fixed_point(activation, batch_size, eps, sigma_w, method)
+    if fine.mu == 0:
+        return _collapsed(activation, batch_size, eps, sigma_w)
+    values, rough = (_values(activation, batch_size, sigma_w, point) for point in (fine, coarse))
+    errors: Numbers = {}
+    for key, value in values.items():
+        assert value is not None
+        other = rough.get(key)
+        errors[key] = 2 * abs(value - (value if other is None else other)) + ROUNDING * abs(value)
+    return values, errors, _no_backward(batch_size, eps, activation.degree)
+
+
+def _values(activation: Activation, batch_size: int, sigma_w: float, point: FixedPoint) -> Numbers:
+    moments, weights = point.moments, point.weights
+    if moments is None or weights is None:
+        return {}
+    zero, one = value_at_zero(activation), moments.average(weights.one)
+    mean, square, product = float(one.f[0]), float(one.ff[0]), float(one.f00[0])
+    mean = mean if abs(mean) > 1e-15 * np.sqrt(square) else 0.0  # odd φ: exactly 0
+    f = forward(moments, weights, batch_size, point.mu, sigma_w)
+    values: Numbers = {
+        "q": sigma_w**2 * (square + 2 * zero * mean + zero**2),
+        "qc": sigma_w**2 * (product + 2 * zero * mean + zero**2),
+        "mu": point.mu,
+        "forward.G": f.G,
+        "forward.L": f.L,
+        "cross_batch.c_star": sigma_w**2 * (mean + zero) ** 2,
+        "cross_batch.rate": cross_batch_rate(moments, weights, batch_size, point.mu, sigma_w),
+    }
+    if batch_size > 3:
+        values["forward.M"] = f.M
+    if np.all(np.isfinite(weights.inverse)) and not (activation.degree is not None and activation.degree <= 0.5):
+        b = backward(moments, weights, batch_size, sigma_w)
+        values |= {"backward.G": b.G, "backward.L": b.L}
+        if batch_size > 3:
+            values["backward.M"] = b.M
+    return values
+
+
+def _collapsed(
+    activation: Activation, batch_size: int, eps: float, sigma_w: float
+) -> tuple[Numbers, Numbers, dict[str, str]]:
+    """μ* = 0: every sample of a batch, and of all batches, has the same value φ(0)."""
+    if eps == 0:
+        reason = "φ is constant on the values that BN can produce, so all samples become equal and BN is not defined"
+        keys = [f"{side}.{key}" for side in ("forward", "backward") for key in "GLM"]
+        names = ["q_star", "c_star", "mu_star", "cross_batch.c_star", "cross_batch.rate", *keys]
+        return {}, {}, dict.fromkeys(names, reason)
+    right, left = slopes_at_zero(activation)
+    rate = collapsed_rate(activation, batch_size, eps, sigma_w)
+    common = sigma_w**2 * value_at_zero(activation) ** 2
+    values: Numbers = {"q": common, "qc": common, "mu": 0.0, "cross_batch.c_star": common}
+    reasons: dict[str, str] = {}
+    if np.isfinite(rate):
+        values["backward.G"] = rate
+    if right == left and np.isfinite(rate):  # BN is then linear: every eigenvalue is σ_w²φ′(0)²/ε
+        keys = ["forward.G", "forward.L", "backward.L", "cross_batch.rate"]
+        keys += ["forward.M", "backward.M"] if batch_size > 3 else []
+        values |= dict.fromkeys(keys, rate)
+    else:
+        for key in ("forward.G", "forward.L", "forward.M", "backward.L", "backward.M", "cross_batch.rate"):
+            reasons[key] = "the signal collapses (mu_star = 0) where φ has a kink, so the map has no derivative"
+    return values, {key: ROUNDING * abs(value or 0.0) for key, value in values.items()}, reasons
+
+
+def _record(
+    activation: Activation,
+    batch_size: int,
+    eps: float,
+    sigma_w: float,
+    sigma_b: float,
+    method: str,
+    values: Numbers,
+    errors: Numbers,
+    reasons: dict[str, str],
+) -> dict[str, Any]:
+    """The JSON contract from the numbers; adds σ_b, ξ, stability and the digits."""
+    if batch_size == 3:
+        for side in ("forward", "backward"):
+            reasons.setdefault(f"{side}.M", "the eigenspace M is empty at batch size 3")
+    q, qc, entry = values.get("q"), values.get("qc"), values.get("cross_batch.c_star")
+    q_star = None if q is None else q + sigma_b**2
+    c_star = None if qc is None or not q_star else (qc + sigma_b**2) / q_star
+    if c_star is None:
+        reasons.setdefault("c_star", "q_star is 0")
+    rate = values.get("backward.G")
+    scale = None if rate is None else DepthScale.of(rate, errors["backward.G"] or 0.0)
+    xi = scale.xi if scale is not None and np.isfinite(scale.xi) else None
+    if xi is None:
+        why = "the rate is 1 within its error, so ξ is infinite" if scale else reasons.get("backward.G", "")
+        reasons["depth_scale"] = why
+    stable, governs = _stability(values)
+    if stable is None:
+        reasons["stable"] = reasons.get("forward.L", "") or "a forward eigenvalue does not exist"
+    critical = critical_eps(activation, batch_size, sigma_w)
+    if not np.isfinite(critical):
+        reasons["critical_eps"] = "φ is steeper than linear at 0, so the signal never collapses"
+    spectrum = {side: {key: values.get(f"{side}.{key}") for key in "GLM"} for side in ("forward", "backward")}
+    relative = [abs((errors[key] or 0.0) / value) for key, value in values.items() if value]
+    if xi is not None and scale is not None:
+        relative.append(scale.error / xi if xi else 0.0)
+    return {
+        "activation": activation.label,
+        "batch_size": batch_size,
+        "eps": eps,
+        "sigma_w": sigma_w,
+        "sigma_b": sigma_b,
+        "q_star": q_star,
+        "c_star": c_star,
+        "mu_star": values.get("mu"),
+        **spectrum,
+        "cross_batch": {
+            "c_star": None if entry is None else entry + sigma_b**2,
+            "rate": values.get("cross_batch.rate"),
+        },
+        "depth_scale": xi,
+        "regime": None if scale is None else scale.regime,
+        "stable": stable,
+        "governs": governs,
+        "critical_eps": critical if np.isfinite(critical) else None,
+        "method": method,
+        "digits": _digits(relative),
+        "reasons": reasons,
+    }
+
+
+def _digits(relative: list[float]) -> int | None:
+    """Decimal digits that are right in every number."""
+    if not relative:
+        return None
+    return max(0, int(np.floor(-np.log10(max(*relative, 1e-16)))))
+
+
+def _stability(values: Numbers) -> tuple[bool | None, str | None]:
+    """Whether BSB1 attracts (all |λ↑| < 1) and which of R·G, L, M has the largest forward eigenvalue."""
+    known = {key[-1]: abs(value) for key, value in values.items() if key.startswith("forward.") and value is not None}
+    if "L" not in known:
+        return None, None
+    leading = max(known, key=lambda key: known[key])
+    return bool(known[leading] < 1), leading
