@@ -67,7 +67,7 @@ def _name_cells(root: ElementTree.Element, metric: str, columns: int) -> None:
 
 
 def _prefix_ids(root: ElementTree.Element, metric: str) -> None:
-    """Makes ids unique to the metric; in the same pass over all attributes shortens paths and frees the ink's colour."""
+    """Makes ids unique to the metric; in the same pass over all attributes, shorter paths and no colour for the ink."""
     for element in root.iter():
         for name, value in list(element.attrib.items()):
             if name == "id" and not value.startswith(metric):
