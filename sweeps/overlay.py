@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
 
 from sweeps.phase_map import column_parameters
 from theory.activations import activation
 from theory.errors import InputError
-from train.parameters import TABLE
 
-CURVE_POINTS = 97
+CURVE_POINTS = 193
 _THEORY = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
 
 
@@ -28,7 +28,8 @@ class Prediction:
         regime: ``exploding``, ``critical`` or ``vanishing``, "" where there is no ξ.
         reasons: why there is no ξ, "" where there is one.
         factor: the multiple of ξ that the paper draws (16).
-        curve_x, curve_xi: ξ between the columns, for a line; empty where the x axis is not numeric.
+        curve_x, curve_log_rate: ln λ = ±1/ξ (positive where gradients explode) for a line, exact at the columns and
+            interpolated between them, NaN near columns without ξ; empty on an axis of categories.
     """
 
     xi: Float[np.ndarray, " columns"]
@@ -36,7 +37,13 @@ class Prediction:
     reasons: tuple[str, ...]
     factor: float
     curve_x: Float[np.ndarray, " points"]
-    curve_xi: Float[np.ndarray, " points"]
+    curve_log_rate: Float[np.ndarray, " points"]
+
+    @property
+    def curve_xi(self) -> Float[np.ndarray, " points"]:
+        """ξ at ``curve_x``; infinite where ln λ is 0."""
+        with np.errstate(divide="ignore"):
+            return 1 / np.abs(self.curve_log_rate)
 
     @property
     def exists(self) -> bool:
@@ -63,25 +70,19 @@ class Field:
 def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:
     """Predicted quantities for contours: the powers of ten by which the squared gradient norm grows from the last layer
     to the first, depth/(ξ ln 10); negative where gradients vanish. None on a categorical axis or without a ξ."""
-    finite = np.isfinite(prediction.curve_xi)
-    if not finite.any():
-        return ()
-    x = prediction.curve_x[finite]
+    known = ~np.isnan(prediction.curve_log_rate)
+    x = prediction.curve_x[known]
     if x.size < 2 or phase_map.sizes["depth"] < 2:
         return ()
     depth = np.linspace(0, 1.05 * float(phase_map["depth"].max()), 80)
-    # a curve can cross from exploding to vanishing between columns: the nearest column says which side a point is on
-    columns = phase_map[phase_map.attrs["x_axis"]].values.astype(float)
-    sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in prediction.regime])
-    nearest = np.abs(x[:, None] - columns[None]).argmin(axis=1)
-    decades = depth[:, None] * (sign[nearest] / prediction.curve_xi[finite])[None] / np.log(10)
+    decades = depth[:, None] * prediction.curve_log_rate[known][None] / np.log(10)
     levels = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
     return (Field("decades", "growth of the squared gradient norm, in powers of ten", x, depth, decades, levels),)
 
 
 def predict(phase_map: xr.Dataset) -> Prediction:
     """ξ of the map's columns; a column that the theory does not cover is NaN with the reason."""
-    x_axis, factor = phase_map.attrs["x_axis"], float(phase_map.attrs["overlay_factor"])
+    factor = float(phase_map.attrs["overlay_factor"])
     columns = column_parameters(phase_map)
     reason = _inapplicable(phase_map)
     none = np.empty(0)
@@ -90,15 +91,15 @@ def predict(phase_map: xr.Dataset) -> Prediction:
         return Prediction(missing, ("",) * len(columns), (reason,) * len(columns), factor, none, none)
     answers = [_depth_scale(column) for column in columns]
     xi = np.array([value for value, _, _ in answers], dtype=float)
-    curve_x = _between(phase_map, x_axis)
-    curve_xi = np.array([_depth_scale(column)[0] for column in _columns_at(columns, x_axis, curve_x)], dtype=float)
+    regimes = tuple(regime for _, regime, _ in answers)
+    curve_x, curve_log_rate = _curve(phase_map, xi, regimes)
     return Prediction(
         xi,
-        tuple(regime for _, regime, _ in answers),
+        regimes,
         tuple(reason for _, _, reason in answers),
         factor,
         curve_x,
-        curve_xi,
+        curve_log_rate,
     )
 
 
@@ -133,30 +134,27 @@ def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
         )
     except (InputError, ValueError, ArithmeticError) as error:
         return float("nan"), "", str(error)
-    if found.xi is None or np.isnan(found.xi):
-        return float("nan"), "", str(getattr(found, "reason", "") or "the theory gives no depth scale here")
+    if found.xi == 0:
+        return float("nan"), "", f"the rate {found.rate:g} gives no depth scale"
     return float(found.xi), str(found.regime), ""
 
 
-def _between(phase_map: xr.Dataset, x_axis: str) -> Float[np.ndarray, " points"]:
-    """Where the curve is evaluated: the columns and points between them, evenly on the axis's scale."""
-    x = phase_map[x_axis].values
-    if not np.issubdtype(x.dtype, np.number) or x.size < 2 or x_axis not in (*_THEORY, "batch_size"):
-        return np.empty(0)
+def _curve(
+    phase_map: xr.Dataset, xi: Float[np.ndarray, " columns"], regimes: Sequence[str]
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """ln λ between the columns, by a monotone interpolant on the axis's scale: ln λ is smooth where ξ is infinite, so
+    the line goes through a critical point as it should."""
+    columns = phase_map[phase_map.attrs["x_axis"]].values
+    known = ~np.isnan(xi) & (xi > 0)
+    if not np.issubdtype(columns.dtype, np.number) or known.sum() < 2:
+        return np.empty(0), np.empty(0)
+    x = columns.astype(float)
     log = phase_map.attrs["x_scale"] == "log" and x.min() > 0
-    dense = np.geomspace(x.min(), x.max(), CURVE_POINTS) if log else np.linspace(x.min(), x.max(), CURVE_POINTS)
-    if TABLE[x_axis].kind is int:
-        dense = np.round(dense)
-    return np.unique(np.concatenate([x.astype(float), dense]))
-
-
-def _columns_at(
-    columns: Sequence[Mapping[str, Any]], x_axis: str, x: Float[np.ndarray, " points"]
-) -> list[dict[str, Any]]:
-    """The theory's parameters at each x: the columns' common ones, with the axis's own replaced."""
-    # statistics_batch_size follows batch_size unless it is given
-    follows = [c["batch_size"] for c in columns] == [c["statistics_batch_size"] for c in columns]
-    names = [x_axis]
-    if x_axis == "batch_size":
-        names = ["statistics_batch_size"] if follows else []
-    return [{**columns[0], **dict.fromkeys(names, value)} for value in x.tolist()]
+    position = np.log(x) if log else x
+    sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in regimes])
+    between = PchipInterpolator(position[known], (sign / np.where(known, xi, 1.0))[known], extrapolate=False)
+    dense = np.unique(np.concatenate([position, np.linspace(position[0], position[-1], CURVE_POINTS)]))
+    curve = between(dense)
+    # no line over columns for which the theory says nothing
+    curve[~known[np.abs(dense[:, None] - position).argmin(axis=1)]] = np.nan
+    return np.exp(dense) if log else dense, curve

@@ -119,5 +119,5 @@ def a_prediction(built: xr.Dataset, xi: Callable[[float], float], factor: float 
         tuple("" if np.isfinite(value) else "no fixed point" for value in values),
         factor,
         curve_x,
-        np.array([xi(float(value)) for value in curve_x]),
+        np.array([1 / xi(float(value)) for value in curve_x]),
     )
