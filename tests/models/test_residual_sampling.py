@@ -174,8 +174,10 @@ def test_recurrences_are_the_networks_limit(name: str, law: str) -> None:
 
 @pytest.mark.parametrize("name", ["tanh", "relu"])
 def test_the_data_tell_the_two_conventions_apart(name: str) -> None:
-    """Sec. 4 of the paper prints a standard deviation σ·l^(−β), its theorems a variance. A standard deviation σ·l^(−β) is
-    a variance with 2β, so: networks with variance σ²·l^(−β) follow the recurrences, those with the other do not."""
+    """Sec. 4 of the paper prints a standard deviation σ·l^(−β), its theorems a variance.
+
+    The former is a variance with 2β: networks with variance σ²·l^(−β) follow the recurrences, the others do not.
+    """
     law = "variance variation"
     right = _scores(_samples(name, law, 150), _recurrence(name, law))
     printed = _scores(_samples(name, law, 150, doubled=True), _recurrence(name, law))
