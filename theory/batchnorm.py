@@ -15,20 +15,19 @@ from jaxtyping import Float, Int
 from theory import homogeneous as laplace
 from theory.activations import Activation
 from theory.batchnorm_fixed_point import (
-    METHODS,
     FixedPoint,
-    choose_method,
     collapsed_rate,
     critical_eps,
     fixed_point,
     slopes_at_zero,
 )
 from theory.batchnorm_operators import backward, cross_batch_rate, forward
+from theory.batchnorm_table import METHODS, choose_method
 from theory.errors import InputError
 from theory.gegenbauer import value_at_zero
 
 ROUNDING = 1e-14  # relative error allowed for rounding in every reported number
-LAYERS_OF_METHODS = ("auto", "laplace", *METHODS)
+CHOICES = ("auto", *METHODS)
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def explosion_rate(
     if phi is not None and eps == 0 and method in ("auto", "laplace"):
         rate = 1 + float(laplace.explosion_excess(phi, np.array([float(batch_size)]))[0])
         return rate, ROUNDING * rate if not phi.is_linear else 4e-16 * rate, ""
-    numerical = choose_method(activation, batch_size) if method in ("auto", "laplace") else method
+    numerical = choose_method(activation, batch_size) if method == "auto" else method
     fine, coarse = fixed_point(activation, batch_size, eps, sigma_w, numerical)
     return _rate(activation, batch_size, eps, sigma_w, fine, coarse)
 
@@ -186,7 +185,7 @@ def batchnorm_record(
     right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits relative.
 
     Args:
-        method: ``auto``, ``laplace`` (homogeneous φ, ε = 0), ``gegenbauer`` or ``spherical``.
+        method: ``auto``, ``laplace`` (homogeneous φ), ``gegenbauer`` or ``spherical``.
 
     Raises:
         InputError: batch size 1 or 2, a negative ε, an unknown or unfitting method.
@@ -194,10 +193,10 @@ def batchnorm_record(
     check_batch_size(batch_size)
     check_scales(eps, sigma_w, sigma_b)
     phi = laplace.homogeneous(activation)
-    if method not in LAYERS_OF_METHODS:
-        raise InputError(f"--method {method}: expected one of {', '.join(LAYERS_OF_METHODS)}")
-    if method == "laplace" and (phi is None or eps != 0):
-        raise InputError("--method laplace: needs a positive-homogeneous activation and eps 0")
+    if method not in CHOICES:
+        raise InputError(f"--method {method}: expected one of {', '.join(CHOICES)}")
+    if method == "laplace" and phi is None:
+        raise InputError(f"--method laplace: {activation.label} is not positive-homogeneous of a degree above 0")
     if phi is not None and phi.a == phi.b == 0:
         phi = None
     closed = phi is not None and eps == 0 and method in ("auto", "laplace")

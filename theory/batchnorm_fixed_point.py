@@ -8,37 +8,21 @@ Source: Thms F.5, F.8, F.13, Yang et al. 2019; ε > 0 is derived in docs/epsilon
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 from scipy import optimize
 
 from theory.activations import Activation
 from theory.batchnorm_moments import Moments
 from theory.batchnorm_operators import Radial, radial
-from theory.gegenbauer import gegenbauer_moments, stack
-from theory.homogeneous import Homogeneous, homogeneous
-from theory.sphere_integral import spherical_moments
+from theory.batchnorm_radial import chi_square_rule
+from theory.batchnorm_table import Table, moments_at, table
+from theory.homogeneous import Homogeneous
 
-MomentsFunction = Callable[[Activation, int, Float[np.ndarray, " t"]], tuple[Moments, Moments]]
-
-METHODS: dict[str, MomentsFunction] = {"gegenbauer": gegenbauer_moments, "spherical": spherical_moments}
-KINKED_SERIES_FROM = 16  # batch size from which the series of a kinked φ converges to rounding
 COARSE = 0.7  # of the nodes of the radial rule, for the error estimate
-GRID = 24
-
-
-def kinks_in_reach(activation: Activation, batch_size: int, scale: float = 1.0) -> bool:
-    """Whether a normalised pre-activation, which is at most √(B−1)·scale, can meet a kink of φ."""
-    return any(abs(k) < np.sqrt(batch_size - 1) * scale for k in activation.kinks)
-
-
-def choose_method(activation: Activation, batch_size: int) -> str:
-    """The method exact to rounding and fastest: the series, or 2-D quadrature for kinks at small B."""
-    kinked = batch_size < KINKED_SERIES_FROM and kinks_in_reach(activation, batch_size)
-    return "spherical" if kinked else "gegenbauer"
+STEP = 0.2  # of log μ in the search for fixed points
+SMALLEST = 80.0  # how far below its largest value log μ is searched
 
 
 @dataclass(frozen=True)
@@ -48,33 +32,6 @@ class FixedPoint:
     mu: float
     weights: Radial | None = None
     moments: Moments | None = None
-
-
-def moments_at(
-    activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"], method: str
-) -> tuple[Moments, Moments]:
-    """Moments at each scale, fine and coarse. For φ of degree α those of f grow as t^(2α), those of φ′ as t^(2α−2)."""
-    if activation.degree is None or scales.size == 1:
-        if activation.kinks and not kinks_in_reach(activation, batch_size, float(scales.max())):
-            activation = replace(activation, kinks=())
-        if method == "spherical" and scales.size > 1 and activation.kinks:
-            return _by_reach(activation, batch_size, scales)
-        return METHODS[method](activation, batch_size, scales)
-    alpha = float(activation.degree)
-    fine, coarse = METHODS[method](activation, batch_size, np.ones(1))
-    return fine.scaled(scales, alpha), coarse.scaled(scales, alpha)
-
-
-def _by_reach(activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"]) -> tuple[Moments, Moments]:
-    """2-D quadrature only at the scales at which a kink is in reach; elsewhere φ is smooth and the series quick."""
-    reached = np.array([kinks_in_reach(activation, batch_size, float(t)) for t in scales])
-    smooth = replace(activation, kinks=())
-    parts = [(reached, activation, "spherical"), (~reached, smooth, "gegenbauer")]
-    results = [(mask, METHODS[name](phi, batch_size, scales[mask])) for mask, phi, name in parts if mask.any()]
-    order = np.argsort(np.concatenate([np.flatnonzero(mask) for mask, _ in results]), kind="stable")
-    return stack([fine for _, (fine, _) in results]).take(order), stack([coarse for _, (_, coarse) in results]).take(
-        order
-    )
 
 
 def slopes_at_zero(activation: Activation) -> tuple[float, float]:
@@ -121,111 +78,74 @@ def fixed_point(
     shows its error. A smaller fixed point, or collapse to μ = 0, is found only if no larger exists.
     """
     if eps == 0:
-        pair = moments_at(activation, batch_size, np.ones(1), method)
         points = []
-        for moments in pair:
+        for moments in moments_at(activation, batch_size, np.ones(1), method):
             mu = sigma_w**2 * float(moments.ff[0] - moments.f00[0])
             points.append(FixedPoint(mu, radial(batch_size, mu, 0.0), moments) if mu > 0 else FixedPoint(0.0))
         return points[0], points[1]
-    guess = _largest_root(activation, batch_size, eps, sigma_w)
-    if guess is None:
+    found = table(activation, batch_size, method)
+    bracket = _largest_root(found, batch_size, eps, sigma_w)
+    if bracket is None:
         return FixedPoint(0.0), FixedPoint(0.0)
-    fine = _solve(activation, batch_size, eps, sigma_w, method, guess, coarse=False)
-    low, _, high = guess
-    coarse = _solve(activation, batch_size, eps, sigma_w, method, (low, float(np.log(fine.mu)), high), coarse=True)
+    fine, coarse = (_solve(activation, found, batch_size, eps, sigma_w, bracket, rough) for rough in (False, True))
     return fine, coarse
 
 
 def _solve(
     activation: Activation,
+    found: Table,
     batch_size: int,
     eps: float,
     sigma_w: float,
-    method: str,
-    guess: tuple[float, float, float],
-    *,
+    bracket: tuple[float, float],
     coarse: bool,
 ) -> FixedPoint:
-    """μ = g(μ) near the guess (low, start, high) of log μ, at fine or coarse resolution."""
+    """μ = g(μ) with log μ in the bracket, at fine or coarse resolution."""
     resolution = COARSE if coarse else 1.0
 
-    def point(log_mu: float) -> FixedPoint:
+    def point(log_mu: float) -> tuple[Radial, Moments]:
         weights = radial(batch_size, float(np.exp(log_mu)), eps, resolution, activation.kinks)
-        pair = moments_at(activation, batch_size, weights.scales, method)
-        return FixedPoint(float(np.exp(log_mu)), weights, pair[1] if coarse else pair[0])
+        return weights, found(weights.scales, coarse=coarse)
 
     def log_growth(log_mu: float) -> float:
-        here = point(log_mu)
-        assert here.weights is not None
-        assert here.moments is not None
-        contrast = here.moments.ff - here.moments.f00
-        return float(np.log(sigma_w**2 * np.sum(here.weights.one * contrast)) - log_mu)
+        weights, moments = point(log_mu)
+        return float(np.log(sigma_w**2 * np.sum(weights.one * (moments.ff - moments.f00))) - log_mu)
 
-    return point(_secant(log_growth, *guess))
+    log_mu = _root(log_growth, *bracket)
+    return FixedPoint(float(np.exp(log_mu)), *point(log_mu))
 
 
-def _secant(function: Callable[[float], float], low: float, start: float, high: float) -> float:
-    """The root near ``start`` by the secant rule, or by bisection inside [low, high] if that strays."""
-    x0, x1 = start, start + 1e-5
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """A root by the secant rule from a bracket found with an approximate function; by bisection if it strays."""
+    x0, x1 = low, high
     y0, y1 = function(x0), function(x1)
     for _ in range(12):
-        if y1 == 0 or y1 == y0:
-            return x1
-        x0, x1, y0 = x1, x1 - y1 * (x1 - x0) / (y1 - y0), y1
-        if not low <= x1 <= high:
+        if y1 == y0:
             break
-        if abs(x1 - x0) < 1e-13:
+        x0, x1, y0 = x1, x1 - y1 * (x1 - x0) / (y1 - y0), y1
+        if abs(x1 - x0) < 2e-14 * max(1.0, abs(x1)):
             return x1
+        if not low - STEP <= x1 <= high + STEP:
+            break
         y1 = function(x1)
-    return float(optimize.brentq(function, low, high, xtol=1e-15)) if function(low) * function(high) < 0 else start
+    below, above = low - STEP, high + STEP
+    if function(below) * function(above) > 0:
+        return 0.5 * (low + high)
+    return float(optimize.brentq(function, below, above, xtol=1e-15))
 
 
-@lru_cache(maxsize=256)
-def _contrast_table(activation: Activation, batch_size: int) -> Float[np.ndarray, " k"]:
-    """Chebyshev coefficients of H(t)/t², H(t) = E[f₁² − f₁f₂], on t ∈ [0, 1]: to bracket fixed points cheaply."""
-    nodes = np.cos(np.pi * (np.arange(GRID) + 0.5) / GRID)
-    t = (nodes + 1) / 2
-    moments, _ = gegenbauer_moments(activation, batch_size, t, 1e-7)
-    values = (moments.ff - moments.f00) / t**2
-    return np.polynomial.chebyshev.chebfit(nodes, values, GRID - 1)
-
-
-def _growth(activation: Activation, batch_size: int, eps: float, sigma_w: float) -> Callable[[float], float]:
-    """log μ ↦ log(g(μ)/μ), approximately."""
-    phi = homogeneous(activation)
-    coefficients = np.zeros(1) if phi else _contrast_table(activation, batch_size)
-    at_one = float(gegenbauer_moments(activation, batch_size, np.ones(1), 1e-7)[0].ff[0]) if phi else 0.0
-    contrast = 0.0
-    if phi:
-        k = float(phi.a**2 + phi.b**2)
-        contrast = at_one * (1 - float(phi.kernel(-1 / (batch_size - 1))) / k)
-
-    def growth(log_mu: float) -> float:
-        weights = radial(batch_size, float(np.exp(log_mu)), eps, 0.5)
-        t = weights.scales
-        if phi:
-            h = contrast * t ** (2 * phi.alpha)
-        else:
-            h = np.polynomial.chebyshev.chebval(2 * t - 1, coefficients) * t**2
-        return float(np.log(max(sigma_w**2 * np.sum(weights.one * h), 1e-300)) - log_mu)
-
-    return growth
-
-
-def _largest_root(
-    activation: Activation, batch_size: int, eps: float, sigma_w: float
-) -> tuple[float, float, float] | None:
-    """(low, estimate, high) of log μ at the largest zero of log(g(μ)/μ), or None if g(μ) < μ for every μ > 0."""
-    growth = _growth(activation, batch_size, eps, sigma_w)
-    top = np.log(max(sigma_w**2, eps)) + 60.0  # g is bounded by its value at ε = 0 for bounded t
-    high = growth(top) + top + 0.5  # log g(∞), and a margin
-    if growth(high) > 0:
-        high = top
-    upper = high
-    step = 0.5
-    for _ in range(160):
-        lower = upper - step
-        if growth(lower) >= 0:
-            return lower, float(optimize.brentq(growth, lower, upper, xtol=1e-10)), upper
-        upper = lower
-    return None
+def _largest_root(found: Table, batch_size: int, eps: float, sigma_w: float) -> tuple[float, float] | None:
+    """Bounds on log μ at the largest zero of log(g(μ)/μ), or None if g(μ) < μ for every μ > 0."""
+    rho2, weights = chi_square_rule(batch_size - 1, 0.5)
+    top = np.log(max(sigma_w**2 * found.dense.max(), 1e-300)) + STEP  # t² ≤ 1, so that g(μ) ≤ σ_w²·max (f²−f₁f₂)/t²
+    log_mu = np.arange(top, top - SMALLEST, -STEP)
+    growing = sigma_w**2 * found.growth(batch_size, rho2, weights, eps, np.exp(log_mu)) >= 1
+    if not growing.any():
+        return None
+    first = max(int(np.argmax(growing)), 1)
+    low, high = log_mu[first], log_mu[first - 1]
+    for _ in range(8):
+        middle = 0.5 * (low + high)
+        grows = sigma_w**2 * found.growth(batch_size, rho2, weights, eps, np.exp(np.array([middle])))[0] >= 1
+        low, high = (middle, high) if grows else (low, middle)
+    return float(low), float(high)

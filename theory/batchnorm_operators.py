@@ -44,10 +44,7 @@ class Radial:
 
 
 def radial(batch_size: int, mu: float, eps: float, resolution: float = 1.0, kinks: tuple[float, ...] = ()) -> Radial:
-    """The radial averages at spread μ > 0 (μ·G is the covariance of the centred pre-activation).
-
-    A kink of φ at z = k comes into reach when √(B−1)·t = |k|; the average over ρ is split there.
-    """
+    """The radial averages at spread μ > 0 (μ·G is the covariance of the centred pre-activation), split for kinks."""
     d = batch_size - 1
     if eps == 0:
         inverse = np.array([batch_size / (mu * (d - 2)) if d > 2 else np.inf])
@@ -55,8 +52,8 @@ def radial(batch_size: int, mu: float, eps: float, resolution: float = 1.0, kink
         one = np.ones(1)
         rho = np.sqrt(2) * np.atleast_1d(pochhammer(d / 2, 0.5))
         return Radial(one, one, rho, one * d, inverse, inverse, inverse, half, half)
-    reach = [k * k / d for k in kinks if 0 < k * k < d]
-    rho2, weights = chi_square_rule(d, resolution, tuple(batch_size * eps / mu * t2 / (1 - t2) for t2 in reach))
+    breaks = tuple(batch_size * eps / mu * t**2 / (1 - t**2) for t in rough_scales(kinks, batch_size))
+    rho2, weights = chi_square_rule(d, resolution, breaks)
     variance = mu * rho2 / batch_size
     t2 = variance / (variance + eps)
     inverse = weights / (variance + eps)
@@ -72,6 +69,21 @@ def radial(batch_size: int, mu: float, eps: float, resolution: float = 1.0, kink
         half,
         half * t2,
     )
+
+
+def rough_scales(kinks: tuple[float, ...], batch_size: int) -> list[float]:
+    """The scales t at which moments are not smooth functions of t, because of kinks of φ.
+
+    A kink k comes into reach of one sample at √(B−1)·t = |k|. For two samples the circles on which they meet kinks k,
+    k′ touch where x = k/(√(B−1)·t), x′ = k′/(√(B−1)·t) and the axes lie in a plane. From dimension 40 on the density
+    there is so small that the moments are smooth to rounding.
+    """
+    d, c = batch_size - 1, -1 / (batch_size - 1)
+    if d >= 40:
+        return []
+    one = [k * k / d for k in kinks]
+    two = [(k * k + m * m - 2 * c * k * m) / (d * (1 - c * c)) for k in kinks for m in kinks]
+    return sorted({float(np.sqrt(t2)) for t2 in one + two if 0 < t2 < 1})
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from theory.activations import Activation
-from theory.batchnorm_moments import Moments
+from theory.batchnorm_moments import Moments, stack
 from theory.sphere import legendre, orthonormal, piecewise_rule, recurrence, smooth_basis, smooth_rule
 
 TERMS = 40
@@ -70,11 +70,6 @@ def settled(
     return (change <= tolerance) | ((change < 1e-11) & (change > last / 4))
 
 
-def stack(each: list[Moments]) -> Moments:
-    """Moments of single scales, joined."""
-    return Moments(**{name: np.concatenate([getattr(m, name) for m in each]) for name in each[0].__dict__})
-
-
 def evaluate(
     activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"], nodes: int, terms: int
 ) -> tuple[Moments, float]:
@@ -102,7 +97,7 @@ def evaluate(
 
     largest = float(np.max(np.abs(cosines[-2:])))
     tail = max(_tail(ff, f_hat), _tail(gg, g_hat)) * largest
-    moments = Moments(
+    moments = Moments.of(
         f=f @ w,
         fx=(f * x) @ w,
         ff=ff,

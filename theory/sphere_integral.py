@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.activations import Activation
-from theory.batchnorm_moments import Moments
-from theory.gegenbauer import rounding, settled, stack, value_at_zero
+from theory.batchnorm_moments import Moments, stack
+from theory.gegenbauer import rounding, settled, value_at_zero
 from theory.sphere import composite_rule, density, latitude_limit, legendre_nodes, pieces, smooth_rule
 
 NODES = 48
@@ -72,7 +72,7 @@ def _evaluate(activation: Activation, batch_size: int, scale: float, nodes: int)
     def one(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " 1"]:
         return np.atleast_1d(np.sum(w1 * values))
 
-    return Moments(
+    return Moments.of(
         f=one(f1),
         fx=one(f1 * x1),
         ff=one(f1 * f1),
