@@ -153,10 +153,12 @@ def caption(phase_map: xr.Dataset) -> str:
 
 def _draw_states(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells) -> None:
     for state, colour in styles.OUTCOME_COLOURS.items():
-        squares = [_square(x, y, i, j) for i, j in np.argwhere(cells.state == state)]
+        squares = [_square(x, y, i, j) for i, j in np.argwhere(cells.state == state).tolist()]
         # losses may not exist for a finished cell either: drawn as missing
         if state == "missing":
-            squares += [_square(x, y, i, j) for i, j in np.argwhere((cells.state == "finished") & np.isnan(cells.mean))]
+            squares += [
+                _square(x, y, i, j) for i, j in np.argwhere((cells.state == "finished") & np.isnan(cells.mean)).tolist()
+            ]
         if squares:
             hatch = styles.OUTCOME_HATCHES[state]
             ax.add_collection(

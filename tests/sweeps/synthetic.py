@@ -94,11 +94,11 @@ def results(
     *,
     noise: float = 0.0,
     outcome: Outcome = lambda cell: "finished",
-    seed: int = 0,
+    rng_seed: int = 0,
     **changes: Any,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """(contents of one tile per batch size, all expected cells)."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(rng_seed)
     tiles = [tile_parameters(**{**changes, "batch_size": size}) for size in batch_sizes]
     contents = [content(tile, frontier, noise=noise, outcome=outcome, rng=rng) for tile in tiles]
     return contents, [cell for tile in tiles for cell in parameters.cells(tile)]
