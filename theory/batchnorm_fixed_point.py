@@ -17,7 +17,7 @@ from theory.activations import Activation
 from theory.batchnorm_moments import Moments
 from theory.batchnorm_operators import Radial, radial
 from theory.batchnorm_radial import chi_square_rule
-from theory.batchnorm_table import Table, moments_at, table
+from theory.batchnorm_table import PowerTable, Table, moments_at, table
 from theory.homogeneous import Homogeneous
 
 COARSE = 0.7  # of the nodes of the radial rule, for the error estimate
@@ -93,7 +93,7 @@ def fixed_point(
 
 def _solve(
     activation: Activation,
-    found: Table,
+    found: Table | PowerTable,
     batch_size: int,
     eps: float,
     sigma_w: float,
@@ -134,10 +134,10 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     return float(optimize.brentq(function, below, above, xtol=1e-15))
 
 
-def _largest_root(found: Table, batch_size: int, eps: float, sigma_w: float) -> tuple[float, float] | None:
+def _largest_root(found: Table | PowerTable, batch_size: int, eps: float, sigma_w: float) -> tuple[float, float] | None:
     """Bounds on log μ at the largest zero of log(g(μ)/μ), or None if g(μ) < μ for every μ > 0."""
     rho2, weights = chi_square_rule(batch_size - 1, 0.5)
-    top = np.log(max(sigma_w**2 * found.dense.max(), 1e-300)) + STEP  # t² ≤ 1, so that g(μ) ≤ σ_w²·max (f²−f₁f₂)/t²
+    top = np.log(max(sigma_w**2 * found.ceiling, 1e-300)) + STEP
     log_mu = np.arange(top, top - SMALLEST, -STEP)
     growing = sigma_w**2 * found.growth(batch_size, rho2, weights, eps, np.exp(log_mu)) >= 1
     if not growing.any():

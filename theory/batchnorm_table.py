@@ -115,6 +115,40 @@ class Table:
         contrast = np.interp(np.sqrt(t2), np.linspace(0, 1, DENSE), self.dense)
         return (contrast * rho2 / batch_size / (variance + eps)) @ weights
 
+    @property
+    def ceiling(self) -> float:
+        """A bound on g(μ)/σ_w²."""
+        return float(self.dense.max())
+
+
+@dataclass(frozen=True)
+class PowerTable:
+    """The same for positive-homogeneous φ of degree α, whose moments are powers of t: nothing is interpolated."""
+
+    at_one: Moments
+    alpha: float
+
+    def __call__(self, scales: Float[np.ndarray, " t"], *, coarse: bool = False) -> Moments:
+        """The moments at each scale."""
+        return self.at_one.scaled(scales, self.alpha)
+
+    def growth(
+        self,
+        batch_size: int,
+        rho2: Float[np.ndarray, " r"],
+        weights: Float[np.ndarray, " r"],
+        eps: float,
+        mu: Float[np.ndarray, " m"],
+    ) -> Float[np.ndarray, " m"]:
+        """g(μ)/(σ_w²·μ) with ρ² at the nodes given."""
+        variance = mu[:, None] * rho2 / batch_size
+        return self.ceiling * ((variance / (variance + eps)) ** self.alpha @ weights) / mu
+
+    @property
+    def ceiling(self) -> float:
+        """g(∞)/σ_w²."""
+        return float(self.at_one.ff[0] - self.at_one.f00[0])
+
 
 def _angle(unit: Float[np.ndarray, " t"], split: bool) -> Float[np.ndarray, " t"]:
     """The Chebyshev angle of a point of a piece; s = sin² spacing first where the ends may be rough."""
@@ -123,8 +157,11 @@ def _angle(unit: Float[np.ndarray, " t"], split: bool) -> Float[np.ndarray, " t"
 
 
 @lru_cache(maxsize=512)
-def table(activation: Activation, batch_size: int, method: str) -> Table:
+def table(activation: Activation, batch_size: int, method: str) -> Table | PowerTable:
     """The moments as functions of t. Where φ is too rough for the nodes, fine and coarse differ and show it."""
+    if method == "laplace":
+        assert activation.degree is not None
+        return PowerTable(homogeneous_moments(activation, batch_size, np.ones(1))[0], float(activation.degree))
     reach = rough_scales(activation.kinks, batch_size)
     edges = np.array([0.0, *reach, 1.0])
     split = bool(reach)
