@@ -137,7 +137,7 @@ def _draw_exponential(ax: Axes, log_f: Array, decay: Decay, label: str, title: s
     rest = np.abs(log_f - leading)
     ax.plot(layers, log_f, color=COLOURS["log"], label=rf"$\log\, {label}$")
     _dashed(ax, layers, leading)
-    ax.plot(layers, rest, color=COLOURS["rest"], label=r"$|$its distance from $\frac{W_r}{1-V_r}\, l^{1-V_r}|$")
+    ax.plot(layers, rest, color=COLOURS["rest"], label=r"distance from $\frac{W_r}{1-V_r}\, l^{1-V_r}$")
     shown = layers >= 2
     order = np.exp(product_remainder(growth, v_r(decay)).log(layers[shown]))
     _dashed(ax, layers[shown], order, rest[-1])

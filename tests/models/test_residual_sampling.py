@@ -187,6 +187,37 @@ def test_the_data_tell_the_two_conventions_apart(name: str) -> None:
     assert max(abs(score) for score in doubled.values()) <= 4
 
 
+@pytest.mark.parametrize("name", ["tanh", "relu"])
+@pytest.mark.parametrize(
+    ("quantity", "misprint"),
+    [
+        ("c", "λ = σ_w²·λ̲ + σ_b² (Table A.2, Thm C.2)"),
+        ("q", "q = σ_w²·p + σ_b² with p of the same layer (Table A.2)"),
+        ("s", "s = (p + p′ − γ)/2 (Defn 4.2)"),
+        ("chi_w", "χ_w with p of the same layer (Table A.2)"),
+        ("chi_v", "χ_v = χ·Vφ′(q) (proof of C.3)"),
+        ("chi_a", "χ_a = χ of the layer below (the underlines on χ in C.3)"),
+    ],
+)
+def test_networks_reject_the_misprints(name: str, quantity: str, misprint: str) -> None:
+    """Table A.2, Thms C.2, C.3 and Defn 4.2 as printed, against the same networks that confirm the corrected forms."""
+    law, layer = "plain", 4
+    trace = _recurrence(name, law)
+    lambda_0, growth = GAMMA0, layer  # λ⁰ read as the inputs' product; each layer adds σ_b² = 1
+    printed = {
+        "c": (lambda_0 + growth) / trace.q[layer],
+        "q": np.log(trace.p[layer] + 1),
+        "s": np.log(trace.p[layer] - trace.gamma[layer] / 2),
+        "chi_w": trace.log_chi_b[layer] + trace.log_p[layer],
+        "chi_v": trace.log_chi[layer] + np.log(trace.v_derivative[layer]),
+        "chi_a": trace.log_chi[layer - 1],
+    }[quantity]
+    value, error = _extrapolated(_samples(name, law, 150), quantity, layer)
+    corrected = getattr(trace, quantity if quantity in COSINES else f"log_{quantity}")[layer]
+    assert abs(value - corrected) <= 4 * error, misprint
+    assert abs(value - printed) > 10 * error, misprint
+
+
 def test_relu_forward_means_need_no_extrapolation() -> None:
     """For relu the maps of p and q are linear: their means are the recurrence's at any width, however narrow."""
     cell, widths = ResidualCell(depth=4, seed=3), parse_widths("16", 4)
