@@ -43,13 +43,17 @@ def layers_shown(depth: int, most: int = 24) -> list[int]:
 
 
 def table(trace: ResidualTrace) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table: one row for each layer shown, columns without any value left out."""
+    """Header and rows of the table: one row for each layer shown, columns without any value left out.
+
+    Up to a dozen projection blocks are among the layers shown.
+    """
+    projections = (np.flatnonzero(trace.projection) + 1).tolist()
+    shown = sorted({*layers_shown(trace.depth), *(projections if len(projections) <= 12 else [])})
     columns = {name: getattr(trace, name) for name in SHOWN}
     logs = {name: getattr(trace, f"log_{name}", None) for name in SHOWN}
     columns = {name: values for name, values in columns.items() if not np.all(np.isnan(values))}
     rows = [
-        [str(layer), *(_cell(values[layer], logs[name], layer) for name, values in columns.items())]
-        for layer in layers_shown(trace.depth)
+        [str(layer), *(_cell(values[layer], logs[name], layer) for name, values in columns.items())] for layer in shown
     ]
     return ["l", *columns], rows
 

@@ -57,7 +57,7 @@ def _rule(
 
 
 class Quadrature:
-    """Transforms of any activation: 1e-10 relative (for D: while 1 − c ≥ 1e-10), about 10 ms for each point.
+    """Transforms of any activation: 1e-10 relative (for D: while 1 − c ≥ 1e-10), 5 to 20 ms for each point.
 
     Raises:
         InputError: on a call, where the quadrature does not converge. Where φ² overflows, V is inf and the rest NaN.
@@ -94,8 +94,8 @@ class Quadrature:
         meetings = np.unique((self.kinks[:, None] - self.kinks[None, :]) / 2)[None, :]
         inner = float(np.sqrt(max(q - t / 2, 0.0)))
         w, w_weights = _rule(meetings, t / 2, min(unit, inner) or unit, self.kinked)
-        keep = w_weights[0] > 0
-        w, w_weights = w[0, keep], w_weights[0, keep]
+        keep = (w_weights[0] > 0) & (w[0] >= 0)  # both integrands are even in w, and so is the rule
+        w, w_weights = w[0, keep], np.where(w[0, keep] > 0, 2, 1) * w_weights[0, keep]
         features = np.concatenate([self.kinks - w[:, None], self.kinks + w[:, None]], axis=1)
         u, u_weights = _rule(features, inner**2, unit, self.kinked)
         plus, minus = phi(u + w[:, None]), phi(u - w[:, None])
