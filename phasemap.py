@@ -36,6 +36,25 @@ Devices = Annotated[Optional[str], typer.Option(help="numbers of GPUs (0,1), or 
 Wandb = Annotated[str, typer.Option("--wandb", help="auto (only within an agent), online, offline or disabled")]
 
 
+@theory_app.command("figure")
+def figure(
+    name: Annotated[str, typer.Argument(help="a figure's name, such as bn-fig1; a wrong one lists all")],
+    out: Annotated[Path, typer.Option(help="output folder")] = Path("figures"),
+    networks: Annotated[Optional[int], typer.Option(help="sampled networks; the papers: 200")] = None,  # noqa: UP045
+    width: Annotated[Optional[int], typer.Option(help="their width; the first paper: 1000")] = None,  # noqa: UP045
+    seed: Annotated[Optional[int], typer.Option(help="of the sampled networks")] = None,  # noqa: UP045
+    style: Annotated[str, typer.Option(help="report (screen) or paper (print)")] = "report",
+) -> None:
+    """Draws a figure that needs no training, as PNG and PDF; their paths are the last lines.
+
+    Example: phasemap theory figure bn-fig1 --networks 200 --width 1000
+    """
+    from sweeps.figures.command import draw_figure
+
+    for path in draw_figure(name, out=out, networks=networks, width=width, seed=seed, style=style):
+        print(path)
+
+
 @app.command("list")
 def list_command() -> None:
     """The experiments: figure, axes, presets, cost.

@@ -194,8 +194,9 @@ def draw_phases(examples: dict[float, Array], *, figure: Figure, place: tuple[Ax
     figure.colorbar(place[0].images[0], ax=list(place), label="Σ / largest entry", location="bottom", shrink=0.7)
 
 
-def figure_1(scale: Scale) -> Figure:
+def figure_1(*, networks: int = 20, width: int = 1000, seed: int = 0) -> Figure:
     """All four panels."""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(10, 8), layout="constrained")
     grid = figure.add_gridspec(2, 2)
     draw_eigenvalues(measure_eigenvalues(scale), ax=figure.add_subplot(grid[0, 0]))
@@ -208,27 +209,31 @@ def figure_1(scale: Scale) -> Figure:
     return figure
 
 
-def figure_1a(scale: Scale) -> Figure:
+def figure_1a(*, networks: int = 20, width: int = 1000, seed: int = 0) -> Figure:
     """Panel (a)."""
+    scale = Scale(networks, width, seed)
     return _alone(scale, lambda ax: draw_eigenvalues(measure_eigenvalues(scale), ax=ax))
 
 
-def figure_1b(scale: Scale) -> Figure:
+def figure_1b(*, networks: int = 20, width: int = 1000, seed: int = 0) -> Figure:
     """Panel (b)."""
+    scale = Scale(networks, width, seed)
     return _alone(scale, lambda ax: draw_profiles(measure_profiles(scale), ax=ax))
 
 
-def figure_1c(scale: Scale) -> Figure:
+def figure_1c(*, networks: int = 20, width: int = 1000, seed: int = 0) -> Figure:
     """Panel (c)."""
+    scale = Scale(networks, width, seed)
     return _alone(scale, lambda ax: draw_breaking(measure_breaking(scale)[0], ax=ax))
 
 
-def figure_1d(scale: Scale) -> Figure:
+def figure_1d(*, networks: int = 1, width: int = 1000, seed: int = 0) -> Figure:
     """Panel (d)."""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.6, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
     draw_phases(measure_breaking(scale, PHASES)[1], figure=figure, place=(left, right))
-    small_print(figure, Scale(1, scale.width, scale.seed).note())
+    small_print(figure, scale.note("the first one is shown" if networks > 1 else ""))
     return figure
 
 

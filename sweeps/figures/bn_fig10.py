@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import eval_gegenbauer
 
-from sweeps.figures.bn_scale import Scale, batch_colours
+from sweeps.figures.bn_scale import batch_colours
 
 Array = NDArray[np.float64]
 DEGREES = (1, 2, 3, 4, 5, 6, 8, 10)
@@ -51,7 +51,7 @@ def draw(*, ax: Axes, relative: bool = False, title: str = "") -> Axes:
     return ax
 
 
-def figure_10(scale: Scale) -> Figure:
+def figure_10() -> Figure:
     """The paper's panel, and the same in units of v; needs no networks."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)

@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 BATCH_SIZE = 64
 DIMENSIONS = 3
 DEPTH = 30
-LAYERS = (0, 2, 4, 6, 10, 20)
+LAYERS = (0, 3, 6, 10, 15, 30)
 MOVED = 0.15  # standard deviation of the moved point's displacement, in radii of the circle
 PAIR = ("#0072b2", "#d55e00")
 
@@ -124,8 +124,9 @@ def draw_correlation(correlation: Float[NDArray[np.float64], "K L1"], *, ax: Axe
     return ax
 
 
-def figure_2(scale: Scale) -> Figure:
+def figure_2(*, networks: int = 20, width: int = 1000, seed: int = 0) -> Figure:
     """Both panels."""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=(1.25, 1))[0]
     parting = measure(scale)

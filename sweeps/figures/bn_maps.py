@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from sweeps.figures.bn_scale import COLOURS, Scale
+from sweeps.figures.bn_scale import COLOURS
 from sweeps.figures.style import COLOUR_MAP, THEORY, halo
 from theory.activations import Activation, activation
 from theory.batchnorm import batchnorm_record, depth_scales
@@ -21,7 +21,6 @@ from theory.batchnorm_fixed_point import critical_eps
 
 Array = NDArray[np.float64]
 BATCH_SIZES = np.unique(np.geomspace(4, 512, 36).round()).astype(int)
-FEW_BATCH_SIZES = np.array([4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512])  # where every cell takes half a second
 TICKS = (4, 8, 16, 32, 64, 128, 256, 512)
 DEPTHS = (25, 50, 100, 200, 400, 800)
 TRAINABLE = 16  # trainable depth per depth scale, as in the paper's figures
@@ -36,14 +35,12 @@ class MapAxis:
     Attributes:
         values: of the vertical axis. label: its name. log: whether its scale is logarithmic.
         cell: a value ↦ (φ, ε).
-        batch_sizes: of the horizontal axis.
     """
 
     values: Float[NDArray[np.float64], " y"]
     label: str
     log: bool
     cell: Callable[[float], tuple[Activation, float]]
-    batch_sizes: NDArray[np.integer] = field(default_factory=lambda: BATCH_SIZES)
 
 
 def _gamma(value: float) -> tuple[Activation, float]:
@@ -62,32 +59,28 @@ GAMMA = MapAxis(np.geomspace(0.1, 4, 41), "BN scale γ, φ = tanh", True, _gamma
 BETA = MapAxis(np.linspace(-1, 3, 41), "BN shift β, φ = relu", False, _beta)
 EPS_TANH = MapAxis(np.geomspace(1e-3, 10, 40), "ε of BN, φ = tanh", True, partial(_eps, activation("tanh")))
 EPS_RELU = MapAxis(
-    np.geomspace(1e-3, 10, 18),
-    "ε of BN, φ = relu(z + 2)",
-    True,
-    partial(_eps, activation("relu", shift=2.0)),
-    FEW_BATCH_SIZES,
+    np.geomspace(1e-3, 10, 40), "ε of BN, φ = relu(z + 2)", True, partial(_eps, activation("relu", shift=2.0))
 )
 
 
 def measure(axis: MapAxis) -> Float[NDArray[np.float64], "y x"]:
     """ξ in every cell."""
-    xi = np.empty((len(axis.values), len(axis.batch_sizes)))
+    xi = np.empty((len(axis.values), len(BATCH_SIZES)))
     for row, value in enumerate(axis.values):
         phi, eps = axis.cell(float(value))
-        xi[row] = depth_scales(phi, axis.batch_sizes, eps=eps)
+        xi[row] = depth_scales(phi, BATCH_SIZES, eps=eps)
     return xi
 
 
 def critical_line(axis: MapAxis) -> Float[NDArray[np.float64], " x"]:
     """The ε at which ξ is infinite, by batch size; NaN on a map with ε = 0 throughout."""
     phi, eps = axis.cell(float(axis.values[0]))
-    return np.array([critical_eps(phi, int(size)) if eps else np.nan for size in axis.batch_sizes])
+    return np.array([critical_eps(phi, int(size)) if eps else np.nan for size in BATCH_SIZES])
 
 
 def draw(xi: Float[NDArray[np.float64], "y x"], axis: MapAxis, *, ax: Axes, title: str = "") -> Axes:
     """ξ in colour, lines of equal 16ξ, and the critical ε, above which gradients vanish instead of exploding."""
-    x, y = axis.batch_sizes.astype(float), axis.values
+    x, y = BATCH_SIZES.astype(float), axis.values
     ax.set_xscale("log")
     ax.set_yscale("log" if axis.log else "linear")
     mesh = ax.pcolormesh(x, y, xi, norm=LogNorm(*LIMITS), cmap=COLOUR_MAP, shading="nearest", rasterized=True)
@@ -114,11 +107,17 @@ def draw(xi: Float[NDArray[np.float64], "y x"], axis: MapAxis, *, ax: Axes, titl
     return ax
 
 
-def figure_map(axis: MapAxis, scale: Scale) -> Figure:
+def figure_map(axis: MapAxis) -> Figure:
     """One map; needs no networks."""
     figure = Figure(figsize=(6.2, 4.6), layout="constrained")
     draw(measure(axis), axis, ax=figure.add_subplot())
     return figure
+
+
+figure_gamma = partial(figure_map, GAMMA)
+figure_beta = partial(figure_map, BETA)
+figure_eps_tanh = partial(figure_map, EPS_TANH)
+figure_eps_relu = partial(figure_map, EPS_RELU)
 
 
 def draw_eigenvalues(phi: Activation, *, ax: Axes, title: str = "") -> Axes:
@@ -140,7 +139,7 @@ def draw_eigenvalues(phi: Activation, *, ax: Axes, title: str = "") -> Axes:
     return ax
 
 
-def figure_eigenvalues(scale: Scale) -> Figure:
+def figure_eigenvalues() -> Figure:
     """relu, tanh and the linear network; needs no networks."""
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     panels = figure.subplots(1, 3, sharey=True)

@@ -132,8 +132,9 @@ def draw(profiles: dict[str, Float[NDArray[np.float64], "K L"]], *, ax: Axes, wi
     return ax
 
 
-def figure_relu30(scale: Scale) -> Figure:
+def figure_relu30(*, networks: int = 7, width: int = 32, seed: int = 0) -> Figure:
     """The gradient in float32, float64 and 150 digits."""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     profiles, _ = measure(scale.networks, scale.width, scale.seed)
     draw(profiles, ax=figure.add_subplot(), width=scale.width)

@@ -136,26 +136,28 @@ def draw_transition(found: dict[int, Float[NDArray[np.float64], "K L1"]], *, ax:
     for (width, spread), colour in zip(found.items(), batch_colours(len(found)), strict=True):
         ax.plot((spread > BROKEN).mean(0), color=colour, label=f"N = {width}")
     eigenvalue = batchnorm_record(odd_polynomial()[0], TRANSITION_BATCH_SIZE)["forward"]["L"]
-    ax.legend(title=f"N → ∞: λ_L↑ = {eigenvalue:.2f} < 1,\nBSB1 attracts", alignment="left")
+    ax.legend(loc="upper left")
     ax.set(
         xlabel="layer",
         ylabel="share of networks in BSB2",
         ylim=(-0.03, 1.03),
-        title=title or "φ = C₅ − C₇, B = 10: narrow networks break the symmetry",
+        title=title or f"φ = C₅ − C₇, B = 10: BSB1 attracts (λ_L↑ = {eigenvalue:.2f}), yet networks leave it",
     )
     return ax
 
 
-def figure_small_batches(scale: Scale) -> Figure:
+def figure_small_batches(*, networks: int = 50, width: int = 2048, seed: int = 0) -> Figure:
     """Batches of 2, 3, 4, …"""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     draw_small_batches(measure_small_batches(scale), ax=figure.add_subplot(), title="small batches, ReLU")
     small_print(figure, f"{scale.networks} networks of each width, seed {scale.seed}, float64; bars: 1 standard error")
     return figure
 
 
-def figure_transition(scale: Scale) -> Figure:
+def figure_transition(*, networks: int = 50, width: int = 1000, seed: int = 0) -> Figure:
     """φ = C₅ − C₇."""
+    scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     draw_transition(measure_transition(scale), ax=figure.add_subplot())
     small_print(figure, f"{scale.networks} networks of each width, seed {scale.seed}, float64")
