@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from sweeps.store.key import canonical
@@ -70,7 +72,32 @@ class WandbLog(Log):
         numbers = {f"cells_{outcome}": count for outcome, count in told["outcomes"].items()}
         if accuracies:
             numbers["test_accuracy"] = sum(accuracies) / len(accuracies)
+        import wandb
+
+        with tempfile.TemporaryDirectory() as folder:
+            self.run.log({"tile": wandb.Image(str(tile_picture(result, Path(folder) / "tile.png")))})
         self.run.summary.update({**numbers, RESULT: canonical(dict(result))})
+
+
+def tile_picture(result: Mapping[str, Any], path: Path) -> Path:
+    """Draws the tile's test accuracy along the map's vertical axis, one line a seed, into the PNG ``path``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    axis = result["content"]["parameters"]["y_axis"]
+    by_seed: dict[int, list[tuple[Any, float]]] = {}
+    for cell in result["content"]["cells"]:
+        if cell["test_accuracy"] is not None:
+            by_seed.setdefault(cell["seed"], []).append((cell["parameters"][axis], cell["test_accuracy"]))
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(xlabel=axis, ylabel="test accuracy", ylim=(0, 1))
+    for seed, points in sorted(by_seed.items()):
+        axes.plot(*zip(*sorted(points), strict=True), marker="o", label=f"seed {seed}")
+    if by_seed:
+        axes.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+    return path
 
 
 @contextmanager

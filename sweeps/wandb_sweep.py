@@ -12,6 +12,10 @@ from typing import Any
 from sweeps.experiment import load
 from theory.errors import InputError
 
+PROGRAM = "phasemap"
+COMMAND = ("${env}", "${program}", "train", "${args_json}")
+"""What an agent runs, where the YAML does not say it: the tile's parameters as one JSON object keep their types."""
+
 
 def require_wandb() -> Any:
     """The package wandb. Raises InputError if it is not installed or no key is known."""
@@ -41,7 +45,7 @@ def register(
     experiment = load(name, preset, settings)
     experiment.tiles()
     wandb = require_wandb()
-    document = dict(experiment.document)
+    document = {"program": PROGRAM, "command": list(COMMAND), **experiment.document}
     project = project or os.environ.get("WANDB_PROJECT") or document.get("project") or "phasemap"
     entity = entity or document.get("entity")
     with redirect_stdout(sys.stderr):  # it prints the sweep's address
