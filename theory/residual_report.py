@@ -11,7 +11,7 @@ from theory.residual_trace import PARAMETERS, ResidualTrace
 
 GRADIENTS = ("chi", *(f"chi_{name}" for name in PARAMETERS))
 PLAIN = ("q", "p", "lambda", "gamma", "e", "c", "s", *GRADIENTS)
-LOGARITHMS = tuple(f"log_{name}" for name in ("p", "q", "s", *GRADIENTS))
+LOGARITHMS = tuple(f"log_{name}" for name in ("p", "q", "s", "gamma", "lambda", *GRADIENTS))
 SHOWN = ("p", "q", "e", "c", "s", *GRADIENTS)
 
 
@@ -19,15 +19,30 @@ def record(trace: ResidualTrace) -> dict[str, Any]:
     """Every quantity as a list over l = 0, …, depth, of one network (a trace without grid).
 
     null stands for what does not exist (q, λ, c and the parameters' χ at l = 0; χ_π where there is no projection; the
-    logarithm of 0) and for a number that no float holds, whose logarithm is then in ``log_…``.
+    logarithm of 0) and for a number that no float holds, whose logarithm is then in ``log_…``. Anything else that is
+    null has its reason in ``notes``.
     """
     rows = {name: _numbers(getattr(trace, "lambda_" if name == "lambda" else name)) for name in PLAIN + LOGARITHMS}
     widths = trace.widths
     return {
         "widths": list(widths.activation) if widths else None,
         "hidden_widths": [None, *widths.hidden] if widths else None,
+        "notes": notes(trace),
         **rows,
     }
+
+
+def notes(trace: ResidualTrace) -> list[str]:
+    """Why numbers are null that one would expect to find."""
+    found = []
+    lost = np.flatnonzero(~np.isfinite(trace.log_p))
+    if lost.size:
+        found.append(
+            f"p exceeds every float at layer {lost[0]} and φ is not of degree 1: null from there on, and all gradients"
+        )
+    if trace.s_mantissa[0] == 0:
+        found.append("s = 0: the two inputs coincide, so log_s is null")
+    return found
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

@@ -86,8 +86,19 @@ class ResidualTrace:
         return self._log(self.s_mantissa)
 
     @property
+    def log_gamma(self) -> Array:
+        """NaN where γ < 0."""
+        return self._log(self.gamma_mantissa)
+
+    @property
+    def log_lambda(self) -> Array:
+        """NaN where λ < 0."""
+        return self._log(self.lambda_mantissa)
+
+    @property
     def e(self) -> Array:
-        return self.gamma_mantissa / self.p_mantissa
+        with np.errstate(invalid="ignore"):
+            return self.gamma_mantissa / self.p_mantissa
 
     @property
     def c(self) -> Array:
@@ -97,7 +108,8 @@ class ResidualTrace:
     @property
     def one_minus_e(self) -> Array:
         """s/p, to full relative precision."""
-        return self.s_mantissa / self.p_mantissa
+        with np.errstate(invalid="ignore"):
+            return self.s_mantissa / self.p_mantissa
 
     @cached_property
     def log_growth(self) -> Array:
@@ -107,7 +119,8 @@ class ResidualTrace:
         if self.projection.any():
             assert self.widths is not None
             ratio = np.divide(self.widths.activation[1:], self.widths.activation[:-1])
-            projected = np.log(jacobian[..., 1:] + self.sigma_pi**2) + np.log(ratio)
+            with np.errstate(divide="ignore"):  # nothing passes: χ = 0 below
+                projected = np.log(jacobian[..., 1:] + self.sigma_pi**2) + np.log(ratio)
             growth[..., 1:] = np.where(self.projection, projected, growth[..., 1:])
         growth[..., 0] = 0.0
         return growth

@@ -63,7 +63,7 @@ def resnet(
     if mistakes:
         raise InputError(*mistakes)
     trace = residual_recurrence(phi, depth, widths=widths, **parameters)
-    from theory.residual_report import record, table
+    from theory.residual_report import notes, record, table
 
     if as_json:
         import json
@@ -86,3 +86,5 @@ def resnet(
     console.print(f"{phi.label} residual network, depth {depth}" + (f", widths {widths}" if widths else ""))
     console.print(given, style="dim")
     console.print(shown)
+    for note in notes(trace):
+        console.print(note)

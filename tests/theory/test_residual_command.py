@@ -6,6 +6,7 @@ import json
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +56,32 @@ def test_overflow_is_null_and_has_its_logarithm(capsys: pytest.CaptureFixture[st
     assert all(x is not None for x in out["e"] + out["log_chi"] + out["log_chi_w"][1:])
     # without decay χ_w does not depend on l but for p's additive part: bounded (App. B.1)
     assert abs(out["log_chi_w"][1] - out["log_chi_w"][2000]) < 2
+
+
+def test_null_has_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    """φ = max(z, 0)² squares p at every layer: gone by layer 10, and with it every gradient."""
+    words = ["--activation", "alpha-relu", "--alpha", "2", "--depth", "12", "--json"]
+    out = json.loads(_run(capsys, *words), parse_constant=_refuse)
+    assert out["p"][9] is not None
+    assert out["p"][12] is out["log_p"][12] is out["chi"][0] is None
+    assert out["chi"][12] == 1.0
+    assert "exceeds every float at layer 10" in out["notes"][0]
+    out = json.loads(_run(capsys, "--gamma0", "1", "--depth", "2", "--json"), parse_constant=_refuse)
+    assert out["s"] == [0, 0, 0]
+    assert "coincide" in out["notes"][0]
+    assert json.loads(_run(capsys, "--depth", "2", "--json"))["notes"] == []
+
+
+def test_a_users_own_activation(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """file.py:name goes through quadrature and agrees with the closed form of the same φ."""
+    file = tmp_path / "own.py"
+    file.write_text(
+        "def soft(z, xp):\n    return xp.tanh(z)\n\ndef soft_derivative(z, xp):\n    return 1 - xp.tanh(z) ** 2\n"
+    )
+    own = json.loads(_run(capsys, "--activation", f"{file}:soft", "--depth", "4", "--json"))
+    named = json.loads(_run(capsys, "--activation", "tanh", "--depth", "4", "--json"))
+    for name in ("p", "s", "chi"):
+        assert own[name] == pytest.approx(named[name], rel=1e-10)
 
 
 def test_defaults_are_sigma_1_beta_0(capsys: pytest.CaptureFixture[str]) -> None:
