@@ -1,7 +1,8 @@
-"""What a tile costs, in floating point operations: enough to order tiles, to foretell the end, to say it beforehand."""
+"""What a tile costs: enough to order tiles, to foretell the end of a run, and to say it beforehand."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
@@ -24,10 +25,42 @@ KNOWN = {
     "cifar10": DataSize(50_000, 10_000, 3072, 10),
     "cifar100": DataSize(50_000, 10_000, 3072, 100),
 }
+CPU_RATE, CPU_OVERHEAD = 1.5e10, 40e-6
+"""FLOP/s of one core, and seconds that it loses in each layer of each network in each step."""
+GPU_RATE, GPU_OVERHEAD = 1e13, 300e-6
+"""FLOP/s of a data-centre GPU, and seconds that it loses in each layer of a whole stack in each step."""
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+@dataclass(frozen=True)
+class Cost:
+    """What one tile, or a sum of tiles, takes.
+
+    Attributes:
+        flops: multiplications and additions of the matrix products, training and evaluation.
+        cell_layers, stack_layers: layers passed in training, of every network by itself and of whole stacks.
+    """
+
+    flops: float = 0.0
+    cell_layers: float = 0.0
+    stack_layers: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.flops + other.flops,
+            self.cell_layers + other.cell_layers,
+            self.stack_layers + other.stack_layers,
+        )
+
+    def seconds(self, device: str = "cpu") -> float:
+        """A guess at the time on one CPU core or one data-centre GPU, good to a factor of two or three."""
+        if device == "cpu":
+            return self.flops / CPU_RATE + self.cell_layers * CPU_OVERHEAD
+        return self.flops / GPU_RATE + self.stack_layers * GPU_OVERHEAD
+
+    def in_words(self) -> str:
+        """``1.5e+16 FLOP (about 12 days on one CPU core, 1.7 h on a data-centre GPU)``."""
+        cpu, gpu = duration(self.seconds("cpu")), duration(self.seconds("cuda"))
+        return f"{self.flops:.2g} FLOP (about {cpu} on one CPU core, {gpu} on a data-centre GPU)"
 
 
 def cell_count(tile: Mapping[str, Any]) -> int:
@@ -35,27 +68,36 @@ def cell_count(tile: Mapping[str, Any]) -> int:
     return prod(len(value) for value in tile.values() if isinstance(value, list))
 
 
-def flops(tile: Mapping[str, Any], size: DataSize | None = None) -> float:
-    """Multiplications and additions that training and evaluating the tile takes.
+def cost(tile: Mapping[str, Any], size: DataSize | None = None) -> Cost:
+    """The cost of a tile, normalised or as written.
 
-    Counts the matrix products only: 2 per weight and sample forward, 4 backward. ``size`` is that of the data set in
-    use; None takes the whole data set's, and MNIST's for a user's own.
+    2 FLOP per weight and sample forward, 4 backward; each set is evaluated with both kinds of statistics, the training
+    set on as many samples as the test set has. ``size`` is that of the data in use; None takes the whole data set's,
+    and MNIST's for a user's own.
     """
     whole = size or KNOWN.get(tile.get("dataset", "digits"), KNOWN["mnist"])
     train, test = tile.get("train_size") or whole.train, tile.get("test_size") or whole.test
-    batch, width = int(tile.get("batch_size", 64)), int(tile.get("width", 128))
+    batch = int(tile.get("batch_size", 64))
     steps = int(tile["steps"]) if tile.get("steps") else int(tile.get("epochs") or 1) * max(train // batch, 1)
-    depths = _list(tile.get("depth", 10))
-    weights = sum(whole.inputs * width + (int(depth) - 1) * width**2 + width * whole.classes for depth in depths)
-    copies = cell_count(tile) / (len(depths) if isinstance(tile.get("depth"), list) else 1)
-    # Both accuracies of both sets: two forward passes of each.
-    return float(weights * copies * (6 * steps * batch + 2 * 2 * (train + test)))
+    given = tile.get("depth", 10)
+    depths = [int(depth) for depth in (given if isinstance(given, list) else [given])]
+    copies = cell_count(tile) / (len(depths) if isinstance(given, list) else 1)
+    weights = copies * sum(_weights(tile, depth, whole) for depth in depths)
+    return Cost(
+        flops=float(weights * (6 * steps * batch + 2 * 4 * test)),
+        cell_layers=float(copies * sum(depths) * steps),
+        stack_layers=float(max(depths) * steps),
+    )
 
 
-def in_words(operations: float) -> str:
-    """``1.5e+16 FLOP`` and, for scale, the time at the rates that such networks reach on a CPU core and a big GPU."""
-    cpu, gpu = operations / 1e10, operations / 1e13
-    return f"{operations:.2g} FLOP (about {duration(cpu)} on one CPU core, {duration(gpu)} on a data-centre GPU)"
+def _weights(tile: Mapping[str, Any], depth: int, size: DataSize) -> int:
+    """Weights of one network; a residual network by the first number of its width schedule."""
+    if tile.get("architecture") != "resnet":
+        width = int(tile.get("width", 128))
+        return size.inputs * width + (depth - 1) * width**2 + width * size.classes
+    found = re.match(r"\d+", str(tile.get("widths", 128)))
+    width = int(found.group()) if found else 128
+    return size.inputs * width + 2 * depth * width**2 + width * size.classes
 
 
 def duration(seconds: float) -> str:

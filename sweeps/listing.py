@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sweeps.cost import cell_count, duration, flops
+from sweeps.cost import Cost, cell_count, cost, duration
 from sweeps.experiment import PAPER, Experiment, available, load, presets_of
 
 
@@ -25,7 +25,9 @@ def _paragraph(name: str, presets: list[str]) -> list[str]:
 
 def _cost(experiment: Experiment) -> str:
     tiles = experiment.raw_tiles()
-    operations = sum(flops(tile) for tile in tiles)
+    price = sum(map(cost, tiles), Cost())
     cells, data = sum(map(cell_count, tiles)), experiment.parameters["dataset"]
-    time = duration(operations / 1e10)
-    return f"{len(tiles):4} tiles {cells:6} cells  {data:8} {operations:8.2g} FLOP  {time} on a CPU core"
+    cpu, gpu = duration(price.seconds("cpu")), duration(price.seconds("cuda"))
+    return (
+        f"{len(tiles):4} tiles {cells:6} cells  {data:8} {price.flops:8.2g} FLOP: {cpu} on a CPU core, {gpu} on a GPU"
+    )

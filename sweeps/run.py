@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps import backend as backends
-from sweeps import cost, devices
+from sweeps import devices
 from sweeps.backend import data_name
+from sweeps.cost import Cost, cost
 from sweeps.experiment import Experiment, load
 from sweeps.progress import Tally, progress
 from sweeps.runner import GRACE, STUCK_AFTER, Runner, Tile
@@ -27,6 +28,7 @@ class Plan:
     experiment: Experiment
     manifest: Manifest
     tiles: list[Tile]
+    cost: Cost
 
     @property
     def cells(self) -> int:
@@ -34,8 +36,8 @@ class Plan:
         return sum(tile.cells for tile in self.tiles)
 
     @property
-    def cost(self) -> float:
-        """FLOP of the whole experiment."""
+    def seconds(self) -> float:
+        """A guess at the time of one worker for the whole experiment."""
         return sum(tile.cost for tile in self.tiles)
 
     def describe(self) -> str:
@@ -51,7 +53,7 @@ class Plan:
                 f"cells:  {self.cells}" + (f", stacked over {', '.join(stacked)}" if stacked else ""),
                 f"data:   {', '.join(self.manifest.data)} (set/training/test)",
                 f"dtype:  {', '.join(dtypes)}",
-                f"cost:   {cost.in_words(self.cost)}",
+                f"cost:   {self.cost.in_words()}",
             ]
         )
 
@@ -64,12 +66,14 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
     """
     parameters = experiment.tiles()
     survey = backend.survey(parameters, data_dir)
-    tiles, dtypes = [], []
+    tiles, dtypes, total = [], [], Cost()
     for tile in parameters:
         digest, size = survey[data_name(tile)]
         dtypes.append(backend.dtype(tile, device))
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=backend.semantics)
-        tiles.append(Tile(key, tile, cost.flops(tile, size)))
+        price = cost(tile, size)
+        total += price
+        tiles.append(Tile(key, tile, price.seconds(device)))
     manifest = Manifest(
         experiment=experiment.name,
         preset=experiment.preset,
@@ -79,7 +83,7 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
         dtypes=dtypes,
         keys=[tile.key for tile in tiles],
     )
-    return Plan(experiment, manifest, tiles)
+    return Plan(experiment, manifest, tiles, total)
 
 
 def run(
@@ -118,7 +122,7 @@ def run(
     folder.remove_leftovers()
     folder.forgive(folder.failures())
     scan = folder.scan(planned.manifest.semantics, planned.manifest.keys)
-    tally = Tally(len(planned.tiles), planned.cells, planned.cost)
+    tally = Tally(len(planned.tiles), planned.cells, planned.seconds)
     with progress(quiet) as shown:
         for problem in scan.problems:
             again = "; it will be trained again" if problem.path.stem in planned.manifest.keys else "; it is left alone"

@@ -42,7 +42,7 @@ START_UPS = 3
 
 @dataclass
 class Tile:
-    """One tile of the run."""
+    """One tile of the run; ``cost`` in guessed seconds."""
 
     key: str
     parameters: dict[str, Any]

@@ -65,8 +65,8 @@ def test_list_answers_without_numerics() -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["run", "bn-fig3"], ["unknown experiment 'bn-fig3'; did you mean bn-fig3a?"]),
-        (["run", "tiny.yaml", "--set", "widht=3"], ["--set widht=3: unknown parameter 'widht'; did you mean width?"]),
+        (["run", "bn-fig3"], ["unknown experiment 'bn-fig3'; did you mean bn-fig3"]),
+        (["run", "tiny.yaml", "--set", "widht=3"], ["--set widht=3: unknown parameter 'widht'; did you mean width"]),
         (["run", "tiny.yaml", "--set", "depth=0"], ["--set: depth: 0: expected at least 1"]),
         (["run", "tiny.yaml", "--set", "batch_size=2"], ["--set: batch_size: 2: expected at least 3"]),
         (["run", "tiny.yaml", "--set", "batch_size=[8, 99999]"], ["batch_size: 99999 is larger than the training set"]),
