@@ -9,6 +9,7 @@ import difflib
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from theory.errors import InputError
 EXPERIMENTS = Path(__file__).parent / "experiments"
 PRESETS_FILE = "presets.yaml"
 PAPER = "paper"
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Keys at the top level that W&B's schema knows and that mean something for a grid.
 TOP_LEVEL = (
     "name",
@@ -183,9 +185,10 @@ def _read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {reason}") from None
 
 
+@lru_cache(maxsize=256)  # `phasemap list` asks for each file several times; nobody changes what comes back
 def _read_yaml(text: str, source: str) -> Any:
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=LOADER)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{min(mark.line + 1, len(text.splitlines()))}" if mark else ""  # a mark may lie behind the end
@@ -237,9 +240,10 @@ def _wrong_entry(entry: Any) -> str | None:
     return "values: a value stands twice" if len(set(map(repr, values))) < len(values) else None
 
 
+@lru_cache(maxsize=256)
 def _lines(text: str) -> dict[str, int]:
     """The line, counted from 1, in which each parameter's name stands."""
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = yaml.compose(text, Loader=LOADER)
     if not isinstance(root, yaml.MappingNode):
         return {}
     for key, value in root.value:
