@@ -39,6 +39,10 @@ class Homogeneous:
     def kernel(self, c: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
         """J_φ(c) = (a²+b²)·J_α(c) − 2ab·J_α(−c), so that E φ(g)φ(g′) = c_α·J_φ(c) at correlation c (Defn E.20)."""
         c, alpha = np.asarray(c, dtype=float), self.alpha
+        if alpha == 1:  # J_1 as printed: much faster
+            sine, angle = np.sqrt((1 - c) * (1 + c)), np.arcsin(c)
+            even, odd = (self.a - self.b) ** 2 * (sine + angle * c), (self.a + self.b) ** 2 * c * np.pi / 2
+            return np.asarray((even + odd) / np.pi)
         even = (self.a - self.b) ** 2 * special.hyp2f1(-alpha / 2, -alpha / 2, 0.5, c * c)
         odd = (self.a + self.b) ** 2 * c * special.hyp2f1((1 - alpha) / 2, (1 - alpha) / 2, 1.5, c * c)
         return np.asarray(self._even * even + self._odd * odd)
@@ -46,6 +50,8 @@ class Homogeneous:
     def kernel_slope(self, c: Float[np.ndarray, "*n"] | float) -> Float[np.ndarray, "*n"]:
         """J′_φ(c)."""
         c, alpha = np.asarray(c, dtype=float), self.alpha
+        if alpha == 1:
+            return np.asarray(((self.a - self.b) ** 2 * np.arcsin(c) + (self.a + self.b) ** 2 * np.pi / 2) / np.pi)
         square, half = c * c, (1 - alpha) / 2
         even = (self.a - self.b) ** 2 * alpha**2 * c * special.hyp2f1(1 - alpha / 2, 1 - alpha / 2, 1.5, square)
         odd = (self.a + self.b) ** 2 * special.hyp2f1(half, half, 0.5, square)

@@ -1,0 +1,113 @@
+"""The limit of infinite batches: samples decouple, and every expectation is over one standard Gaussian.
+
+With z = τ·g, τ² = μ/(μ+ε): μ = σ_w²·Var φ(z), λ_G↓ = λ_L↓ = σ_w²·E φ′(z)²/(μ+ε),
+λ_M↓ = λ_M↑ = λ_CB = σ_w²·(E φ′(z))²/(μ+ε), λ_L↑ = σ_w²·dVar φ/dτ²/(μ+ε) and λ_G↑ = λ_L↑·ε/(μ+ε).
+Limits of Thms 3.4–3.11 as B → ∞ (docs/epsilon.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import optimize
+
+from theory.activations import Activation
+from theory.batchnorm import DepthScale
+from theory.batchnorm_fixed_point import slopes_at_zero
+from theory.batchnorm_operators import Eigenvalues
+from theory.errors import InputError
+from theory.gegenbauer import value_at_zero
+from theory.sphere import legendre_nodes
+
+REACH = 9.5  # standard deviations; the density there is 1e-20 of its maximum
+NODES = 512
+
+
+@dataclass(frozen=True)
+class InfiniteBatch:
+    """Everything at the fixed point for B → ∞; the same names as in ``batchnorm_record``."""
+
+    q_star: float
+    c_star: float
+    mu_star: float
+    forward: Eigenvalues
+    backward: Eigenvalues
+    cross_batch: float
+    rate: float
+
+    @property
+    def depth_scale(self) -> DepthScale:
+        return DepthScale.of(self.backward.G, 1e-13 * self.backward.G)
+
+
+def gaussian_rule(
+    kinks: tuple[float, ...], nodes: int = NODES
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Nodes and weights (unit mass) for a standard Gaussian, split at kinks."""
+    edges = np.unique([-REACH, *(k for k in kinks if abs(k) < REACH), 0.0, REACH])
+    s, w = legendre_nodes(nodes)
+    width = np.diff(edges)[:, None]
+    g = (edges[:-1, None] + width * s).ravel()
+    weights = (width * w).ravel() * np.exp(-g * g / 2)
+    return g, weights / weights.sum()
+
+
+def infinite_batch(
+    activation: Activation, *, eps: float = 0.0, sigma_w: float = 1.0, sigma_b: float = 0.0
+) -> InfiniteBatch:
+    """The limit B → ∞ of every quantity.
+
+    Raises:
+        InputError: φ is constant (μ* = 0 at ε = 0), or ε is so large that the signal collapses where φ has a kink.
+    """
+    zero = value_at_zero(activation)
+
+    def moments(tau: float) -> tuple[float, float, float, float, float, float]:
+        kinks = tuple(k / tau for k in activation.kinks) if tau > 0 else ()
+        g, w = gaussian_rule(kinks)
+        f, slope = activation.phi(tau * g) - zero, activation.derivative(tau * g)
+        curved = g * g - 1
+        mean = float(w @ f)
+        change = float(w @ (f * f * curved)) - 2 * mean * float(w @ (f * curved))  # 2τ²·dVar φ/dτ²
+        return mean, float(w @ (f * f)), float(w @ (slope * slope)), float(w @ slope), float(w @ (f * g)), change
+
+    def excess(log_mu: float) -> float:
+        mean, square, *_ = moments(float(np.sqrt(1 / (1 + eps * np.exp(-log_mu)))))
+        return float(np.log(max(sigma_w**2 * (square - mean**2), 1e-300)) - log_mu)
+
+    if eps == 0:
+        mean, square, *_ = moments(1.0)
+        mu = sigma_w**2 * (square - mean**2)
+    else:
+        grid = np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25)
+        growing = [x for x in grid if excess(x) >= 0]
+        mu = float(np.exp(optimize.brentq(excess, growing[0], growing[0] + 0.25, xtol=1e-15))) if growing else 0.0
+    if mu <= 1e-300:
+        return _collapsed(activation, eps, sigma_w, sigma_b, zero)
+    mean, square, slope_square, slope, overlap, change = moments(float(np.sqrt(mu / (mu + eps))))
+    common = sigma_w**2 / (mu + eps)
+    forward_l = sigma_w**2 * change / (2 * mu)
+    rate = sigma_w**2 * overlap**2 / mu  # = common·slope², without φ′
+    q = sigma_w**2 * (square + 2 * zero * mean + zero**2) + sigma_b**2
+    between = sigma_w**2 * (mean + zero) ** 2 + sigma_b**2
+    return InfiniteBatch(
+        q,
+        between / q,
+        mu,
+        Eigenvalues(forward_l * eps / (mu + eps), forward_l, rate),
+        Eigenvalues(common * slope_square, common * slope_square, common * slope**2),
+        between,
+        rate,
+    )
+
+
+def _collapsed(activation: Activation, eps: float, sigma_w: float, sigma_b: float, zero: float) -> InfiniteBatch:
+    right, left = slopes_at_zero(activation)
+    if eps == 0 or right != left:
+        raise InputError(f"{activation.label}: the signal collapses (mu* = 0) and the map has no derivative there")
+    rate = sigma_w**2 * right**2 / eps
+    common = sigma_w**2 * zero**2 + sigma_b**2
+    same = Eigenvalues(rate, rate, rate)
+    return InfiniteBatch(common, 1.0 if common else float("nan"), 0.0, same, same, common, rate)
