@@ -11,11 +11,12 @@ Three independent sources move the mean over columns of r = ln(frontier/ξ):
 The interval is t-like with Satterthwaite's degrees of freedom. The largest of many noisy means lies above the largest
 true mean, so that the literal threshold is high and κ low by some per cent where seeds are noisy; the interval is
 therefore centred on κ at a threshold whose best cell is chosen by all seeds but one and scored by that one. Where
-that would leave κ itself outside, the two tails are split unevenly. The coverage is tested on maps with a known frontier.
+that would leave κ itself outside, the two tails are split unevenly. Coverage is tested on maps with a known frontier.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +92,52 @@ def held_out_best(accuracy: Float[np.ndarray, "depths columns seeds"]) -> tuple[
     return best, float(squares / np.sum(count[top] - 1) / len(scores))
 
 
+@dataclass(frozen=True)
+class Sources:
+    """The three sources of error of one map, at the threshold that held-out seeds give.
+
+    Attributes:
+        ratio: ln(frontier/ξ) of the used columns. by_threshold, by_seed: variances of its mean. seeds: how many.
+    """
+
+    ratio: Float[np.ndarray, " used"]
+    by_threshold: float
+    by_seed: float
+    seeds: int
+
+
+def sources(
+    depths: Float[np.ndarray, " depths"],
+    accuracy: Float[np.ndarray, "depths columns seeds"],
+    xi: Float[np.ndarray, " columns"],
+    used: Bool[np.ndarray, " columns"],
+    chance: float,
+) -> Sources | None:
+    """What moves the mean of ln(frontier/ξ) over the used columns.
+
+    Args:
+        depths: increasing. accuracy: of the whole map, NaN where missing. xi: predicted depth scale of each column.
+        used: the columns that the mean is over (uncensored, with a prediction), at least two.
+        chance: majority-class rate.
+
+    Returns:
+        None where held-out seeds leave nothing above chance.
+    """
+    columns = _Columns(depths, accuracy[:, used], xi[used])
+    seeds = accuracy.shape[-1]
+    best, best_variance = held_out_best(accuracy)
+    threshold = (chance + best) / 2
+    if threshold <= chance:
+        return None
+    once = np.ones((1, 1, seeds))
+    ratio = columns.log_ratios(threshold, once)[0]
+    step = _STEP * (threshold - chance)
+    raised, lowered = (columns.log_ratios(threshold + sign * step, once)[0] for sign in (1, -1))
+    slope = float((raised - lowered).mean()) / (2 * step)
+    by_seed = _shared_by_seeds(columns, threshold, ratio) if seeds > 1 else 0.0
+    return Sources(ratio, slope**2 * best_variance / 4, by_seed, seeds)
+
+
 def kappa_interval(
     depths: Float[np.ndarray, " depths"],
     accuracy: Float[np.ndarray, "depths columns seeds"],
@@ -100,46 +147,37 @@ def kappa_interval(
     log_kappa: float,
     level: float = 0.95,
 ) -> Interval | None:
-    """The interval of κ over seeds and columns.
+    """The interval of κ over seeds and columns; it contains exp(``log_kappa``). The rest is as in ``sources``."""
+    found = sources(depths, accuracy, xi, used, chance)
+    return None if found is None else interval_of([found], found.ratio, log_kappa, level)
+
+
+def interval_of(
+    maps: Sequence[Sources], ratio: Float[np.ndarray, " used"], log_estimate: float, level: float = 0.95
+) -> Interval:
+    """The interval of exp(mean ``ratio``), containing exp(``log_estimate``).
 
     Args:
-        depths: increasing. accuracy: of the whole map, NaN where missing. xi: predicted depth scale of each column.
-        used: the columns that κ is the mean over (uncensored, with a prediction), at least two.
-        chance: majority-class rate. log_kappa: ln κ of the map; the interval contains it.
-
-    Returns:
-        None where held-out seeds leave nothing above chance.
+        maps: whose errors add up: one for κ, two for the shift between two maps.
+        ratio: per column; its scatter is the third source. Of κ, or the difference of two maps' ratios.
     """
-    columns = _Columns(depths, accuracy[:, used], xi[used])
-    seeds, n = accuracy.shape[-1], int(used.sum())
-    best, best_variance = held_out_best(accuracy)
-    threshold = (chance + best) / 2
-    if threshold <= chance:
-        return None
-    once = np.ones((1, 1, seeds))
-    ratio = columns.log_ratios(threshold, once)[0]
-    step = _STEP * (threshold - chance)
-    slope = (columns.log_ratios(threshold + step, once) - columns.log_ratios(threshold - step, once))[0].mean() / (
-        2 * step
-    )
-
+    n = ratio.size
     by_column = float(ratio.var(ddof=1)) / n
-    by_threshold = float(slope) ** 2 * best_variance / 4
-    by_seed = _shared_by_seeds(columns, threshold, ratio) if seeds > 1 else 0.0
-    variance = by_column + by_threshold + by_seed
+    variance = by_column + sum(one.by_threshold + one.by_seed for one in maps)
+    centre = float(ratio.mean())
     if variance == 0:
-        return Interval(float(np.exp(log_kappa)), float(np.exp(log_kappa)), level, float(np.exp(ratio.mean())), np.inf)
+        return Interval(float(np.exp(log_estimate)), float(np.exp(log_estimate)), level, float(np.exp(centre)), np.inf)
     # the threshold's variance is pooled over many cells: its degrees of freedom do not matter
-    spent = by_column**2 / (n - 1) + (by_seed**2 / (seeds - 1) if seeds > 1 else 0.0)
+    spent = by_column**2 / (n - 1) + sum(one.by_seed**2 / (one.seeds - 1) for one in maps if one.seeds > 1)
     degrees = variance**2 / spent if spent > 0 else np.inf
-    centre, error = float(ratio.mean()), float(np.sqrt(variance))
-    low, high = (centre + error * end for end in _ends((log_kappa - centre) / error, level, degrees))
+    error = float(np.sqrt(variance))
+    low, high = (centre + error * end for end in _ends((log_estimate - centre) / error, level, degrees))
     return Interval(float(np.exp(low)), float(np.exp(high)), level, float(np.exp(centre)), float(degrees))
 
 
 def _ends(estimate: float, level: float, degrees: float) -> tuple[float, float]:
-    """Ends of a t interval about 0 that contains ``estimate``: where the symmetric one does not, it reaches that far and
-    the tail that this saves is given to the other side, so that the level stays."""
+    """Ends of a t interval about 0 that contains ``estimate``: where the symmetric one does not, it reaches that far,
+    and the tail that this saves is given to the other side, so that the level stays."""
     tail = (1 - level) / 2
     end = float(stats.t.ppf(1 - tail, degrees))
     if abs(estimate) <= end:

@@ -142,13 +142,17 @@ def caption(phase_map: xr.Dataset) -> str:
     attributes = phase_map.attrs
     data = str(attributes["data"]).split(", digest")[0] or "no data yet"
     steps = phase_map["steps"].values[phase_map["outcome"].values == "finished"]
-    told = [attributes["experiment"], data, f"{phase_map.sizes['seed']} seed(s)", attributes["dtype"]]
+    told = [attributes["experiment"], data, _plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
     if steps.size:
         low, high = int(steps.min()), int(steps.max())
         told.append(f"{low} steps" if low == high else f"{low} to {high} steps")
     if "sum_lr" in attributes:
         told.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
     return " · ".join(str(part) for part in told if part)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _draw_states(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells) -> None:

@@ -12,6 +12,7 @@ from sweeps.agreement import Agreement, sum_lr_in_words
 from sweeps.figures.axes import map_axis
 from sweeps.figures.heat_map import TITLES
 from sweeps.phase_map import COUNTS
+from sweeps.ranking import Ranked, Score
 from sweeps.summary import outcome_counts
 
 DASH = "–"
@@ -64,6 +65,23 @@ def agreement_rows(agreements: Iterable[Agreement]) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:
+    """One row per quantity, the best first: out-of-fold R² with its interval."""
+
+    def score(one: Score | None) -> str:
+        return DASH if one is None else f"{one.r2:.2f} ({one.low:.2f} to {one.high:.2f})"
+
+    return [
+        {
+            "name": one.name + (" (baseline)" if one.baseline else ""),
+            "direction": f"accuracy {one.direction}",
+            "columns": score(one.columns),
+            "depths": score(one.depths),
+        }
+        for one in ranked
+    ]
 
 
 def outcome_rows(phase_map: xr.Dataset) -> list[tuple[str, int]]:

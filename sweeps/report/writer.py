@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+import yaml
 from markupsafe import Markup
 
 from sweeps import overlay
@@ -16,12 +17,14 @@ from sweeps.agreement import Agreement, assess
 from sweeps.figures import heat_map
 from sweeps.figures.axes import map_axis
 from sweeps.frontier import ACCURACIES
+from sweeps.ranking import Ranked, depth_in_scales, rank
 from sweeps.report import sentences, tables
 from sweeps.report.data import payload
+from sweeps.report.page import environment, inline
 from sweeps.report.picture import svg
 from train.parameters import METRICS
 
-HERE = Path(__file__).parent
+NO_DEPTH = "This map has no depth on its vertical axis, so there is no frontier to judge."
 
 
 def write(
@@ -55,10 +58,10 @@ def write(
     name = str(phase_map.attrs["experiment"]) or "phase-map"
 
     figure = heat_map.panels(phase_map, agreements, style=style)
-    heat_map.save(figure, figures_dir / name, style)
+    png, _ = heat_map.save(figure, figures_dir / _file_stem(name), style)
     primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
     judged = agreements.get(primary) or agreements.get(METRICS[0])
-    page = _environment().get_template("template.html")
+    page = environment().get_template("template.html")
     text = page.render(
         name=name,
         lead=_lead(experiment_yaml),
@@ -66,9 +69,10 @@ def write(
         x_label=map_axis(phase_map, "x").label,
         y_label=map_axis(phase_map, "y").label,
         agreement=judged,
-        verdict=judged.verdict if judged else "A verdict needs depth on the vertical axis.",
+        verdict=judged.verdict if judged else NO_DEPTH,
         agreement_rows=tables.agreement_rows(agreements.values()),
         columns={metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()},
+        ranking=tables.ranking_rows(_ranking(phase_map, judged)) if judged else [],
         sentences=sentences.rows(phase_map, judged) if judged else [],
         outcomes=tables.outcome_rows(phase_map),
         provenance=tables.provenance_rows(phase_map, sources),
@@ -78,9 +82,10 @@ def write(
         pictures={metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields)) for metric in metrics},
         fields=fields,
         experiment_yaml=experiment_yaml,
+        summary=_summary(name, heat_map.caption(phase_map), judged, out, png),
         data=payload(phase_map, agreements, metrics, contents),
-        css=Markup((HERE / "report.css").read_text(encoding="utf-8")),
-        js=Markup((HERE / "report.js").read_text(encoding="utf-8")),
+        css=inline("report.css"),
+        js=inline("report.js"),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
@@ -96,16 +101,46 @@ def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
     return {metric: assess(phase_map, metric, prediction=prediction) for metric in present or ACCURACIES[:1]}
 
 
+def _file_stem(name: str) -> str:
+    """The experiment's name as a file name: whatever a user calls it, the figure stays in its folder."""
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"
+
+
+def _summary(name: str, caption: str, agreement: Agreement | None, out: Path, png: Path) -> dict[str, Any]:
+    """What the index page shows of this report. The figure is named only if it lies below the page."""
+    below = png.resolve().is_relative_to(out.parent.resolve())
+    return {
+        "name": name,
+        "caption": caption,
+        "verdict": agreement.verdict if agreement else NO_DEPTH,
+        "kappa": agreement.kappa if agreement else None,
+        "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
+        "rho": agreement.rho if agreement else None,
+        "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
+    }
+
+
+def _ranking(phase_map: xr.Dataset, agreement: Agreement) -> list[Ranked]:
+    quantities = depth_in_scales(phase_map, agreement.prediction)
+    return rank(phase_map, quantities, agreement.metric) if quantities else []
+
+
 def _for(agreements: Mapping[str, Agreement], metric: str) -> Agreement | None:
     """The frontier drawn on a metric: its own, or, on a loss, the one of the accuracy on the same samples."""
     return agreements.get(metric) or agreements.get(metric.replace("loss", "accuracy"))
 
 
 def _lead(experiment_yaml: str | None) -> Sequence[str]:
-    """The comment that opens the experiment's YAML, as paragraphs: what the figure is and what to expect. Its cost is
-    left out, because the map at hand may be a preset's."""
-    paragraphs: list[list[str]] = [[]]
-    for line in (experiment_yaml or "").splitlines():
+    """The experiment's description, and the comment that opens its YAML, as paragraphs: what the figure is and what to
+    expect. Its cost is left out, because the map at hand may be a preset's."""
+    text = experiment_yaml or ""
+    try:
+        described = yaml.safe_load(text)
+    except yaml.YAMLError:
+        described = None
+    paragraphs = [[str(described["description"])]] if isinstance(described, dict) and "description" in described else []
+    paragraphs.append([])
+    for line in text.splitlines():
         if not line.startswith("#"):
             break
         words = line.lstrip("#").strip()
@@ -114,13 +149,3 @@ def _lead(experiment_yaml: str | None) -> Sequence[str]:
         if words:
             paragraphs[-1].append(words)
     return [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

@@ -149,7 +149,7 @@ def test_the_published_figure_shows_both_modes_and_what_it_depends_on(tmp_path: 
     figure = heat_map.panels(built, agreements)
     assert [ax.get_title() for ax in figure.axes[:2]] == [heat_map.TITLES[m] for m in heat_map.BOTH_MODES]
     told = heat_map.caption(built)
-    for part in ("bn-fig3a", "digits", "1437", "3 seed(s)", "float32", "600 steps", "Σ lr = 6"):
+    for part in ("bn-fig3a", "digits", "1437", "3 seeds", "float32", "600 steps", "Σ lr = 6"):
         assert part in told
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["frontier", "diverged", "dead", "missing"]

@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 
 from sweeps import phase_map
-from sweeps.report import tables, write
+from sweeps.report import index, tables, write
 from sweeps.report.data import CURVE_POINTS
 from sweeps.report.sentences import rows
 from sweeps.report.writer import assess_all
+from theory.errors import InputError
 
 from .synthetic import PROVENANCE, results
 
-YAML = "# The figure.\n# Cost: much.\n# Expect: a frontier.\nname: <b>&\n"
+YAML = "# The figure.\n# Cost: much.\n# Expect: a frontier.\nname: <b>&\ndescription: Depth over <i>batch size\n"
 
 
 def failures(cell: dict[str, Any]) -> str:
@@ -140,6 +141,7 @@ def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, An
     for value in ("2.13.0", "600 steps", "Σ lr", "0123abcd", "cpu (1 tiles)", "25 s"):
         assert value in words
     assert "The figure." in words
+    assert "Depth over &lt;i&gt;batch size" in words
     assert "Cost: much" not in words.split("name:")[0].split("The experiment")[0]
 
 
@@ -190,6 +192,60 @@ def test_a_thousand_cells_stay_under_three_megabytes(tmp_path: Path) -> None:
     assert len(expected) == 1000
     assert out.stat().st_size < 3_000_000
     assert len(steps) > CURVE_POINTS
+
+
+def test_a_name_cannot_put_the_figure_elsewhere(tmp_path: Path) -> None:
+    a_report(tmp_path, batch_sizes=(8, 16), depth=[5, 50], experiment="../../a b/c")
+    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == ["a-b-c.pdf", "a-b-c.png"]
+
+
+def test_colours_have_the_contrast_of_wcag_aa() -> None:
+    """4.5 for text, in both themes and on both grounds (WCAG 2.1, 1.4.3)."""
+    css = (Path(tables.__file__).parent / "report.css").read_text(encoding="utf-8")
+    themes = [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in re.findall(r":root \{([^}]*)\}", css)]
+    assert len(themes) == 3  # light, dark, print
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    def contrast(one: str, other: str) -> float:
+        low, high = sorted((luminance(one), luminance(other)))
+        return (high + 0.05) / (low + 0.05)
+
+    for theme in themes:
+        for ground in ("ground", "raised"):
+            for text in ("ink", "soft", "accent", "yes", "no"):
+                if text in theme:
+                    assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground, theme)
+
+
+def test_pictures_and_tables_have_text_alternatives(report: tuple[Path, str, Any]) -> None:
+    page = report[1]
+    captions = set(re.findall(r'<figcaption id="([^"]+)"', page))
+    named = re.findall(r'<svg[^>]*aria-labelledby="([^"]+)"', page)
+    assert named
+    assert set(named) <= captions
+    assert len(re.findall(r"<th(?: scope| )[^>]*>", page)) == len(re.findall(r"<th[ >]", page))
+    assert 'lang="en"' in page
+
+
+def test_the_index_links_every_report_with_its_verdict(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        a_report(tmp_path / name, batch_sizes=(8, 16, 32, 64), depth=[5, 20, 35, 50], experiment=name)
+    out = index.write(index.find(tmp_path), out=tmp_path / "pages" / "index.html")
+    page = out.read_text(encoding="utf-8")
+    for name in ("one", "two"):
+        assert f'href="../{name}/report.html"' in page
+        assert f'src="../{name}/figures/{name}.png"' in page
+        assert (out.parent / f"../{name}/figures/{name}.png").is_file()
+    assert page.count("Trainable up to") == 4  # the text of the picture, and the sentence
+    (tmp_path / "foreign.html").write_text("<p>hello")
+    with pytest.raises(InputError, match=r"foreign\.html"):
+        index.write([tmp_path / "foreign.html"], out=out)
+    with pytest.raises(InputError, match="no reports"):
+        index.write([], out=out)
 
 
 def test_durations_in_words() -> None:

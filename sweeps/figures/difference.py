@@ -1,0 +1,52 @@
+"""Two maps against each other as a picture: the difference of their accuracies, and both frontiers."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from sweeps.compare import Comparison
+from sweeps.figures import style as styles
+from sweeps.figures.axes import dress, map_axis
+from sweeps.figures.heat_map import TITLES
+
+COLOUR_MAP = "PuOr_r"
+MARKERS = (("A", "o", "#ffffff"), ("B", "s", "#101014"))
+
+
+def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, str] = ("A", "B")) -> Axes:
+    """A - B on fixed limits -1 to 1; what either map did not run is hatched."""
+    if ax is None:
+        ax = Figure(figsize=(6.6, 4.6), layout="constrained").add_subplot()
+    x, y = map_axis(comparison.a, "x"), map_axis(comparison.a, "y")
+    dress(ax, x, y)
+    ax.set_autoscale_on(False)
+    ax.patch.set(facecolor="white", hatch=styles.OUTCOME_HATCHES["missing"], edgecolor="#3a3a3c")
+    mesh = ax.pcolormesh(
+        x.edges,
+        y.edges,
+        np.ma.masked_invalid(comparison.difference),
+        cmap=matplotlib.colormaps[COLOUR_MAP],
+        norm=Normalize(-1, 1),
+        edgecolors="face",
+        linewidth=0.2,
+    )
+    frontiers = (comparison.frontier_a, comparison.frontier_b)
+    for name, frontier, (_, marker, colour) in zip(names, frontiers, MARKERS, strict=True):
+        inside = np.isfinite(frontier.depth)
+        ax.plot(
+            x.centres[inside],
+            frontier.depth[inside],
+            linestyle="none",
+            marker=marker,
+            markerfacecolor=colour,
+            markeredgecolor="#7a7a80",
+            label=f"frontier of {name}",
+        )
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    ax.set_title(f"{names[0]} − {names[1]}: {TITLES[comparison.metric]}")
+    ax.figure.colorbar(mesh, ax=ax, pad=0.02).set_label("difference of accuracies")
+    return ax

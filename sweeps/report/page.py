@@ -1,0 +1,26 @@
+"""How the report's pages are put together: templates that escape everything, style and script from their own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+_HERE = Path(__file__).parent
+
+
+def environment() -> Environment:
+    """Templates of this folder; autoescape on, and a name that is not given is an error."""
+    return Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def inline(name: str) -> Markup:
+    """A file of this folder, to be put into a page as it is."""
+    return Markup((_HERE / name).read_text(encoding="utf-8"))
