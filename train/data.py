@@ -47,9 +47,24 @@ class Data:
     digest: str
 
     def description(self) -> dict[str, Any]:
-        """What a result file says of its data."""
-        sizes = {"train_size": len(self.x_train), "test_size": len(self.x_test)}
-        return {"name": self.name, "digest": self.digest, **sizes, "chance": self.chance}
+        """What a result file says of its data; p0 and gamma0 are what the theory of residual networks starts from."""
+        p0, gamma0 = self.second_moments()
+        return {
+            "name": self.name,
+            "digest": self.digest,
+            "train_size": len(self.x_train),
+            "test_size": len(self.x_test),
+            "chance": self.chance,
+            "p0": p0,
+            "gamma0": gamma0,
+        }
+
+    def second_moments(self) -> tuple[float, float]:
+        """⟨x·x⟩/D of one training sample and ⟨x·x'⟩/D of two different ones, on average over the training set."""
+        count, inputs = self.x_train.shape
+        own = float(np.square(self.x_train, dtype=np.float64).sum())
+        total = float(np.square(self.x_train.sum(0, dtype=np.float64)).sum())
+        return own / (count * inputs), (total - own) / (count * (count - 1) * inputs)
 
 
 def data_folder(given: Path | None) -> Path | None:

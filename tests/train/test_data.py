@@ -36,6 +36,15 @@ def test_digits_are_embedded_and_standardised() -> None:
     assert data.chance == max(np.bincount(data.y_test)) / 400
 
 
+def test_second_moments_are_averages_over_samples_and_pairs() -> None:
+    data = load(settings("digits", train_size=30))
+    x = data.x_train.astype(float)
+    gram = x @ x.T / 64
+    p0, gamma0 = data.second_moments()
+    assert p0 == pytest.approx(np.trace(gram) / 30, rel=1e-6)
+    assert gamma0 == pytest.approx((gram.sum() - np.trace(gram)) / (30 * 29), rel=1e-5)
+
+
 def test_subset_is_fixed_and_part_of_the_whole() -> None:
     few, more = load(settings("digits", train_size=100)), load(settings("digits", train_size=200))
     np.testing.assert_array_equal(few.y_train, more.y_train[:100])
