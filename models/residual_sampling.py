@@ -90,8 +90,8 @@ def sample_residual_networks(
         mistakes.append(f"networks {networks}: expected at least 1")
     if not (p0 > 0 and abs(gamma0) <= p0):
         mistakes.append(f"p0 {p0}, gamma0 {gamma0}: expected p0 > 0 and gamma0 from −p0 to p0")
-    if min(widths.activation + widths.hidden) < 2:
-        mistakes.append("widths: expected at least 2, to hold two inputs")
+    if widths.activation[0] < 2:
+        mistakes.append("widths: expected a first width of at least 2, to hold two inputs")
     if mistakes:
         raise InputError(*mistakes)
     held = 8 * sum(4 * n + 6 * m for n, m in zip(widths.activation[1:], widths.hidden, strict=True))

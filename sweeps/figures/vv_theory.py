@@ -6,7 +6,7 @@ end of its solid line, so do these (a law known up to its constant), and the leg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -281,13 +281,3 @@ def _draw_band(ax: Axes, values: Float[Array, "K layers"], colour: str, label: s
         low = np.maximum(low, mean * 1e-2)
     ax.fill_between(layers, low, mean + deviation, color=colour, alpha=0.25, linewidth=0)
     ax.plot(layers, mean, color=colour, linewidth=1.6, label=label)
-
-
-FIGURES: Mapping[str, str] = {
-    "vv-fig1": "draw_fig1",
-    "vv-figA1": "draw_fig_a1",
-    "vv-figA2": "draw_fig_a2",
-    "vv-figB3": "draw_fig_b3",
-    "vv-figB4": "draw_fig_b4",
-}
-"""The figures' names and the functions here that draw them, each with defaults at the paper's scale."""

@@ -249,10 +249,20 @@ def test_networks_do_not_depend_on_chunks() -> None:
     np.testing.assert_allclose(whole.log_p[:, 0], 0, atol=1e-12)
 
 
+def test_a_width_of_one_is_a_width() -> None:
+    """Halving often ends there; both inputs then lie on one line."""
+    cell = ResidualCell(depth=6, seed=2)
+    sample = sample_residual_networks(cell, parse_widths("16/2@1,2,3,4,5", 6), "tanh", networks=3)
+    assert np.isfinite(sample.log_chi_w[:, 1:]).all()
+    np.testing.assert_allclose(np.abs(sample.e[:, 6]), 1)
+
+
 def test_mistakes_are_named() -> None:
     cell = ResidualCell(depth=3, seed=1)
     with pytest.raises(InputError, match="widths of 2 blocks"):
         sample_residual_networks(cell, parse_widths("8", 2), "tanh", networks=1)
+    with pytest.raises(InputError, match="first width of at least 2"):
+        sample_residual_networks(cell, parse_widths("1", 3), "tanh", networks=1)
     with pytest.raises(InputError, match="networks 0"):
         sample_residual_networks(cell, parse_widths("8", 3), "tanh", networks=0)
     with pytest.raises(InputError, match="unknown activation"):
