@@ -61,6 +61,15 @@ def test_tanh_to_1e_10(setting: str) -> None:
     _compare(trace, exact, 1e-11)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("gamma0", [-0.4, 1 - 2.0**-30])
+def test_tanh_to_1e_10_deeper(gamma0: float) -> None:
+    sigma, beta = SETTINGS["decayed"]
+    trace = residual_recurrence(activation("tanh"), 14, gamma0=gamma0, **_options("decayed"))
+    exact = high.trace(high.tanh(26), 14, sigma=sigma, beta=beta, gamma0=gamma0)
+    _compare(trace, exact, 1e-11)
+
+
 def test_quadrature_and_closed_form_give_the_same_trace() -> None:
     """tanh(z/2) with doubled σ_w, σ_b is tanh; a scaled activation goes through quadrature at every layer."""
     by_quadrature = residual_recurrence(activation("tanh", scale=0.5), 12, sigma_w=2.0, sigma_b=2.0, beta_v=0.3)
