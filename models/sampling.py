@@ -24,7 +24,7 @@ from models.batchnorm import batchnorm_activation
 from theory.errors import InputError
 
 FORWARD, BACKWARD, TOP = 10, 11, 12  # purposes of a seed, beside those of models.initialisation
-MEMORY = 512 * 2**20  # bytes of activations held at a time: networks are sampled in chunks of this size
+MEMORY = 256 * 2**20  # bytes of activations held at a time: networks are sampled in chunks of this size
 
 
 @dataclass(frozen=True)

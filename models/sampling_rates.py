@@ -76,7 +76,7 @@ def ratio_of(numerators: Float[NDArray[np.float64], " K"], denominators: Float[N
     return Estimate(float(value), float(spread / np.sqrt(count)), spread, count)
 
 
-def log_growth(sample: Sample) -> Float[NDArray[np.float64], "K L-1"]:
+def log_growth(sample: Sample) -> Float[NDArray[np.float64], "K steps"]:
     """ln(|δ^l|²/|δ^(l+1)|²) for l = 1 … L−1: the growth of the squared gradient from layer l+1 down to l."""
     return sample.log_gradient[:, :-1] - sample.log_gradient[:, 1:]
 
@@ -98,7 +98,7 @@ def split(matrix: Float[NDArray[np.float64], "*n B B"]) -> tuple[Array, Array, A
     size = matrix.shape[-1]
     g = centring(size)
     centred = g @ matrix @ g
-    coefficient = np.trace(centred, axis1=-2, axis2=-1) / (size - 1)
+    coefficient = np.asarray(np.trace(centred, axis1=-2, axis2=-1) / (size - 1))
     deviation = centred - coefficient[..., None, None] * g
     diagonal = np.diagonal(deviation, axis1=-2, axis2=-1) / (1 - 2 / size)
     on_l = g @ (diagonal[..., None] * g)  # G·D·G has the diagonal (1 − 2/B)·D when tr D = 0
@@ -153,6 +153,11 @@ def backward_rate(sample: Sample, part: str, *, layers: int) -> Estimate:
     growth = np.exp(log_growth(sample))
     below, above = (component[:, :-1] * growth)[:, -layers:], component[:, 1:][:, -layers:]
     return ratio_of(below.sum(1), above.sum(1))
+
+
+def weight_gradient(sample: Sample, *, skip: int) -> Estimate:
+    """|dLoss/dW^l|²/(N·|δ^l|²) = ⟨Σ^(l−1), Π^l⟩, which tends to μ* (App. L): weight gradients explode with δ."""
+    return mean_of(np.einsum("klij,klij->kl", sample.forward[:, skip:-1], sample.backward[:, skip:]).mean(1))
 
 
 def cross_blocks(matrix: Float[NDArray[np.float64], "*n R R"]) -> tuple[Array, Array, Array]:
