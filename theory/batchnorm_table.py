@@ -77,8 +77,8 @@ class Table:
     """
 
     edges: Float[np.ndarray, " edges"]
-    fine: tuple[Float[np.ndarray, "nodes moments"], ...]
-    coarse: tuple[Float[np.ndarray, "nodes moments"], ...]
+    fine: tuple[Float[np.ndarray, "_ moments"], ...]
+    coarse: tuple[Float[np.ndarray, "_ moments"], ...]
     dense: Float[np.ndarray, " dense"]
 
     def __call__(self, scales: Float[np.ndarray, " t"], *, coarse: bool = False) -> Moments:
@@ -173,7 +173,7 @@ def table(activation: Activation, batch_size: int, method: str) -> Table | Power
     return replace(found, dense=(moments.ff - moments.f00) / t**2)
 
 
-Coefficients = Float[np.ndarray, "nodes moments"]
+Coefficients = Float[np.ndarray, "_ moments"]
 
 
 def _chebyshev(

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+
 from theory.activations import activation
 from theory.batchnorm import batchnorm_record, depth_scale, depth_scales, gradient_explosion_rate
 from theory.errors import InputError
