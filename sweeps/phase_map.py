@@ -179,8 +179,8 @@ def _described(
     for name, row in parameters.TABLE.items():
         if name in axes or not row.identity or name not in cells[0]:
             continue
-        if len({json.dumps(cell.get(name)) for cell in cells}) == 1:
-            value = cells[0][name]
+        value = cells[0][name]
+        if all(cell.get(name) == value for cell in cells):
             if value is not None:
                 attributes[name] = int(value) if isinstance(value, bool) else value
             continue

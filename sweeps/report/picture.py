@@ -28,7 +28,9 @@ def svg(phase_map: xr.Dataset, agreement: Agreement | None, metric: str, fields:
     Every id starts with the metric, so that several pictures share a page. Text and frames are ``currentColor``.
     """
     with style.styled("report"):
-        figure = Figure(figsize=(7.4, 4.9), layout="constrained")
+        figure = Figure(figsize=(7.4, 4.9))
+        # fixed margins: a layout engine would draw every picture twice to measure it
+        figure.subplots_adjust(left=0.095, right=1.04, bottom=0.11, top=0.975)
         heat_map.draw(phase_map, agreement, ax=figure.add_subplot(), metric=metric, title="", fields=fields, ids=metric)
         figure.patch.set_visible(False)
         written = io.StringIO()

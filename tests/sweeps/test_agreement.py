@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from sweeps import phase_map
 from sweeps.agreement import Agreement, assess
 from sweeps.frontier import INSIDE, crossings, seed_means, threshold_of
 from sweeps.interval import held_out_best, kappa_interval
 
-from .synthetic import CHANCE, a_map, a_prediction
+from .synthetic import CHANCE, a_map, a_prediction, results
 
 SIZES = (6, 8, 12, 16, 32, 64)
 
@@ -90,11 +91,7 @@ def test_the_verdict_says_it_in_words(frontier: Any, scale: Any, said: str) -> N
 
 
 def test_nothing_run_is_no_verdict_on_the_theory() -> None:
-    from sweeps import phase_map
-
-    from .synthetic import results
-
-    contents, expected = results(SIZES)
+    _, expected = results(SIZES)
     empty = phase_map.build([], expected, {})
     assert assess(empty, prediction=a_prediction(empty, xi)).verdict == "No cell of this map was run yet."
 
@@ -135,8 +132,8 @@ def test_kappa_lies_in_its_interval_in_about_950_of_1000_maps() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("noise", "columns"), [(0.08, 0.0), (0.03, 0.0), (0.02, 0.2)])
 def test_the_interval_stays_honest_at_the_extremes(noise: float, columns: float) -> None:
-    """Only noisy seeds, or widely scattered columns. Without scatter the interval is somewhat wide (what seeds do to all
-    columns alike is estimated from few seeds and never negative); it must not be narrow."""
+    """Only noisy seeds, or widely scattered columns. Without scatter the interval is somewhat wide (what seeds do to
+    all columns alike is estimated from few seeds and never negative); it must not be narrow."""
     rng = np.random.default_rng(8)
     inside = sum(_covered(rng, noise=noise, columns=columns) for _ in range(500))
     assert inside >= 0.92 * 500
