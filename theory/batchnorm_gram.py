@@ -20,7 +20,7 @@ from theory.homogeneous import Homogeneous, homogeneous
 
 Gram = Float[np.ndarray, "batch batch"]
 
-LAPLACE_STEP = 0.25  # in log s; halved, results change by rounding only
+LAPLACE_STEP = 0.4  # in log s; halved, results change by rounding only
 SCRAMBLES = 8
 
 
