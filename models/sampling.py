@@ -140,7 +140,13 @@ def centring(batch_size: int) -> Float[NDArray[np.float64], "B B"]:
 
 
 def bsb1_inputs(rows: int, width: int, dtype: torch.dtype = torch.float64) -> Float[Tensor, "R N"]:
-    """Inputs with Σ⁰ = I exactly: orthogonal samples, and mini-batches orthogonal to each other. Needs rows ≤ width."""
+    """Inputs with Σ⁰ = I exactly: orthogonal samples, and mini-batches orthogonal to each other.
+
+    Raises:
+        InputError: more rows than dimensions.
+    """
+    if rows > width:
+        raise InputError(f"{rows} samples do not fit orthogonally into {width} dimensions: expected a larger width")
     return width**0.5 * torch.eye(rows, width, dtype=dtype)
 
 
