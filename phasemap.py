@@ -112,14 +112,35 @@ def status(
 
 
 @app.command()
-def report(sources: Sources, out: OutFile = None) -> None:
+def report(
+    sources: Sources,
+    out: OutFile = None,
+    style: Annotated[str, typer.Option(help="report (screen) or paper (print)")] = "report",
+    index: Annotated[bool, typer.Option("--index", help="one page over every report below these folders")] = False,
+) -> None:
     """Draws the report again; its path is the last line.
 
     Example: phasemap report runs/bn-fig3a-quick --out report.html
     """
-    from sweeps.reporting import draw
+    from sweeps import reporting
 
-    print(draw(sources, out=out))
+    print(reporting.index(sources, out=out) if index else reporting.draw(sources, out=out, style=style))
+
+
+@app.command()
+def compare(
+    a: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")],
+    b: Annotated[str, typer.Argument(help="another one, or theory:ACTIVATION")],
+    metric: Annotated[str, typer.Option(help="what to compare")] = "test_accuracy",
+    out: Annotated[Optional[Path], typer.Option(help="the difference map's path, without suffix")] = None,  # noqa: UP045
+) -> None:
+    """Compares two maps, or a map with the theory of another activation: difference and shift of the frontier.
+
+    Example: phasemap compare runs/bn-fig3a-quick runs/bn-fig3c-quick --out difference
+    """
+    from sweeps.comparing import run as compare_maps
+
+    print(compare_maps(a, b, metric=metric, out=out))
 
 
 @app.command()

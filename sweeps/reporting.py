@@ -11,16 +11,19 @@ from sweeps.store.export import to_csv
 from theory.errors import InputError
 
 FORMATS = ("csv", "netcdf")
+STYLES = ("report", "paper")
 
 
-def draw(sources: Sequence[str], *, out: Path | None) -> Path:
+def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> Path:
     """Draws the report of all ``sources`` together; the path of ``report.html``.
 
     ``out`` defaults to ``report.html`` in the first folder, or in ``runs/SWEEP`` for a W&B sweep.
 
     Raises:
-        InputError: a source cannot be read, or there is nothing to draw.
+        InputError: a source cannot be read, there is nothing to draw, or an unknown style.
     """
+    if style not in STYLES:
+        raise InputError(f"--style {style}: expected one of {', '.join(STYLES)}")
     from sweeps.phase_map import build
     from sweeps.report import write
 
@@ -34,7 +37,20 @@ def draw(sources: Sequence[str], *, out: Path | None) -> Path:
         contents=found.contents,
         provenance=found.provenance,
         experiment_yaml=found.experiment.text() if found.experiment else None,
+        style=style,
     )
+
+
+def index(folders: Sequence[str], *, out: Path | None) -> Path:
+    """Writes one page over every report below ``folders``; ``index.html`` in the first of them by default.
+
+    Raises:
+        InputError: there are no reports.
+    """
+    from sweeps.report.index import find, write
+
+    reports = [report for folder in folders for report in find(Path(folder))]
+    return write(reports, out=out or Path(folders[0]) / "index.html")
 
 
 def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
