@@ -119,18 +119,20 @@ class Live(Progress):
 
     def __init__(self) -> None:
         super().__init__()
+        from rich import progress as rich_progress
         from rich.console import Console
-        from rich.live import Live as RichLive
 
         self.console = Console(stderr=True)
-        self.live: Any = RichLive(console=self.console, auto_refresh=False)
+        columns = (rich_progress.BarColumn(bar_width=20), rich_progress.TextColumn("{task.description}"))
+        self.bar: Any = rich_progress.Progress(*columns, console=self.console, auto_refresh=False)
+        self.task = self.bar.add_task("", total=1.0)
 
     def __enter__(self) -> Live:
-        self.live.start()
+        self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.live.stop()
+        self.bar.stop()
 
     def say(self, message: str) -> None:
         """A line above the bar."""
@@ -138,15 +140,10 @@ class Live(Progress):
 
     def update(self, tally: Tally, *, last: bool = False) -> None:
         """Redraws the bar."""
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.text import Text
-
         now = time.monotonic()
         if last or now - self.last >= self.INTERVAL:
             self.last = now
-            bar = ProgressBar(total=1.0, completed=tally.fraction())
-            self.live.update(Group(bar, Text(tally.line())), refresh=True)
+            self.bar.update(self.task, completed=tally.fraction(), description=tally.line(), refresh=True)
 
 
 def progress(quiet: bool) -> Progress:
