@@ -78,6 +78,15 @@ def _decaying() -> dict[str, Parameter]:
     }
 
 
+RESIDUAL_OVERLAYS = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread")
+"""Quantities of residual networks that can be drawn as contours (sweeps/overlay_residual.py)."""
+_OVERLAY: dict[str, Any] = {
+    "check": lambda value: (
+        value in ("xi", "none") or (value.count("|") < 2 and all(q in RESIDUAL_OVERLAYS for q in value.split("|")))
+    ),
+    "expected": f"xi, none, or for residual networks one of {', '.join(RESIDUAL_OVERLAYS)}, or two of them, such as "
+    "chi_w|p: the first left of each depth's best network, the second right of it",
+}
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 
 TABLE: dict[str, Parameter] = {
@@ -137,7 +146,7 @@ TABLE: dict[str, Parameter] = {
     "x_scale": Parameter(str, "linear", "scale of the horizontal axis", **_one_of("linear", "log"), identity=False),
     "y_scale": Parameter(str, "linear", "scale of the vertical axis", **_one_of("linear", "log"), identity=False),
     "metric": Parameter(str, "test_accuracy", "what the heat map shows", **_one_of(*METRICS), identity=False),
-    "overlay": Parameter(str, "xi", "predicted quantity drawn on the map", **_one_of("xi", "none"), identity=False),
+    "overlay": Parameter(str, "xi", "predicted quantity drawn on the map", **_OVERLAY, identity=False),
     "overlay_factor": Parameter(
         float, 16.0, "the paper's multiple of the overlay's depth scale", **_POSITIVE, identity=False
     ),
