@@ -68,6 +68,17 @@ class Moments:
         return worst
 
 
+def widest(fine: Moments, levels: list[Moments]) -> Moments:
+    """Entry by entry the level farthest from ``fine``.
+
+    Where refinement does not converge (a kink that was not declared) errors are erratic: two neighbouring levels may
+    agree by luck, and only several together show the error.
+    """
+    rows = np.array([level.rows for level in levels])
+    farthest = np.argmax(np.abs(rows - fine.rows), axis=0)
+    return Moments(np.take_along_axis(rows, farthest[None], axis=0)[0])
+
+
 def stack(each: list[Moments]) -> Moments:
     """Moments of several sets of scales, joined."""
     return Moments(np.hstack([moments.rows for moments in each]))

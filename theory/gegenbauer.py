@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from theory.activations import Activation
-from theory.batchnorm_moments import Moments, stack
+from theory.batchnorm_moments import Moments, stack, widest
 from theory.sphere import legendre, orthonormal, piecewise_rule, recurrence, smooth_basis, smooth_rule
 
 TERMS = 40
@@ -46,14 +46,17 @@ def gegenbauer_moments(
     nodes = PIECE_NODES if kinks.size else SMOOTH_NODES
     terms = TERMS
     coarse, _ = evaluate(activation, batch_size, scales, nodes // 2, terms // 2)
-    last = np.full(scales.shape, np.inf)
+    last, levels = np.full(scales.shape, np.inf), [coarse]
     while True:
         fine, tail = evaluate(activation, batch_size, scales, nodes, terms)
         change = fine.difference(coarse)
         converged = tail <= tolerance and bool(np.all(settled(change, last, tolerance + rounding(activation, fine))))
-        if converged or nodes >= MAX_NODES or terms >= MAX_TERMS:
+        if converged:
             return fine, coarse
+        if nodes >= MAX_NODES or terms >= MAX_TERMS:
+            return fine, widest(fine, levels[-4:])
         coarse, last = fine, change
+        levels.append(fine)
         nodes *= 2
         terms = 2 * terms if tail > tolerance else terms + terms // 2
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from theory.activations import Activation
-from theory.batchnorm_moments import Moments, stack
+from theory.batchnorm_moments import Moments, stack, widest
 from theory.gegenbauer import rounding, settled, value_at_zero
 from theory.sphere import composite_rule, density, latitude_limit, legendre_nodes, pieces, smooth_rule
 
@@ -27,13 +27,17 @@ def spherical_moments(
     for scale in scales:
         nodes = NODES
         coarse = _evaluate(activation, batch_size, float(scale), nodes * 2 // 3)
-        last = np.full(1, np.inf)
+        last, levels = np.full(1, np.inf), [coarse]
         while True:
             fine = _evaluate(activation, batch_size, float(scale), nodes)
             change = fine.difference(coarse)
-            if bool(settled(change, last, tolerance + rounding(activation, fine))[0]) or nodes >= MAX_NODES:
+            if bool(settled(change, last, tolerance + rounding(activation, fine))[0]):
+                break
+            if nodes >= MAX_NODES:
+                coarse = widest(fine, levels[-4:])
                 break
             coarse, nodes, last = fine, nodes * 2, change
+            levels.append(fine)
         results.append((fine, coarse))
     return stack([fine for fine, _ in results]), stack([coarse for _, coarse in results])
 

@@ -1,8 +1,8 @@
 """Every quantity against direct sampling of its Gaussian expectation: no formula of theory/ but BN itself is used.
 
 Forward eigenvalues come from the score function of the Gaussian, backward ones from the Jacobian of BN followed by φ
-written out as a matrix, both projected on one member of each eigenspace. Agreement is asked within 4 standard errors. B = 8, as
-squared gradients have no variance below B = 6.
+written out as a matrix, both projected on one member of each eigenspace. Agreement is asked within 4 standard errors.
+B = 8, as squared gradients have no variance below B = 6.
 """
 
 from __future__ import annotations
