@@ -69,6 +69,10 @@ class BNMLPStack(Stack):
                 self.register_buffer(f"running_{name}_{layer}", torch.full((count, width), value, dtype=dtype))
         self.make_read_out(width, classes, dtype)
 
+    def hidden_weights(self) -> list[nn.Parameter]:
+        """W of every layer."""
+        return list(self.weight)
+
     def running(self, layer: int) -> tuple[Float[Tensor, "k N"], Float[Tensor, "k N"]]:
         """Running mean and variance (unbiased, as torch.nn.BatchNorm1d keeps it) of one layer's members."""
         return getattr(self, f"running_mean_{layer}"), getattr(self, f"running_variance_{layer}")
@@ -86,6 +90,8 @@ class BNMLPStack(Stack):
         for layer, count in enumerate(self.counts):
             x = leave(x, count, finished)
             h = torch.bmm(x, self.weight[layer])
+            if self.watch:
+                self.watch(layer, h)
             x, mean, variance = batchnorm_activation(
                 h, self.gamma[layer], self.beta[layer], self.eps[:count], groups=groups, activation=self.activation
             )

@@ -83,6 +83,10 @@ class ResidualStack(Stack):
             raise ValueError(f"the members' last layers have different widths {sorted(ends)}; one stack reads out one")
         self.make_read_out(ends.pop(), classes, dtype)
 
+    def hidden_weights(self) -> list[nn.Parameter]:
+        """w of every block."""
+        return list(self.w)
+
     def forward(
         self, x: Float[Tensor, "K B D"], *, statistics_batch_size: int = 1, update_running: bool = False
     ) -> Float[Tensor, "K B C"]:
@@ -91,7 +95,10 @@ class ResidualStack(Stack):
         x = torch.bmm(x, self.embedding)
         for layer, count in enumerate(self.counts, start=1):
             x = leave(x, count, finished)
-            hidden = self.activation.phi(torch.baddbmm(self.b[layer - 1], x, self.w[layer - 1]))
+            h = torch.baddbmm(self.b[layer - 1], x, self.w[layer - 1])
+            if self.watch:
+                self.watch(layer - 1, h)
+            hidden = self.activation.phi(h)
             if str(layer) in self.projection:
                 x = torch.bmm(x, self.projection[str(layer)])
             x = torch.baddbmm(x + self.a[layer - 1], hidden, self.v[layer - 1])

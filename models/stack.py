@@ -7,7 +7,7 @@ masking: a layer is one batched matrix product of just its members.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class Stack(nn.Module, ABC):
         order: ``order[k]`` is the place of member k in the cells given; deepest first, ties by place.
         counts: number of members that have layer 1, 2, …
         uses_statistics: whether the networks normalise by batch statistics, so that there are two ways to evaluate.
+        watch: called in training with the number (from 0) and the pre-activations [k, B, N] of each hidden layer.
     """
 
     order: Tensor
@@ -34,6 +35,7 @@ class Stack(nn.Module, ABC):
 
     def __init__(self, depths: Sequence[int], seeds: Sequence[int]) -> None:
         super().__init__()
+        self.watch: Callable[[int, Tensor], None] | None = None
         order = sorted(range(len(depths)), key=lambda place: -depths[place])
         self.register_buffer("order", torch.tensor(order))
         self.seeds = [seeds[place] for place in order]
@@ -51,6 +53,10 @@ class Stack(nn.Module, ABC):
     @abstractmethod
     def forward_running(self, x: Float[Tensor, "K B D"]) -> Float[Tensor, "K B C"]:
         """Logits as in use after training."""
+
+    @abstractmethod
+    def hidden_weights(self) -> list[nn.Parameter]:
+        """The weights [k, fan_in, fan_out] of the layers that ``watch`` sees; none if the stack is made of modules."""
 
     def draw(
         self, purpose: int, layer: int, fan_in: int, fan_out: int, members: int, scale: Sequence[float] | None = None

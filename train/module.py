@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -58,8 +58,9 @@ class StackModule(pl.LightningModule):
 
     def training_step(self, block: Int64[Tensor, "steps S B"], block_index: int) -> None:
         """A whole block of steps."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
+        # a step through Lightning's optimizer calls the callbacks, but costs as much as a small network's own
+        monitored = self.settings["monitor"] is not None
+        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=monitored))
         self.losses.append(torch.stack([self._step(table, optimizer) for table in block]))
         self.steps_done += len(block)
         self.on_block(self.steps_done)

@@ -22,6 +22,12 @@ class _MemberOptimizer(torch.optim.Optimizer):
         self.trained: list[Tensor] = [*trained]
         self.minus_lr = [-lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1)) for p in trained]
 
+    def close(self, closure: Callable[[], float] | None) -> None:
+        """Calls what Lightning hands to a step: its callbacks' moment between backward pass and update."""
+        if closure is not None:
+            with torch.enable_grad():
+                closure()
+
     def gradients(self) -> list[Tensor]:
         return [p.grad for p in self.trained]  # type: ignore[misc]
 
@@ -36,7 +42,8 @@ class MemberSGD(_MemberOptimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One step along the gradients that are there."""
+        """One step along the gradients that are there, or that ``closure`` leaves."""
+        self.close(closure)
         update = self.gradients()
         if self.momentum:
             torch._foreach_mul_(self.velocity, self.momentum)
@@ -57,7 +64,8 @@ class MemberRMSprop(_MemberOptimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One step along the gradients that are there."""
+        """One step along the gradients that are there, or that ``closure`` leaves."""
+        self.close(closure)
         gradients = self.gradients()
         torch._foreach_mul_(self.square, self.alpha)
         torch._foreach_addcmul_(self.square, gradients, gradients, value=1 - self.alpha)

@@ -87,6 +87,7 @@ _OVERLAY: dict[str, Any] = {
     "expected": f"xi, none, or for residual networks one of {', '.join(RESIDUAL_OVERLAYS)}, or two of them, such as "
     "chi_w|p: the first left of each depth's best network, the second right of it",
 }
+PICTURES = ("map", "layers")
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 
 TABLE: dict[str, Parameter] = {
@@ -139,8 +140,22 @@ TABLE: dict[str, Parameter] = {
     "dtype": Parameter(
         str, "auto", "auto: float64 where gradients would overflow float32", **_one_of("auto", "float32", "float64")
     ),
+    "monitor": Parameter(
+        str,
+        None,
+        "records every layer's magnitudes at every step, or at the first step of every epoch",
+        **_one_of("step", "epoch"),
+        nullable=True,
+    ),
     # the picture
     "experiment": Parameter(str, "", "name of the experiment", identity=False),
+    "picture": Parameter(
+        str,
+        "map",
+        "what the report draws: the heat map, or what a monitor recorded",
+        **_one_of(*PICTURES),
+        identity=False,
+    ),
     "x_axis": Parameter(str, "batch_size", "parameter along the map's horizontal axis", identity=False),
     "y_axis": Parameter(str, "depth", "parameter along the map's vertical axis", identity=False),
     "x_scale": Parameter(str, "linear", "scale of the horizontal axis", **_one_of("linear", "log"), identity=False),

@@ -19,6 +19,7 @@ from train.evaluation import Evaluation, evaluate
 from train.families import build_stack
 from train.lightning import pl
 from train.module import StackModule
+from train.monitor import LayerMonitor
 from train.parameters import SEMANTICS, cells, normalise
 from train.planner import chunks
 from train.precision import exceeds_float32, resolve_dtype
@@ -106,7 +107,8 @@ def _train_chunk(
     )
     block = max(1, math.ceil(steps / HISTORY_POINTS))
     blocks = BlocksDataModule(seeds, samples=len(x_train), batch_size=settings["batch_size"], steps=steps, block=block)
-    _fit(module, blocks, device)
+    monitor = _monitor(settings, len(x_train))
+    _fit(module, blocks, device, [monitor] if monitor else [])
     x_test, y_test = torch.from_numpy(data.x_test).to(**on_device), torch.from_numpy(data.y_test).to(device)
     size = settings["statistics_batch_size"] if stack.uses_statistics else None
 
@@ -124,16 +126,27 @@ def _train_chunk(
     results: list[dict[str, Any]] = [{} for _ in points]
     for member, place in enumerate(order):
         results[place] = _cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
+        if monitor:
+            results[place]["monitor"] = monitor.series(member, prefix="stack.")
     return results
 
 
-def _fit(module: StackModule, blocks: BlocksDataModule, device: str) -> None:
+def _monitor(settings: dict[str, Any], samples: int) -> LayerMonitor | None:
+    """The monitor that the parameters ask for."""
+    if settings["monitor"] is None:
+        return None
+    every = 1 if settings["monitor"] == "step" else samples // settings["batch_size"]
+    return LayerMonitor(lambda step: step % every == 0)
+
+
+def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: list[pl.Callback]) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     kind, _, index = device.partition(":")
     trainer = pl.Trainer(
         accelerator="gpu" if kind == "cuda" else kind,
         devices=[int(index or 0)] if kind == "cuda" else 1,
         max_epochs=1,
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
