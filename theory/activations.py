@@ -120,7 +120,31 @@ def _user(text: str) -> tuple[Function, Function, tuple[float, ...], float | Non
     if not callable(phi) or not callable(derivative):
         raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
     kinks = tuple(float(k) for k in getattr(module, f"{name}_kinks", ()))
-    return _with_numpy(phi), _with_numpy(derivative), kinks, getattr(module, f"{name}_degree", None)
+    values, slopes = _with_numpy(phi), _with_numpy(derivative)
+    _check_derivative(text, values, slopes, kinks)
+    return values, slopes, kinks, getattr(module, f"{name}_degree", None)
+
+
+def _check_derivative(text: str, phi: Function, derivative: Function, kinks: tuple[float, ...]) -> None:
+    """Raises InputError if the given derivative is not that of φ at points away from the kinks."""
+    z, step = np.linspace(-3.0, 3.0, 61) + 0.0123, 1e-5
+    z = z[np.all(np.abs(z[:, None] - np.array([*kinks, 1e9])) > 10 * step, axis=1)]
+    try:
+        with np.errstate(all="ignore"):
+            numeric = (np.asarray(phi(z + step)) - np.asarray(phi(z - step))) / (2 * step)
+            given = np.asarray(derivative(z), dtype=float)
+            fits = numeric.shape == given.shape == z.shape
+            wrong = fits & ~(np.abs(numeric - given) <= 1e-4 * (1 + np.abs(numeric)))
+    except Exception as error:  # whatever the user's function raises is the user's mistake to read
+        raise InputError(f"{text!r}: it fails on an array of numbers: {type(error).__name__}: {error}") from error
+    if not fits:
+        raise InputError(f"{text!r}: φ and its derivative must keep the shape of the array they are given")
+    if np.sum(wrong) > 3:  # a few may sit on kinks that were not declared
+        at = float(z[np.argmax(wrong)])
+        raise InputError(
+            f"{text!r}: the derivative given is not that of the function (at {at:.3g}:"
+            f" {float(given[np.argmax(wrong)]):.6g}, by differences {float(numeric[np.argmax(wrong)]):.6g})"
+        )
 
 
 def _with_numpy(function: Function) -> Function:
