@@ -72,11 +72,11 @@ class WandbLog(Log):
         numbers = {f"cells_{outcome}": count for outcome, count in told["outcomes"].items()}
         if accuracies:
             numbers["test_accuracy"] = sum(accuracies) / len(accuracies)
+        self.run.summary.update({**numbers, RESULT: canonical(dict(result))})
         import wandb
 
         with tempfile.TemporaryDirectory() as folder:
             self.run.log({"tile": wandb.Image(str(tile_picture(result, Path(folder) / "tile.png")))})
-        self.run.summary.update({**numbers, RESULT: canonical(dict(result))})
 
 
 def tile_picture(result: Mapping[str, Any], path: Path) -> Path:
@@ -88,7 +88,7 @@ def tile_picture(result: Mapping[str, Any], path: Path) -> Path:
     by_seed: dict[int, list[tuple[Any, float]]] = {}
     for cell in result["content"]["cells"]:
         if cell["test_accuracy"] is not None:
-            by_seed.setdefault(cell["seed"], []).append((cell["parameters"][axis], cell["test_accuracy"]))
+            by_seed.setdefault(cell["seed"], []).append((cell["parameters"].get(axis, 0), cell["test_accuracy"]))
     figure = Figure(figsize=(4, 3), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xlabel=axis, ylabel="test accuracy", ylim=(0, 1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -113,7 +115,7 @@ def gather_sweep(source: str, found: Results) -> None:
 def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
     """Tile by tile: results, tiles that failed or are missing, and duplicates.
 
-    ``requeue`` deletes the runs of failed tiles, which is what makes W&B hand them out again.
+    ``requeue`` deletes the runs of failed tiles and resumes the sweep, which makes W&B hand them out again.
     """
     from sweeps.cost import cell_count
     from sweeps.status import Status, TileStatus, result_cells, tile_label
@@ -129,6 +131,7 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
             by_tile.setdefault(canonical(identity(run.parameters)), []).append(run)
         if run.problem:
             status.problems.append(f"run {run.id}: {run.problem}")
+    requeued = False
     for tile in experiment.tiles():
         label = tile_label(tile, experiment.tile_axes)
         tried = by_tile.pop(canonical(identity(tile)), [])
@@ -146,6 +149,11 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
                 for run in lost:
                     run.handle.delete()
                 notes.append("requeued")
+                requeued = True
         status.tiles.append(TileStatus(label, cells, "; ".join(notes)))
     status.problems += [f"run {run.id}: no tile of this sweep" for rest in by_tile.values() for run in rest]
+    if requeued:
+        resume = [sys.executable, "-m", "wandb", "sweep", "--resume", "/".join(parse_path(source))]
+        if subprocess.run(resume, capture_output=True, check=False).returncode:
+            status.problems.append("the sweep could not be resumed; wandb sweep --resume does it")
     return status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -115,9 +116,19 @@ def test_a_missing_data_folder(tiny: str, capfd: pytest.CaptureFixture[str], mon
     assert err == "phasemap: error: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
 
 
-def test_run_status_export_report_and_train_agree(tiny: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_status_export_report_and_train_agree(
+    tiny: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {"HOME": str(tmp_path / "home-of-ada"), "WANDB_API_KEY": "k3y" * 13, "MY_TOKEN": "t0ken"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
     code, out, err = call(capfd, "run", tiny, "--out", "out", "--workers", "2")
     assert code == 0, err
+    for file in Path("out").rglob("*"):
+        if file.is_file():
+            text = file.read_bytes()
+            assert not [name for name, value in secrets.items() if value.encode() in text], file
+            assert socket.gethostname().encode() not in text or len(socket.gethostname()) < 4
     report = Path(out.splitlines()[-1])
     assert report == Path("out/report.html")
     assert "<html" in report.read_text()

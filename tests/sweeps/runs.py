@@ -29,7 +29,7 @@ def write_experiment(path: Path, tiles: int, **parameters: Any) -> Path:
 
 def run_fake(experiment: Path, out: Path, *, workers: int = 2, **options: Any) -> int:
     """`phasemap run` with the fake backend, in this process."""
-    given = {"preset": "paper", "backend": NAME, "report": False, "device_list": "cpu", "grace": 1.0, **options}
+    given = {"preset": "paper", "backend": NAME, "report": False, "device_list": "cpu", **options}
     return run(str(experiment), out=out, workers=workers, **given)
 
 

@@ -96,7 +96,7 @@ def test_one_failure_costs_a_retry_and_two_mark_the_tile_with_its_log(
 
 def test_a_stuck_worker_is_killed_and_its_tile_tried_again(six: Path, tmp_path: Path, log: Path) -> None:
     (tmp_path / "trouble").write_text("12 once-stuck\n")
-    assert run_fake(six, tmp_path / "out", stuck_after=1.5) == 0
+    assert run_fake(six, tmp_path / "out", stuck_after=3.0) == 0
     started, _ = trainings(log)
     assert sorted(started.values()) == [1, 1, 1, 1, 1, 2]
 

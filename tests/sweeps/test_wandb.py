@@ -162,7 +162,8 @@ def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
 def test_plain_wandb_sweep_accepts_every_experiment(server: WandbServer, client: Path) -> None:
     from sweeps.experiment import available
 
-    for path in available().values():
+    files = list(available().values())
+    for path in files:
         done = subprocess.run(
             [sys.executable, "-m", "wandb", "sweep", str(path)],
             capture_output=True,
@@ -172,7 +173,7 @@ def test_plain_wandb_sweep_accepts_every_experiment(server: WandbServer, client:
         )
         assert "Run sweep agent with" in done.stderr
         assert "WARN" not in done.stderr
-    assert len(server.sweeps) == len(available())
+    assert len(server.sweeps) == len(files)
 
 
 @pytest.mark.slow

@@ -240,7 +240,11 @@ class WandbServer:
         return {"viewer": user}
 
     def upsert_sweep(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Registers a sweep."""
+        """Registers a sweep, or sets the state of one."""
+        if values.get("id"):
+            sweep = next(sweep for sweep in self.sweeps.values() if sweep.document()["id"] == values["id"])
+            sweep.state = values["state"]
+            return {"upsertSweep": {"sweep": sweep.document(), "configValidationWarnings": []}}
         name = f"sweep{len(self.sweeps)}"
         self.sweeps[name] = Sweep(name, values["projectName"] or "uncategorized", values["config"])
         return {"upsertSweep": {"sweep": self.sweeps[name].document(), "configValidationWarnings": []}}
@@ -320,11 +324,9 @@ class WandbServer:
         return {"createRunFiles": {"runID": global_id("Run"), "uploadHeaders": [], "files": files}}
 
     def delete_run(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Frees the run's cell, and the sweep if it was finished."""
+        """Frees the run's cell; a finished sweep stays finished until it is resumed."""
         name = next(name for name, run in self.runs.items() if run.document()["id"] == values["id"])
-        sweep = self.runs.pop(name).sweep
-        if sweep:
-            self.sweeps[sweep].state = "RUNNING"
+        del self.runs[name]
         return {"deleteRun": {"clientMutationId": None}}
 
     def one_sweep(self, values: dict[str, Any]) -> dict[str, Any]:
