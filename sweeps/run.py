@@ -13,10 +13,11 @@ from sweeps.backend import data_name
 from sweeps.cost import Cost, cost
 from sweeps.experiment import Experiment, load
 from sweeps.progress import Tally, progress
-from sweeps.runner import GRACE, STUCK_AFTER, Runner, Tile
+from sweeps.runner import GRACE, STUCK_AFTER, Runner
 from sweeps.store.folder import Folder, Manifest
 from sweeps.store.key import tile_key
 from sweeps.worker import summary
+from sweeps.worker_process import Tile
 
 DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
 
