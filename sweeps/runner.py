@@ -229,7 +229,7 @@ class Runner:
         """Kills workers that are stuck, and all of them when an interrupt's time is up."""
         now = time.monotonic()
         for worker in self.workers:
-            if worker.tile and now - worker.last_sign > self.stuck_after:
+            if (worker.tile or not worker.ready) and now - worker.last_sign > self.stuck_after:
                 worker.verdict = f"the worker was stuck: no sign of life for {self.stuck_after:.0f} s"
                 worker.process.kill()
         if not self._stopping():
@@ -239,7 +239,7 @@ class Runner:
             in_flight = sum(worker.tile is not None for worker in self.workers)
             if self.interrupts and in_flight:
                 self.progress.say(
-                    f"interrupted: {in_flight} tiles in flight have {self.grace:.0f} s to finish; again: stop at once"
+                    f"interrupted: tiles in flight ({in_flight}) have {self.grace:.0f} s to finish; again: stop at once"
                 )
             for worker in self.workers:
                 if not worker.ready and worker.tile is None:
@@ -247,8 +247,3 @@ class Runner:
         if self.interrupts > 1 or now > self.deadline:
             for worker in self.workers:
                 worker.process.kill()
-
-
-def make_tiles(parameters: Sequence[dict[str, Any]], keys: Sequence[str], costs: Sequence[float]) -> list[Tile]:
-    """The tiles of a run."""
-    return [Tile(key, tile, cost) for tile, key, cost in zip(parameters, keys, costs, strict=True)]
