@@ -56,7 +56,9 @@ class Field:
     """A predicted quantity over the map, drawn as contours.
 
     Attributes:
-        name: short, for ids. label: in words. x, y: coordinates of ``values``. levels: where the contours run.
+        name: short, for ids. label: in words. x, y: coordinates of ``values``, NaN where no contour shall run. levels:
+            where the contours run. colour: of the contours, "" for the style's own. form: of the number on a contour.
+        dashed: a line of its own rather than one of many levels.
     """
 
     name: str
@@ -65,6 +67,9 @@ class Field:
     y: Float[np.ndarray, " y"]
     values: Float[np.ndarray, "y x"]
     levels: tuple[float, ...]
+    colour: str = ""
+    form: str = "10^{:g}"
+    dashed: bool = False
 
 
 def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:

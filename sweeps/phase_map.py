@@ -44,8 +44,8 @@ def build(
         not existing), ``outcome``, and ``sum_lr``, ``steps``, ``diverged_at``, ``results`` (how many of each cell). A
         parameter that varies with one axis only is a further coordinate along it. Attributes: the parameters common to
         all cells, the presentation, ``chance`` (majority-class rate; per column too, as a coordinate), ``dtype``,
-        ``data``, ``sum_lr`` with ``sum_lr_min`` and ``sum_lr_max``, and the counts of ``COUNTS``. Attributes and values
-        are fit for netCDF: null is left out, true and false are 1 and 0.
+        ``data`` with ``p0`` and ``gamma0``, ``sum_lr`` with ``sum_lr_min`` and ``sum_lr_max``, and the counts of
+        ``COUNTS``. Attributes and values are fit for netCDF: null is left out, true and false are 1 and 0.
 
     Raises:
         InputError: no cells at all; axes that are no parameters or that leave several cells on one point; more than one
@@ -81,6 +81,7 @@ def build(
         "chance": float(np.nanmax(dataset["chance"])) if used else float("nan"),
         "dtype": ", ".join(sorted({str(content["dtype"]) for content in used})),
         "data": _data(used),
+        **_moments(used),
         **_sum_lr(dataset),
         "duplicates": sum(len(entries) - 1 for entries in results.values()),
         "conflicts": sum(len({cell["outcome"] for cell, _ in entries}) > 1 for entries in results.values()),
@@ -213,6 +214,13 @@ def _data(contents: Sequence[Mapping[str, Any]]) -> str:
         for data in (content["data"] for content in contents)
     }
     return "; ".join(sorted(kinds))
+
+
+def _moments(contents: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """p0 and gamma0 as measured on the data; nothing where the results do not hold them, or hold several."""
+    found = {(data.get("p0"), data.get("gamma0")) for data in (content["data"] for content in contents)}
+    p0, gamma0 = next(iter(found)) if len(found) == 1 else (None, None)
+    return {} if p0 is None or gamma0 is None else {"p0": float(p0), "gamma0": float(gamma0)}
 
 
 def _sum_lr(dataset: xr.Dataset) -> dict[str, float]:

@@ -21,6 +21,10 @@ LABELS = {
     "sigma_w": "σ_w of the weights",
     "lr": "learning rate",
     "width": "width N",
+    "beta_w": "β_w",
+    "beta_b": "β_b",
+    "beta_v": "β_v",
+    "beta_a": "β_a",
 }
 MOST_TICKS = 12
 
@@ -32,7 +36,7 @@ class MapAxis:
     Attributes:
         name: its parameter. scale: ``linear``, ``log`` or ``categories``.
         centres: position of each value (0, 1, … for categories). edges: between the cells, one more than centres.
-        ticks: the values as text.
+        ticks: the values as text. linked: parameters that have the same value in every cell (``@other`` in the YAML).
     """
 
     name: str
@@ -40,11 +44,12 @@ class MapAxis:
     centres: Float[np.ndarray, " cells"]
     edges: Float[np.ndarray, " cells+1"]
     ticks: tuple[str, ...]
+    linked: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """The axis in words."""
-        return LABELS.get(self.name, self.name.replace("_", " "))
+        return " = ".join(LABELS.get(name, name.replace("_", " ")) for name in (self.name, *self.linked))
 
 
 def map_axis(phase_map: xr.Dataset, which: str) -> MapAxis:
@@ -57,7 +62,9 @@ def map_axis(phase_map: xr.Dataset, which: str) -> MapAxis:
     centres = values.astype(float)
     scale = "log" if phase_map.attrs[f"{which}_scale"] == "log" and centres.min() > 0 else "linear"
     edges = np.exp(_edges(np.log(centres))) if scale == "log" else _edges(centres)
-    return MapAxis(name, scale, centres, edges, tuple(number(value) for value in values))
+    alike = [str(other) for other in phase_map.coords if other != name and phase_map[other].dims == (name,)]
+    linked = tuple(other for other in alike if other in LABELS and np.array_equal(phase_map[other].values, values))
+    return MapAxis(name, scale, centres, edges, tuple(number(value) for value in values), linked)
 
 
 def _edges(centres: Float[np.ndarray, " cells"]) -> Float[np.ndarray, " cells+1"]:

@@ -35,6 +35,7 @@ TITLES = {
     "train_loss": "training loss",
 }
 BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
+TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
 _FAR = 1e9
 """Where a line through a critical point, ξ = ∞, is drawn to."""
 
@@ -109,23 +110,34 @@ def draw(
     return ax
 
 
-def panels(phase_map: xr.Dataset, agreements: Mapping[str, Agreement], *, style: str = "report") -> Figure:
+def panels(
+    phase_map: xr.Dataset,
+    agreements: Mapping[str, Agreement],
+    *,
+    style: str = "report",
+    fields: Sequence[Field] = (),
+) -> Figure:
     """The figure to publish: test accuracy with running and with batch statistics side by side, legend and caption.
+    Residual networks, which have no batch statistics, get test and training accuracy.
 
     Args:
         agreements: by metric; a metric without one is drawn bare.
+        fields: predicted quantities to draw as contours.
     """
+    shown = TEST_AND_TRAINING if phase_map.attrs.get("architecture") == "resnet" else BOTH_MODES
     with styles.styled(style):
         paper = style == "paper"
         figure = Figure(figsize=(6.75, 3.1) if paper else (11, 5.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
-        for ax, metric in ((left, BOTH_MODES[0]), (right, BOTH_MODES[1])):
-            draw(phase_map, agreements.get(metric), ax=ax, metric=metric, colour_bar=ax is right)
+        for ax, metric in ((left, shown[0]), (right, shown[1])):
+            title = None if shown == BOTH_MODES else metric.replace("_", " ").replace("train", "training")
+            agreement = agreements.get(metric)
+            draw(phase_map, agreement, ax=ax, metric=metric, colour_bar=ax is right, title=title, fields=fields)
         right.set_ylabel("")
         figure.legend(
-            handles=legend_handles(phase_map, list(agreements.values())),
+            handles=legend_handles(phase_map, list(agreements.values()), fields),
             loc="outside lower center",
-            ncols=4 if paper else 6,
+            ncols=(4 if paper else 6) if not fields else 2,
             handlelength=1.8,
         )
         figure.suptitle(caption(phase_map), fontsize="small" if not paper else "medium", wrap=True)
@@ -260,9 +272,19 @@ def _label(
 
 
 def _draw_field(ax: Axes, field: Field, ids: str) -> None:
-    contours = ax.contour(field.x, field.y, field.values, levels=field.levels, colors=styles.CONTOUR, linewidths=1.0)
-    contours.set_path_effects(styles.halo(2.2))
-    texts = contours.clabel(fmt=lambda level: f"10^{level:g}", fontsize="small")
+    if not (np.nanmin(field.values) < max(field.levels) and np.nanmax(field.values) > min(field.levels)):
+        return  # every level lies beyond the map
+    contours = ax.contour(
+        field.x,
+        field.y,
+        field.values,
+        levels=field.levels,
+        colors=field.colour or styles.CONTOUR,
+        linewidths=1.6 if field.dashed else 1.0,
+        linestyles="dashed" if field.dashed else "solid",
+    )
+    contours.set_path_effects(styles.halo(3.0 if field.dashed else 2.2))
+    texts = contours.clabel(fmt=field.form.format, fontsize="small")
     for text in texts:
         text.set_path_effects(styles.halo(2.0))
     if ids:
@@ -292,9 +314,21 @@ def _draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str) -> None
             artist.set_gid(f"{ids}-frontier-{i}")
 
 
-def legend_handles(phase_map: xr.Dataset, agreements: list[Agreement]) -> list[Line2D | Patch]:
+def legend_handles(
+    phase_map: xr.Dataset, agreements: list[Agreement], fields: Sequence[Field] = ()
+) -> list[Line2D | Patch]:
     """What occurs on the map, and nothing else."""
-    handles: list[Line2D | Patch] = []
+    handles: list[Line2D | Patch] = [
+        Line2D(
+            [],
+            [],
+            color=field.colour or styles.CONTOUR,
+            linestyle="dashed" if field.dashed else "solid",
+            path_effects=styles.halo(3.0),
+            label=field.label,
+        )
+        for field in fields
+    ]
     dot: dict[str, Any] = {"linestyle": "none", "markerfacecolor": styles.FRONTIER, "markeredgecolor": "#101014"}
     censored = {side for agreement in agreements for side in agreement.frontier.censored}
     for side, marker, words in (

@@ -21,6 +21,16 @@ THEORY = "#ffffff"
 FITTED = "#ff7fc4"
 FRONTIER = "#ffffff"
 CONTOUR = "#ffd9a0"
+QUANTITY_COLOURS = {
+    "p": "#b9f59b",
+    "s": "#ffd9a0",
+    "e": "#ffffff",
+    "chi": "#ffb3b3",
+    "chi_w": "#9ad4ff",
+    "chi_v": "#ffb7e3",
+    "chi_w_spread": "#d7c7ff",
+}
+"""Contours of residual networks' quantities: light, on a dark rim, so that they show on every colour of the map."""
 INK = "#1b1b1c"
 """Text and frames. The report replaces it by the page's own colour, so that one picture serves light and dark."""
 

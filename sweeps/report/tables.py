@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from sweeps.agreement import Agreement, sum_lr_in_words
+from sweeps.failing_corner import Corner
 from sweeps.figures.axes import map_axis
 from sweeps.figures.heat_map import TITLES
 from sweeps.phase_map import COUNTS
@@ -81,6 +82,19 @@ def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:
             "depths": score(one.depths),
         }
         for one in ranked
+    ]
+
+
+def corner_rows(found: Iterable[Corner]) -> list[dict[str, str]]:
+    """One row per quantity, the best separation of the networks that diverge first."""
+    return [
+        {
+            "name": one.name,
+            "level": f"{one.level:.2f} ({one.low:.2f} to {one.high:.2f})",
+            "wrong": f"{one.wrong} of {one.networks}",
+            "separation": number(one.separation, 3),
+        }
+        for one in found
     ]
 
 

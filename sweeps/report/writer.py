@@ -12,13 +12,14 @@ import xarray as xr
 import yaml
 from markupsafe import Markup
 
-from sweeps import overlay
+from sweeps import overlay, overlay_residual, residual_agreement
 from sweeps.agreement import Agreement, assess
 from sweeps.figures import heat_map
 from sweeps.figures.axes import map_axis
 from sweeps.frontier import ACCURACIES
 from sweeps.ranking import Ranked, depth_in_scales, rank
-from sweeps.report import sentences, tables
+from sweeps.regions import WHOLE
+from sweeps.report import sentences, sentences_residual, tables
 from sweeps.report.data import payload
 from sweeps.report.page import environment, inline
 from sweeps.report.picture import svg
@@ -55,12 +56,25 @@ def write(
     agreements = assess_all(phase_map)
     predicted = next(iter(agreements.values())).prediction if agreements else None
     fields = overlay.fields(phase_map, predicted) if predicted else ()
+    primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
+    residual = residual_agreement.assess(phase_map, primary if primary in ACCURACIES else METRICS[0])
+    if residual:
+        drawn = overlay_residual.dashed_fields(phase_map, residual.corners)
+        fields = (*overlay_residual.fields(phase_map, residual.metric), *drawn)
     name = str(phase_map.attrs["experiment"]) or "phase-map"
 
-    figure = heat_map.panels(phase_map, agreements, style=style)
+    figure = heat_map.panels(phase_map, agreements, style=style, fields=fields if residual else ())
     png, _ = heat_map.save(figure, figures_dir / _file_stem(name), style)
-    primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
     judged = agreements.get(primary) or agreements.get(METRICS[0])
+    verdict = residual.verdict if residual else judged.verdict if judged else NO_DEPTH
+    rankings, compared = {}, []
+    if residual:
+        ordered = {region: residual_agreement.order(ranked) for region, ranked in residual.rankings.items()}
+        rankings = {region: tables.ranking_rows(ranked) for region, ranked in ordered.items()}
+        compared = sentences_residual.rows(phase_map, residual)
+    elif judged:
+        rankings = {WHOLE: tables.ranking_rows(_ranking(phase_map, judged))}
+        compared = sentences.rows(phase_map, judged)
     page = environment().get_template("template.html")
     text = page.render(
         name=name,
@@ -69,11 +83,13 @@ def write(
         x_label=map_axis(phase_map, "x").label,
         y_label=map_axis(phase_map, "y").label,
         agreement=judged,
-        verdict=judged.verdict if judged else NO_DEPTH,
+        verdict=verdict,
         agreement_rows=tables.agreement_rows(agreements.values()),
         columns={metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()},
-        ranking=tables.ranking_rows(_ranking(phase_map, judged)) if judged else [],
-        sentences=sentences.rows(phase_map, judged) if judged else [],
+        rankings=rankings,
+        ranked_metric=heat_map.TITLES[residual.metric if residual else judged.metric if judged else primary],
+        corners=tables.corner_rows(residual.corners) if residual else [],
+        sentences=compared,
         outcomes=tables.outcome_rows(phase_map),
         provenance=tables.provenance_rows(phase_map, sources),
         titles=heat_map.TITLES,
@@ -82,7 +98,8 @@ def write(
         pictures={metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields)) for metric in metrics},
         fields=fields,
         experiment_yaml=experiment_yaml,
-        summary=_summary(name, heat_map.caption(phase_map), judged, out, png),
+        residual=residual is not None,
+        summary=_summary(name, heat_map.caption(phase_map), judged, verdict, out, png),
         data=payload(phase_map, agreements, metrics, contents),
         css=inline("report.css"),
         js=inline("report.js"),
@@ -93,8 +110,9 @@ def write(
 
 
 def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
-    """The agreement by each accuracy that has numbers; none if the map's y axis is not depth."""
-    if phase_map.attrs["y_axis"] != "depth":
+    """The agreement by each accuracy that has numbers; none if the map's y axis is not depth, and for residual
+    networks, whose accuracy need not fall with depth."""
+    if phase_map.attrs["y_axis"] != "depth" or phase_map.attrs.get("architecture") == "resnet":
         return {}
     prediction = overlay.predict(phase_map)
     present = [metric for metric in ACCURACIES if np.isfinite(phase_map[metric].values).any()]
@@ -106,13 +124,15 @@ def _file_stem(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"
 
 
-def _summary(name: str, caption: str, agreement: Agreement | None, out: Path, png: Path) -> dict[str, Any]:
+def _summary(
+    name: str, caption: str, agreement: Agreement | None, verdict: str, out: Path, png: Path
+) -> dict[str, Any]:
     """What the index page shows of this report. The figure is named only if it lies below the page."""
     below = png.resolve().is_relative_to(out.parent.resolve())
     return {
         "name": name,
         "caption": caption,
-        "verdict": agreement.verdict if agreement else NO_DEPTH,
+        "verdict": verdict,
         "kappa": agreement.kappa if agreement else None,
         "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
         "rho": agreement.rho if agreement else None,
