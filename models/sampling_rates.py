@@ -109,19 +109,22 @@ def forward_rates(sample: Sample, *, skip: int) -> tuple[Estimate, Estimate, Est
     """λ_G↑, λ_L↑, λ_M↑ by autoregression of the finite-width fluctuations of Σ around its fixed point.
 
     E[Σ^(l+1) | Σ^l] = V(Σ^l) exactly at any width, and the fluctuations are O(1/√N), so the regression of each part on
-    itself one layer below gives the eigenvalue up to O(1/N). M does not exist at B = 3.
+    itself one layer below gives the eigenvalue up to O(1/N). What does not fluctuate has no estimate (NaN): M at B = 3,
+    and the trace of a linear network at ε = 0, which BN fixes.
 
     Args:
         skip: layers left out at the bottom, while the fixed point is approached.
     """
     norm, on_l, on_m = split(sample.forward[:, skip:])
+    rounding = 1e-20 * np.mean(norm**2)
     norm = norm - norm.mean(axis=0)
     parts = (norm[..., None, None], on_l, on_m)
     estimates = []
     for part in parts:
         products = np.einsum("klij,klij->k", part[:, 1:], part[:, :-1])
         squares = np.einsum("klij,klij->k", part[:, :-1], part[:, :-1])
-        estimates.append(ratio_of(products, squares))
+        fluctuates = squares.mean() > rounding * part.shape[1]
+        estimates.append(ratio_of(products, squares) if fluctuates else Estimate(np.nan, np.nan, np.nan, len(squares)))
     return estimates[0], estimates[1], estimates[2]
 
 

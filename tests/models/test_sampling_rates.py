@@ -33,6 +33,7 @@ from theory.errors import InputError
 
 Array = NDArray[np.float64]
 WIDTHS = (256, 512, 1024)
+WIDE = (1024, 2048, 4096)  # at B = 64, where B/256 is no small number
 STANDARD_ERRORS = 4.0
 
 
@@ -106,12 +107,29 @@ def expected(name: str, size: int, **settings: float) -> dict[str, float]:
     }
 
 
-def check(found: list[dict[str, Estimate]], theory: dict[str, float], precision: dict[str, float]) -> None:
-    """Every quantity within 4 standard errors of the theory in the limit, and measured at least to ``precision``."""
+def check(
+    found: list[dict[str, Estimate]],
+    theory: dict[str, float],
+    precision: dict[str, float],
+    widths: tuple[int, ...] = WIDTHS,
+) -> None:
+    """Every quantity within 4 standard errors of the theory in the limit, and measured at least to ``precision``.
+
+    A term c/N² moves the intercept of a straight line in 1/N at N, 2N and 4N by −5c/(4N)² (equal weights). It is
+    allowed for with c = slope²/value, the size that it has for a geometric or exponential dependence on 1/N.
+    """
     for key in found[0]:
-        limit: Extrapolation = extrapolate(WIDTHS, [each[key] for each in found])
+        if max(each[key].spread for each in found) < 1e-10:  # fixed by BN, not only in the mean
+            assert found[0][key].value == pytest.approx(theory[key], abs=1e-10), key
+            continue
+        if np.isnan(found[0][key].value):
+            assert key == "forward G"
+            continue
+        limit: Extrapolation = extrapolate(widths, [each[key] for each in found])
         assert limit.error < precision[key], (key, limit)
-        assert abs(limit.value - theory[key]) < STANDARD_ERRORS * limit.error, (key, limit, theory[key])
+        second_order = 5 / widths[-1] ** 2 * limit.slope**2 / abs(theory[key]) if theory[key] else 0.0
+        allowed = STANDARD_ERRORS * limit.error + second_order
+        assert abs(limit.value - theory[key]) < allowed, (key, limit, theory[key])
 
 
 ONE_BATCH_PRECISION = {
@@ -123,11 +141,12 @@ DEFAULT = {"gamma": 1.0, "beta": 0.0, "eps": 0.0, "sigma_w": 1.0}
 
 def run_one_batch(name: str, size: int, networks: int, depth: int, settings: dict[str, float]) -> None:
     settings = DEFAULT | settings
+    widths = WIDE if size >= 64 else WIDTHS
     found = [
         measure_one_batch(name, size, width, networks, depth=depth, **settings)  # type: ignore[arg-type]
-        for width in WIDTHS
+        for width in widths
     ]
-    check(found, expected(name, size, **settings), ONE_BATCH_PRECISION)
+    check(found, expected(name, size, **settings), ONE_BATCH_PRECISION, widths)
 
 
 @pytest.mark.parametrize(
@@ -151,7 +170,7 @@ def test_rates_and_fixed_point(name: str, size: int, networks: int, settings: di
         ("relu", 6, 600, {}),
         ("relu", 8, 600, {}),
         ("relu", 32, 300, {}),
-        ("relu", 64, 150, {}),
+        ("relu", 64, 60, {}),
         ("relu", 16, 300, {"beta": 1.0}),
         ("relu", 16, 300, {"beta": 2.0, "eps": 0.3}),
         ("tanh", 8, 600, {}),
@@ -194,6 +213,19 @@ def test_backward_l_and_m_and_two_batches(name: str, size: int, networks: int) -
 )
 def test_backward_l_and_m_and_two_batches_precisely(name: str, size: int, networks: int) -> None:
     check([measure_probes(name, size, width, networks) for width in WIDTHS], expected(name, size), PROBE_PRECISION)
+
+
+def test_what_does_not_fluctuate_has_no_rate() -> None:
+    """BN fixes the trace of a linear network at ε = 0, so nothing can be regressed on it."""
+    identity = torch_activation("identity")
+    norm, on_l, on_m = forward_rates(
+        sample_networks(NetworkLaw(identity, 64, 5), bsb1_inputs(6, 64), networks=4, backward=False), skip=1
+    )
+    assert np.isnan(norm.value)
+    assert np.isfinite(on_l.value)
+    assert np.isfinite(on_m.value)
+    three = sample_networks(NetworkLaw(identity, 64, 5), bsb1_inputs(3, 64), networks=4, backward=False)
+    assert np.isnan(forward_rates(three, skip=1)[2].value)
 
 
 def test_split_is_the_orthogonal_decomposition() -> None:
