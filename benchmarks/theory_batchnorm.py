@@ -1,7 +1,7 @@
 """Times of the batch norm theory, one core: ``python benchmarks/theory_batchnorm.py [--out FILE.json]``.
 
-Each number is the median of several runs in this process, in seconds, with every cache emptied before each run; ``command``
-starts Python anew. ``worst relative error`` is the largest that the theory itself estimates over the map.
+Each number is the median of several runs in this process, in seconds, with every cache emptied before each run; the
+command starts Python anew. ``worst relative error`` is the largest that the theory itself estimates over the map.
 """
 
 from __future__ import annotations

@@ -8,14 +8,15 @@ Limits of Thms 3.4–3.11 as B → ∞ (docs/epsilon.md).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from scipy import optimize
 
 from theory.activations import Activation
-from theory.batchnorm import DepthScale
-from theory.batchnorm_fixed_point import slopes_at_zero
+from theory.batchnorm import DepthScale, check_scales
+from theory.batchnorm_fixed_point import critical_eps, slopes_at_zero
 from theory.batchnorm_operators import Eigenvalues
 from theory.errors import InputError
 from theory.gegenbauer import value_at_zero
@@ -23,6 +24,7 @@ from theory.sphere import legendre_nodes
 
 REACH = 9.5  # standard deviations; the density there is 1e-20 of its maximum
 NODES = 512
+LARGE = 10**9  # stands for ∞ in the one formula that is stable there
 
 
 @dataclass(frozen=True)
@@ -111,3 +113,45 @@ def _collapsed(activation: Activation, eps: float, sigma_w: float, sigma_b: floa
     common = sigma_w**2 * zero**2 + sigma_b**2
     same = Eigenvalues(rate, rate, rate)
     return InfiniteBatch(common, 1.0 if common else float("nan"), 0.0, same, same, common, rate)
+
+
+def limit_record(
+    activation: Activation, *, eps: float = 0.0, sigma_w: float = 1.0, sigma_b: float = 0.0
+) -> dict[str, Any]:
+    """The record of ``batchnorm_record`` for B → ∞; its batch_size is the text ``inf``.
+
+    Raises:
+        InputError: as ``infinite_batch``, or a negative ε, σ_w or σ_b.
+    """
+    check_scales(eps, sigma_w, sigma_b)
+    limit = infinite_batch(activation, eps=eps, sigma_w=sigma_w, sigma_b=sigma_b)
+    scale = limit.depth_scale
+    spectrum = {
+        side: {key: getattr(values, key) for key in "GLM"}
+        for side, values in (("forward", limit.forward), ("backward", limit.backward))
+    }
+    reasons = {} if np.isfinite(scale.xi) else {"depth_scale": "the rate is 1 within its error, so ξ is infinite"}
+    reasons |= {} if np.isfinite(limit.c_star) else {"c_star": "q_star is 0"}
+    sizes = {key: abs(value) for key, value in spectrum["forward"].items()}
+    # relu: λ_L↑ = 1 exactly, the edge that finite batches approach from below
+    critical = critical_eps(activation, LARGE, sigma_w)
+    return {
+        "activation": activation.label,
+        "batch_size": "inf",
+        "eps": eps,
+        "sigma_w": sigma_w,
+        "sigma_b": sigma_b,
+        "q_star": limit.q_star,
+        "c_star": limit.c_star if np.isfinite(limit.c_star) else None,
+        "mu_star": limit.mu_star,
+        **spectrum,
+        "cross_batch": {"c_star": limit.cross_batch, "rate": limit.rate},
+        "depth_scale": scale.xi if np.isfinite(scale.xi) else None,
+        "regime": scale.regime,
+        "stable": max(sizes.values()) < 1 - 1e-12,
+        "governs": max(sizes, key=lambda key: sizes[key]),
+        "critical_eps": critical if np.isfinite(critical) else None,
+        "method": "gaussian",
+        "digits": 10,
+        "reasons": reasons,
+    }

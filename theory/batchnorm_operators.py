@@ -9,6 +9,7 @@ traceless matrices both have the form Δ_aa ↦ A·Δ_aa, Δ_ab ↦ C·Δ_ab + D
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -43,14 +44,21 @@ class Radial:
     half_t2: Row
 
 
+@lru_cache(maxsize=512)
+def _mean_radius(dimension: int) -> tuple[float, float]:
+    """E ρ and E 1/ρ for ρ ~ χ_dimension."""
+    up, down = (float(pochhammer(dimension / 2, shift)) for shift in (0.5, -0.5))
+    return float(np.sqrt(2) * up), float(down / np.sqrt(2))
+
+
 def radial(batch_size: int, mu: float, eps: float, resolution: float = 1.0, kinks: tuple[float, ...] = ()) -> Radial:
     """The radial averages at spread μ > 0 (μ·G is the covariance of the centred pre-activation), split for kinks."""
     d = batch_size - 1
     if eps == 0:
         inverse = np.array([batch_size / (mu * (d - 2)) if d > 2 else np.inf])
-        half = np.sqrt(batch_size / (2 * mu)) * np.atleast_1d(pochhammer(d / 2, -0.5))
-        one = np.ones(1)
-        rho = np.sqrt(2) * np.atleast_1d(pochhammer(d / 2, 0.5))
+        mean, mean_inverse = _mean_radius(d)
+        half = np.array([np.sqrt(batch_size / mu) * mean_inverse])
+        one, rho = np.ones(1), np.array([mean])
         return Radial(one, one, rho, one * d, inverse, inverse, inverse, half, half)
     breaks = tuple(batch_size * eps / mu * t**2 / (1 - t**2) for t in rough_scales(kinks, batch_size))
     rho2, weights = chi_square_rule(d, resolution, breaks)

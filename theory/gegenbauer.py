@@ -6,12 +6,23 @@ fast because the axes of two samples are nearly orthogonal. Source: App. E.4, Ya
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from theory.activations import Activation
 from theory.batchnorm_moments import Moments, stack, widest
-from theory.sphere import legendre, orthonormal, piecewise_rule, recurrence, smooth_basis, smooth_rule
+from theory.sphere import (
+    legendre,
+    orthonormal,
+    piecewise_rule,
+    recurrence,
+    smooth_basis,
+    smooth_rule,
+    smooth_weights,
+    weight_powers,
+)
 
 TERMS = 40
 MAX_TERMS = 1280
@@ -46,19 +57,20 @@ def gegenbauer_moments(
     nodes = PIECE_NODES if kinks.size else SMOOTH_NODES
     terms = TERMS
     coarse, _ = evaluate(activation, batch_size, scales, nodes // 2, terms // 2)
-    last, levels = np.full(scales.shape, np.inf), [coarse]
+    last, levels, changes = np.full(scales.shape, np.inf), [coarse], [np.inf]
     while True:
         fine, tail = evaluate(activation, batch_size, scales, nodes, terms)
         change = fine.difference(coarse)
+        changes.append(float(change.max()))
         converged = tail <= tolerance and bool(np.all(settled(change, last, tolerance + rounding(activation, fine))))
         if converged:
             return fine, coarse
         if nodes >= MAX_NODES or terms >= MAX_TERMS:
-            return fine, widest(fine, levels[-4:])
+            return fine, coarse if converging(changes) else widest(fine, levels[-4:])
         coarse, last = fine, change
         levels.append(fine)
         nodes *= 2
-        terms = 2 * terms if tail > tolerance else terms + terms // 2
+        terms = 2 * terms if tail > tolerance else terms
 
 
 def rounding(activation: Activation, moments: Moments) -> Float[np.ndarray, " t"]:
@@ -73,6 +85,11 @@ def settled(
     return (change <= tolerance) | ((change < 1e-11) & (change > last / 4))
 
 
+def converging(changes: list[float]) -> bool:
+    """Whether the last three changes fell fast, as for smooth φ, so that the last one bounds the error."""
+    return len(changes) > 3 and changes[-1] < changes[-2] / 8 < changes[-3] / 64
+
+
 def evaluate(
     activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"], nodes: int, terms: int
 ) -> tuple[Moments, float]:
@@ -82,61 +99,62 @@ def evaluate(
         with np.errstate(divide="ignore"):
             kinks = np.asarray(activation.kinks) / (np.sqrt(d) * scales[0])
         x, w = piecewise_rule(d, np.where(np.isfinite(kinks), kinks, 2.0), nodes)
-        basis = orthonormal(d, x, terms) * w
+        basis, weights = orthonormal(d, x, terms) * w, weight_powers(x, w)
     else:
-        x, w = smooth_rule(d, nodes)
-        basis = smooth_basis(d, nodes, terms)
+        x, _ = smooth_rule(d, nodes)
+        basis, weights = smooth_basis(d, nodes, terms), smooth_weights(d, nodes)
     z = np.sqrt(d) * scales[:, None] * x
     f = activation.phi(z) - value_at_zero(activation)
     g = activation.derivative(z)
-    cosines = legendre(d, -1 / d, terms)
     f_hat, g_hat = f @ basis.T, g @ basis.T
-    f_powers = _times_x(f_hat, d, 2)
-    g_powers = _times_x(g_hat, d, 3)
-    ff, gg = (f * f) @ w, (g * g) @ w
-
-    def pair(left: Float[np.ndarray, "t l"], right: Float[np.ndarray, "t l"]) -> Float[np.ndarray, " t"]:
-        return (left * right) @ cosines
-
-    largest = float(np.max(np.abs(cosines[-2:])))
-    tail = max(_tail(ff, f_hat), _tail(gg, g_hat)) * largest
-    moments = Moments.of(
-        f=f @ w,
-        fx=(f * x) @ w,
-        ff=ff,
-        ffxx=(f * f * x * x) @ w,
-        f00=pair(f_powers[0], f_powers[0]),
-        f11=pair(f_powers[1], f_powers[1]),
-        f20=pair(f_powers[2], f_powers[0]),
-        g=g @ w,
-        gxx=(g * x * x) @ w,
-        gg=gg,
-        ggxx=(g * g * x**2) @ w,
-        ggxxxx=(g * g * x**4) @ w,
-        g00=pair(g_powers[0], g_powers[0]),
-        g11=pair(g_powers[1], g_powers[1]),
-        g20=pair(g_powers[2], g_powers[0]),
-        g22=pair(g_powers[2], g_powers[2]),
-        g31=pair(g_powers[3], g_powers[1]),
-    )
-    return moments, tail
+    f_single, g_single = (f * f) @ weights[1], (g * g) @ weights[2]
+    columns = [f @ weights[0], f_single, _pairs(f_hat, d, 3), g @ weights[1], g_single, _pairs(g_hat, d, 5)]
+    tail = max(_tail(f_single[:, 0], f_hat), _tail(g_single[:, 0], g_hat))
+    largest = float(np.max(np.abs(legendre(d, -1 / d, terms)[-2:])))
+    return Moments(np.concatenate(columns, axis=1).T), tail * largest
 
 
 def _tail(square: Float[np.ndarray, " t"], coefficients: Float[np.ndarray, "t l"]) -> float:
     """‖F − its truncated expansion‖² / ‖F‖² (Parseval), the largest over t. Rounding limits it to about 1e-15."""
-    rest = square - np.sum(coefficients**2, axis=1)
-    last = np.sum(coefficients[:, -4:] ** 2, axis=1)  # the products with x^k shift coefficients by up to three
+    energy = coefficients * coefficients
+    rest = square - energy.sum(axis=1)
+    last = energy[:, -4:].sum(axis=1)  # the products with x^k shift coefficients by up to three
     return float(np.max(np.maximum(rest, last) / np.maximum(square, 1e-300), initial=0.0))
 
 
-def _times_x(coefficients: Float[np.ndarray, "t l"], dimension: int, power: int) -> list[Float[np.ndarray, "t l"]]:
-    """Coefficients of F, x·F, … x^power·F from those of F: (xF)^_l = b_(l+1)·F^_(l+1) + b_l·F^_(l−1)."""
+def _pairs(coefficients: Float[np.ndarray, "t l"], dimension: int, count: int) -> Float[np.ndarray, "t count"]:
+    """E x₁^i F₁·x₂^j F₂ for ij = 00, 11, 20, 22, 31 (the first ``count``), from the coefficients of F."""
+    terms = coefficients.shape[1]
+    if terms <= SMALL:  # quadratic forms with small matrices
+        forms = _quadratic_forms(dimension, terms)[: count * terms]
+        products = (coefficients @ forms.T).reshape(len(coefficients), count, terms)
+        return np.asarray((products @ coefficients[:, :, None])[:, :, 0])
+    cosines = legendre(dimension, -1 / dimension, terms)
+    shifted = [coefficients]
+    for _ in range(max(i for i, _ in POWERS[:count])):
+        shifted.append(_times_x(shifted[-1], dimension))
+    return np.stack([(shifted[i] * shifted[j]) @ cosines for i, j in POWERS[:count]], axis=1)
+
+
+POWERS = ((0, 0), (1, 1), (2, 0), (2, 2), (3, 1))
+SMALL = 100
+
+
+@lru_cache(maxsize=32)
+def _quadratic_forms(dimension: int, terms: int) -> Float[np.ndarray, "rows terms"]:
+    """The symmetric matrices X^i·P·X^j, stacked: P = diag P_l(−1/(B−1)), X the multiplication with x."""
+    cosines = legendre(dimension, -1 / dimension, terms)
+    powers = [np.eye(terms)]
+    for _ in range(3):
+        powers.append(_times_x(powers[-1], dimension).T)
+    products = [(powers[i] * cosines) @ powers[j].T for i, j in POWERS]
+    return np.vstack([(product + product.T) / 2 for product in products])
+
+
+def _times_x(coefficients: Float[np.ndarray, "t l"], dimension: int) -> Float[np.ndarray, "t l"]:
+    """Coefficients of x·F from those of F: (xF)^_l = b_(l+1)·F^_(l+1) + b_l·F^_(l−1)."""
     b = recurrence(dimension, coefficients.shape[1])
-    out = [coefficients]
-    for _ in range(power):
-        last = out[-1]
-        product = np.zeros_like(last)
-        product[:, :-1] += b[1:] * last[:, 1:]
-        product[:, 1:] += b[1:] * last[:, :-1]
-        out.append(product)
-    return out
+    product = np.zeros_like(coefficients)
+    product[:, :-1] += b[1:] * coefficients[:, 1:]
+    product[:, 1:] += b[1:] * coefficients[:, :-1]
+    return product

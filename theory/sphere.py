@@ -119,9 +119,31 @@ def orthonormal(dimension: int, x: Float[np.ndarray, " n"], terms: int) -> Float
     return p
 
 
-@lru_cache(maxsize=512)
+def weight_powers(x: Float[np.ndarray, " n"], w: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, "n _"], ...]:
+    """Weights for the moments of one cosine: columns (w, w·x), (w, w·x²) and (w, w·x², w·x⁴)."""
+    square = w * x * x
+    return np.stack([w, w * x], 1), np.stack([w, square], 1), np.stack([w, square, square * x * x], 1)
+
+
+@lru_cache(maxsize=256)
+def smooth_weights(dimension: int, nodes: int) -> tuple[Float[np.ndarray, "n _"], ...]:
+    """``weight_powers`` of ``smooth_rule``."""
+    return weight_powers(*smooth_rule(dimension, nodes))
+
+
 def smooth_basis(dimension: int, nodes: int, terms: int) -> Float[np.ndarray, "terms n"]:
     """``orthonormal`` at the nodes of ``smooth_rule``, times its weights: rows turn values into coefficients."""
+    if nodes * terms <= KEPT:
+        return _kept_basis(dimension, nodes, terms)
+    x, w = smooth_rule(dimension, nodes)
+    return orthonormal(dimension, x, terms) * w
+
+
+KEPT = 100_000  # the size up to which a basis is kept for the next activation
+
+
+@lru_cache(maxsize=128)
+def _kept_basis(dimension: int, nodes: int, terms: int) -> Float[np.ndarray, "terms n"]:
     x, w = smooth_rule(dimension, nodes)
     return orthonormal(dimension, x, terms) * w
 

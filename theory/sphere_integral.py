@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from theory.activations import Activation
 from theory.batchnorm_moments import Moments, stack, widest
-from theory.gegenbauer import rounding, settled, value_at_zero
+from theory.gegenbauer import converging, rounding, settled, value_at_zero
 from theory.sphere import composite_rule, density, latitude_limit, legendre_nodes, pieces, smooth_rule
 
 NODES = 48
@@ -27,14 +27,15 @@ def spherical_moments(
     for scale in scales:
         nodes = NODES
         coarse = _evaluate(activation, batch_size, float(scale), nodes * 2 // 3)
-        last, levels = np.full(1, np.inf), [coarse]
+        last, levels, changes = np.full(1, np.inf), [coarse], [np.inf]
         while True:
             fine = _evaluate(activation, batch_size, float(scale), nodes)
             change = fine.difference(coarse)
+            changes.append(float(change.max()))
             if bool(settled(change, last, tolerance + rounding(activation, fine))[0]):
                 break
             if nodes >= MAX_NODES:
-                coarse = widest(fine, levels[-4:])
+                coarse = coarse if converging(changes) else widest(fine, levels[-4:])
                 break
             coarse, nodes, last = fine, nodes * 2, change
             levels.append(fine)
