@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -24,3 +25,8 @@ def environment() -> Environment:
 def inline(name: str) -> Markup:
     """A file of this folder, to be put into a page as it is."""
     return Markup((_HERE / name).read_text(encoding="utf-8"))
+
+
+def file_stem(name: str) -> str:
+    """The experiment's name as a file name: whatever a user calls it, the figure stays in its folder."""
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"

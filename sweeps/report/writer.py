@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from sweeps.ranking import Ranked, depth_in_scales, rank
 from sweeps.regions import WHOLE
 from sweeps.report import sentences, sentences_residual, tables
 from sweeps.report.data import payload
-from sweeps.report.page import environment, inline
+from sweeps.report.page import environment, file_stem, inline
 from sweeps.report.picture import svg
 from train.parameters import METRICS
 
@@ -64,7 +63,7 @@ def write(
     name = str(phase_map.attrs["experiment"]) or "phase-map"
 
     figure = heat_map.panels(phase_map, agreements, style=style, fields=fields if residual else ())
-    png, _ = heat_map.save(figure, figures_dir / _file_stem(name), style)
+    png, _ = heat_map.save(figure, figures_dir / file_stem(name), style)
     judged = agreements.get(primary) or agreements.get(METRICS[0])
     verdict = residual.verdict if residual else judged.verdict if judged else NO_DEPTH
     rankings, compared = {}, []
@@ -117,11 +116,6 @@ def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
     prediction = overlay.predict(phase_map)
     present = [metric for metric in ACCURACIES if np.isfinite(phase_map[metric].values).any()]
     return {metric: assess(phase_map, metric, prediction=prediction) for metric in present or ACCURACIES[:1]}
-
-
-def _file_stem(name: str) -> str:
-    """The experiment's name as a file name: whatever a user calls it, the figure stays in its folder."""
-    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"
 
 
 def _summary(
