@@ -11,14 +11,14 @@ import typer
 from theory.errors import InputError
 
 
-def _batch_sizes(text: str) -> list[int]:
-    """The integers of a comma-separated list."""
-    sizes = []
+def _batch_sizes(text: str) -> list[int | None]:
+    """The integers of a comma-separated list; None for ``inf``."""
+    sizes: list[int | None] = []
     for part in text.split(","):
         try:
-            sizes.append(int(part))
+            sizes.append(None if part.strip() == "inf" else int(part))
         except ValueError:
-            raise InputError(f"--batch-size {text!r}: expected integers such as 64 or 8,16,32") from None
+            raise InputError(f"--batch-size {text!r}: expected integers such as 64 or 8,16,32, or inf") from None
     return sizes
 
 
@@ -26,7 +26,7 @@ def batchnorm(
     activation: Annotated[
         str, typer.Option(help="relu, leaky-relu, alpha-relu, tanh, erf, sin, identity, abs, or path/to/file.py:name")
     ] = "relu",
-    batch_size: Annotated[str, typer.Option(help="samples per BN statistic; several as 8,16,32")] = "64",
+    batch_size: Annotated[str, typer.Option(help="samples per BN statistic; several as 8,16,32; inf for ∞")] = "64",
     shift: Annotated[float, typer.Option(help="β of BN: φ(γ·z + β)")] = 0.0,
     scale: Annotated[float, typer.Option(help="γ of BN: φ(γ·z + β)")] = 1.0,
     slope: Annotated[float, typer.Option(help="of leaky-relu below zero")] = 0.01,
@@ -48,7 +48,15 @@ def batchnorm(
     from theory.batchnorm import batchnorm_record
 
     phi = make_activation(activation, scale=scale, shift=shift, slope=slope, alpha=alpha)
-    records = [batchnorm_record(phi, size, eps=eps, sigma_w=sigma_w, sigma_b=sigma_b, method=method) for size in sizes]
+    scales = {"eps": eps, "sigma_w": sigma_w, "sigma_b": sigma_b}
+    records = []
+    for size in sizes:
+        if size is None:
+            from theory.batchnorm_limit import limit_record
+
+            records.append(limit_record(phi, **scales))
+        else:
+            records.append(batchnorm_record(phi, size, method=method, **scales))
     if json_output:
         print(json.dumps(records[0] if len(records) == 1 else records, allow_nan=False, ensure_ascii=False))
     else:

@@ -57,9 +57,9 @@ def gaussian_rule(
 
 
 def infinite_batch(
-    activation: Activation, *, eps: float = 0.0, sigma_w: float = 1.0, sigma_b: float = 0.0
+    activation: Activation, *, eps: float = 0.0, sigma_w: float = 1.0, sigma_b: float = 0.0, nodes: int = NODES
 ) -> InfiniteBatch:
-    """The limit B → ∞ of every quantity.
+    """The limit B → ∞ of every quantity, with ``nodes`` quadrature points on each smooth piece.
 
     Raises:
         InputError: φ is constant (μ* = 0 at ε = 0), or ε is so large that the signal collapses where φ has a kink.
@@ -68,10 +68,11 @@ def infinite_batch(
 
     def moments(tau: float) -> tuple[float, float, float, float, float, float]:
         kinks = tuple(k / tau for k in activation.kinks) if tau > 0 else ()
-        g, w = gaussian_rule(kinks)
+        g, w = gaussian_rule(kinks, nodes)
         f, slope = activation.phi(tau * g) - zero, activation.derivative(tau * g)
         curved = g * g - 1
-        mean = float(w @ f)
+        mean, size = float(w @ f), float(np.sqrt(w @ (f * f)))
+        mean = mean if abs(mean) > 1e-15 * size else 0.0  # odd φ: exactly 0
         change = float(w @ (f * f * curved)) - 2 * mean * float(w @ (f * curved))  # 2τ²·dVar φ/dτ²
         return mean, float(w @ (f * f)), float(w @ (slope * slope)), float(w @ slope), float(w @ (f * g)), change
 
@@ -86,7 +87,7 @@ def infinite_batch(
         grid = np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25)
         growing = [x for x in grid if excess(x) >= 0]
         mu = float(np.exp(optimize.brentq(excess, growing[0], growing[0] + 0.25, xtol=1e-15))) if growing else 0.0
-    if mu <= 1e-300:
+    if mu <= 1e-12 * eps or mu <= 1e-300:  # at the critical ε, rounding decides
         return _collapsed(activation, eps, sigma_w, sigma_b, zero)
     mean, square, slope_square, slope, overlap, change = moments(float(np.sqrt(mu / (mu + eps))))
     common = sigma_w**2 / (mu + eps)
@@ -125,6 +126,7 @@ def limit_record(
     """
     check_scales(eps, sigma_w, sigma_b)
     limit = infinite_batch(activation, eps=eps, sigma_w=sigma_w, sigma_b=sigma_b)
+    coarse = infinite_batch(activation, eps=eps, sigma_w=sigma_w, sigma_b=sigma_b, nodes=NODES // 2)
     scale = limit.depth_scale
     spectrum = {
         side: {key: getattr(values, key) for key in "GLM"}
@@ -152,6 +154,22 @@ def limit_record(
         "governs": max(sizes, key=lambda key: sizes[key]),
         "critical_eps": critical if np.isfinite(critical) else None,
         "method": "gaussian",
-        "digits": 10,
+        "digits": _digits(limit, coarse),
         "reasons": reasons,
     }
+
+
+def _digits(fine: InfiniteBatch, coarse: InfiniteBatch) -> int:
+    """Decimal digits that are right in every number, from a coarser computation."""
+
+    def numbers(limit: InfiniteBatch) -> Float[np.ndarray, " n"]:
+        xi = limit.depth_scale.xi
+        pairs = [getattr(values, key) for values in (limit.forward, limit.backward) for key in "GLM"]
+        values = [limit.q_star, limit.c_star, limit.mu_star, limit.cross_batch, limit.rate, *pairs, xi]
+        return np.array([value if np.isfinite(value) else 0.0 for value in values])
+
+    left, right = numbers(fine), numbers(coarse)
+    amplified = max(1.0, fine.depth_scale.xi) if np.isfinite(fine.depth_scale.xi) else 1.0
+    known = left != 0
+    relative = 2 * np.abs(left - right)[known] / np.abs(left[known])
+    return max(0, int(np.floor(-np.log10(max(float(relative.max(initial=0.0)), 1e-14 * amplified)))))

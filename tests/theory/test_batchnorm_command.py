@@ -79,6 +79,14 @@ def test_bad_input_is_one_line(capsys: pytest.CaptureFixture[str], options: list
     assert text in error
 
 
+def test_the_limit_of_infinite_batches(capsys: pytest.CaptureFixture[str]) -> None:
+    finite, limit = json.loads(run(capsys, "--activation", "tanh", "--batch-size", "4096,inf", "--json"))
+    assert limit["batch_size"] == "inf"
+    assert limit.keys() == finite.keys()
+    assert limit["depth_scale"] == pytest.approx(finite["depth_scale"], rel=1e-2)
+    assert "inf" in run(capsys, "--activation", "relu", "--batch-size", "8,inf")
+
+
 def test_an_activation_of_the_users_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
