@@ -22,7 +22,8 @@ class Scale:
 
     def note(self, also: str = "") -> str:
         """The small print that every figure carries."""
-        text = f"{self.networks} networks of width {self.width}, seed {self.seed}, float64"
+        count = "1 network" if self.networks == 1 else f"{self.networks} networks"
+        text = f"{count} of width {self.width}, seed {self.seed}, float64"
         return f"{text}; {also}" if also else text
 
 

@@ -85,7 +85,7 @@ def draw_small_batches(found: SmallBatches, *, ax: Axes, title: str = "") -> Axe
         title=title or "batches of three and more explode …",
     )
     ax.annotate(
-        f"B = 2: growth 10^{found.two / np.log(10):.0f}, rounding",
+        f"B = 2: growth $10^{{{found.two / np.log(10):.0f}}}$, rounding",
         (0.98, 0.42),
         xycoords="axes fraction",
         ha="right",

@@ -203,12 +203,12 @@ def test_backward_l_and_m_and_two_batches(name: str, size: int, networks: int) -
 @pytest.mark.parametrize(
     ("name", "size", "networks"),
     [
-        ("relu", 6, 1000),
-        ("relu", 8, 1000),
-        ("tanh", 8, 1000),
-        ("identity", 8, 600),
-        ("relu", 32, 200),
-        ("sin", 12, 600),
+        ("relu", 6, 400),
+        ("relu", 8, 400),
+        ("tanh", 8, 400),
+        ("identity", 8, 200),
+        ("relu", 32, 80),
+        ("sin", 12, 200),
     ],
 )
 def test_backward_l_and_m_and_two_batches_precisely(name: str, size: int, networks: int) -> None:
