@@ -18,7 +18,7 @@ install: .venv/installed
 	@touch $@
 
 demo: install
-	$(BIN)/phasemap run bn-fig3a --preset quick --out runs/demo
+	$(BIN)/phasemap run bn-fig3a --preset quick --set "seed=[0, 1]" --out runs/demo
 
 test: install
 	$(BIN)/python -m pytest

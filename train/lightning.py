@@ -5,5 +5,6 @@ from train import torchvision_ops
 torchvision_ops.ensure()
 
 import pytorch_lightning as pl  # noqa: E402
+from pytorch_lightning.plugins.environments import LightningEnvironment  # noqa: E402
 
-__all__ = ["pl"]
+__all__ = ["LightningEnvironment", "pl"]

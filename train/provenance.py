@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import datetime, timezone
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 PACKAGES = ("phasemap", "torch", "torchvision", "pytorch-lightning", "numpy", "scipy")
 
 
+@cache
 def commit() -> str | None:
     """The commit this code was checked out at (with ``+`` if changed since), or None outside a checkout."""
     here = Path(__file__).resolve().parent.parent
@@ -29,6 +31,7 @@ def commit() -> str | None:
         return None
 
 
+@cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
     found = {"python": platform.python_version()}
@@ -43,7 +46,7 @@ def versions() -> dict[str, str]:
 def provenance(device: str, wall_time: float) -> dict[str, Any]:
     """The ``provenance`` of a result file; ``wall_time`` in seconds."""
     return {
-        "versions": versions(),
+        "versions": dict(versions()),
         "device": device,
         "commit": commit(),
         "wall_time": round(wall_time, 3),

@@ -17,7 +17,7 @@ from train.batches import BlocksDataModule
 from train.data import Data, load
 from train.evaluation import Evaluation, evaluate
 from train.families import build_stack
-from train.lightning import pl
+from train.lightning import LightningEnvironment, pl
 from train.module import StackModule
 from train.monitor import LayerMonitor
 from train.parameters import SEMANTICS, cells, normalise
@@ -151,6 +151,7 @@ def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        plugins=[LightningEnvironment()],  # one process, also inside a Slurm job, whose signals are the runner's business
     )
     with warnings.catch_warnings():
         # the index tables are made faster than a worker process could hand them over
