@@ -151,7 +151,7 @@ def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        plugins=[LightningEnvironment()],  # one process, also inside a Slurm job, whose signals are the runner's business
+        plugins=[LightningEnvironment()],  # one process, also in a Slurm job: its signals are the runner's business
     )
     with warnings.catch_warnings():
         # the index tables are made faster than a worker process could hand them over
