@@ -1,7 +1,8 @@
 """Time of sampling BN networks without their weight matrices, and with them, one core.
 
-``python benchmarks/sampling.py [--out FILE.json]``. Forward and backward, ReLU, float64, in seconds per network and layer
-(median over repetitions). The dense rival draws its weights with the same generator and propagates the same way.
+``python benchmarks/sampling.py [--out FILE.json]``. Forward and backward, ReLU, float64, in seconds of processor time per
+network and layer (median over repetitions). The dense rival draws its weights with the same generator and propagates
+them the same way.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import torch
 
-from models.activations import torch_activation  # noqa: E402
-from models.batchnorm import batchnorm_activation  # noqa: E402
-from models.sampling import NetworkLaw, bsb1_inputs, sample_networks  # noqa: E402
+from models.activations import torch_activation
+from models.batchnorm import batchnorm_activation
+from models.sampling import NetworkLaw, bsb1_inputs, sample_networks
 
 SIZES = ((8, 256), (8, 1024), (32, 1024), (128, 1024))
 DEPTH, NETWORKS = 5, 4
@@ -54,9 +55,9 @@ def measure(run: Callable[[int, int], None], size: tuple[int, int], repetitions:
     run(*size)
     times = []
     for _ in range(repetitions):
-        start = time.perf_counter()
+        start = time.process_time()
         run(*size)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return statistics.median(times) / (DEPTH * NETWORKS)
 
 
