@@ -1,8 +1,8 @@
 """Time of sampling BN networks without their weight matrices, and with them, one core.
 
-``python benchmarks/sampling.py [--out FILE.json]``. Forward and backward, ReLU, float64, in seconds of processor time per
-network and layer (median over repetitions). The dense rival draws its weights with the same generator and propagates
-them the same way.
+``python benchmarks/sampling.py [--out FILE.json]``. Forward and backward, ReLU, float64, in seconds of processor time
+per network and layer (median over repetitions). The dense rival draws its weights with the same generator and
+propagates them the same way.
 """
 
 from __future__ import annotations
