@@ -85,7 +85,7 @@ def check_scales(eps: float, sigma_w: float, sigma_b: float = 0.0) -> None:
 
 
 def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
-    """λ_G↓, ξ and the regime of one activation at one batch size.
+    """λ_G↓, ξ and the regime of one activation at one batch size, at BSB1 whether or not it attracts.
 
     Args:
         activation: φ with γ and β of BN bound (``theory.activations.activation``).
@@ -181,7 +181,8 @@ def batchnorm_record(
     Keys: activation, batch_size, eps, sigma_w, sigma_b, q_star, c_star, mu_star, forward {G, L, M}, backward
     {G, L, M}, cross_batch {c_star, rate}, depth_scale, regime, stable, governs, critical_eps, method, digits, reasons.
     q_star·c_star is the covariance of two samples of a batch; cross_batch.c_star the covariance (not correlation) of
-    two samples in different batches. What does not exist is None and ``reasons`` says why, by key. Every number is
+    two samples in different batches. What does not exist is None and ``reasons`` says why, by key. Where BSB1 repels,
+    its eigenvalues are given but no depth_scale, as networks go elsewhere (``theory.batchnorm_bsb2``). Every number is
     right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits relative.
 
     Args:
@@ -333,7 +334,12 @@ def _record(
     if xi is None:
         why = "the rate is 1 within its error, so ξ is infinite" if scale else reasons.get("backward.G", "")
         reasons["depth_scale"] = why
-    stable, governs = _stability(values)
+    stable, governs, largest = _stability(values)
+    regime = None if scale is None else scale.regime
+    if largest > 1 + 1e-12:
+        reason = f"BSB1 repels (its forward eigenvalue on {governs} is {largest:.6g}), so networks do not stay there"
+        reasons |= {"depth_scale": reason, "regime": reason}
+        xi = regime = None
     if stable is None:
         reasons["stable"] = reasons.get("forward.L", "") or "a forward eigenvalue does not exist"
     critical = critical_eps(activation, batch_size, sigma_w)
@@ -358,7 +364,7 @@ def _record(
             "rate": values.get("cross_batch.rate"),
         },
         "depth_scale": xi,
-        "regime": None if scale is None else scale.regime,
+        "regime": regime,
         "stable": stable,
         "governs": governs,
         "critical_eps": critical if np.isfinite(critical) else None,
@@ -375,10 +381,10 @@ def _digits(relative: list[float]) -> int | None:
     return max(0, int(np.floor(-np.log10(max(*relative, 1e-16)))))
 
 
-def _stability(values: Numbers) -> tuple[bool | None, str | None]:
-    """Whether BSB1 attracts (all |λ↑| < 1) and which of R·G, L, M has the largest forward eigenvalue."""
+def _stability(values: Numbers) -> tuple[bool | None, str | None, float]:
+    """Whether BSB1 attracts (all |λ↑| < 1), which of R·G, L, M has the largest |λ↑|, and that."""
     known = {key[-1]: abs(value) for key, value in values.items() if key.startswith("forward.") and value is not None}
     if "L" not in known:
-        return None, None
+        return None, None, 0.0
     leading = max(known, key=lambda key: known[key])
-    return bool(known[leading] < 1), leading
+    return bool(known[leading] < 1), leading, known[leading]

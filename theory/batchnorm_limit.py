@@ -135,7 +135,10 @@ def limit_record(
     reasons = {} if np.isfinite(scale.xi) else {"depth_scale": "the rate is 1 within its error, so ξ is infinite"}
     reasons |= {} if np.isfinite(limit.c_star) else {"c_star": "q_star is 0"}
     sizes = {key: abs(value) for key, value in spectrum["forward"].items()}
-    # relu: λ_L↑ = 1 exactly, the edge that finite batches approach from below
+    stable = max(sizes.values()) <= 1 + 1e-12  # relu: λ_L↑ = 1, which finite batches approach from below
+    if not stable:
+        reason = "BSB1 repels (a forward eigenvalue is above 1), so networks do not stay there"
+        reasons |= {"depth_scale": reason, "regime": reason}
     critical = critical_eps(activation, LARGE, sigma_w)
     return {
         "activation": activation.label,
@@ -148,9 +151,9 @@ def limit_record(
         "mu_star": limit.mu_star,
         **spectrum,
         "cross_batch": {"c_star": limit.cross_batch, "rate": limit.rate},
-        "depth_scale": scale.xi if np.isfinite(scale.xi) else None,
-        "regime": scale.regime,
-        "stable": max(sizes.values()) < 1 - 1e-12,
+        "depth_scale": scale.xi if stable and np.isfinite(scale.xi) else None,
+        "regime": scale.regime if stable else None,
+        "stable": stable,
         "governs": max(sizes, key=lambda key: sizes[key]),
         "critical_eps": critical if np.isfinite(critical) else None,
         "method": "gaussian",

@@ -28,6 +28,9 @@ def test_bsb1_repels_above_the_transition_and_attracts_below(batch_size: int) ->
     assert below["stable"] is True
     assert above["stable"] is False
     assert above["governs"] == "L"
+    assert above["depth_scale"] is None
+    assert "repels" in above["reasons"]["depth_scale"]
+    assert above["backward"]["G"] is not None
 
 
 def test_the_transition_falls_to_one_and_is_absent_at_four() -> None:
