@@ -27,7 +27,6 @@ class Comparison:
         shift: geometric mean of frontier A / frontier B over them; None if there is none.
         interval: of the shift, over seeds and columns; None with fewer than two.
         layers: mean of frontier A - frontier B.
-        correlation: of the two maps' cells (Pearson's r); None with fewer than three or a constant map.
     """
 
     metric: str
@@ -40,7 +39,6 @@ class Comparison:
     shift: float | None
     interval: Interval | None
     layers: float | None
-    correlation: float | None
 
     @property
     def sentence(self) -> str:
@@ -86,7 +84,6 @@ def compare(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Comp
         shift=None if log_shift is None else float(np.exp(log_shift)),
         interval=None if log_shift is None or n < 2 else _interval(a, b, metric, used, log_shift),
         layers=float(np.mean((found[0].depth - found[1].depth)[used])) if n else None,
-        correlation=_correlation(*means),
     )
 
 
@@ -101,13 +98,6 @@ def _interval(a: xr.Dataset, b: xr.Dataset, metric: str, used: np.ndarray, log_s
     if both[0] is None or both[1] is None:
         return None
     return interval_of([both[0], both[1]], both[0].ratio - both[1].ratio, log_shift)
-
-
-def _correlation(a: Float[np.ndarray, "depths columns"], b: Float[np.ndarray, "depths columns"]) -> float | None:
-    both = np.isfinite(a) & np.isfinite(b)
-    if both.sum() < 3 or np.ptp(a[both]) == 0 or np.ptp(b[both]) == 0:
-        return None
-    return float(np.corrcoef(a[both], b[both])[0, 1])
 
 
 def against_theory(

@@ -8,6 +8,7 @@ import xarray as xr
 
 from sweeps.agreement import Agreement
 from sweeps.compare import against_theory, compare
+from sweeps.likeness import likeness
 from sweeps.sources import gather
 from theory.errors import InputError
 
@@ -32,10 +33,11 @@ def run(a: str, b: str, *, metric: str = "test_accuracy", out: Path | None = Non
         f"A: {a}",
         f"B: {b}",
         f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns",
-        found.sentence,
     ]
-    if found.correlation is not None:
-        lines.append(f"correlation of the maps, cell by cell: {found.correlation:.3f}")
+    if one.attrs.get("architecture") != "resnet":  # whose accuracy need not fall with depth: there is no frontier
+        lines.append(found.sentence)
+    alike = likeness(found.a, found.b, metric)
+    lines += [alike.sentence] if alike else []
     if out is not None:
         from sweeps.figures.difference import draw
         from sweeps.figures.style import save, styled

@@ -24,7 +24,8 @@ def regions(phase_map: xr.Dataset, metric: str = "test_accuracy") -> dict[str, B
     """The regions of this map by name.
 
     Without the cells of which a seed diverged, if there are any; and, where ``overlay`` names two quantities, the two
-    sides of each depth's best network, which belongs to both.
+    sides of each depth's best network, which belongs to both. A depth whose best is the first (or last) column has no
+    left (right) side.
     """
     shape = phase_map["outcome"].shape[:2]
     found = {WHOLE: np.ones(shape, bool)}
@@ -33,5 +34,5 @@ def regions(phase_map: xr.Dataset, metric: str = "test_accuracy") -> dict[str, B
         found[TRAINED] = ~diverged
     if "|" in phase_map.attrs["overlay"]:
         column, best = np.arange(shape[1])[None, :], best_columns(phase_map, metric)[:, None]
-        found |= {LEFT: column <= best, RIGHT: column >= best}
+        found |= {LEFT: (column <= best) & (best > 0), RIGHT: (column >= best) & (best < shape[1] - 1)}
     return found

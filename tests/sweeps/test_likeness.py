@@ -1,0 +1,48 @@
+"""Correlation of two maps beside that of two repeats of one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sweeps.likeness import likeness
+
+from .synthetic import a_map
+
+SIZES = (6, 8, 12, 16, 32, 64)
+
+
+def noisy(repeat: int, noise: float = 0.1, **options):
+    """A gentle slope under strong noise that stays off the ends of the scale."""
+    return a_map(SIZES, frontier=lambda cell: 35.0 + cell["batch_size"] / 8, noise=noise, rng_seed=repeat, **options)
+
+
+def test_two_repeats_of_one_map_are_as_alike_as_the_ceiling_says() -> None:
+    found = [likeness(noisy(2 * i, 0.05), noisy(2 * i + 1, 0.05)) for i in range(6)]
+    assert all(found)
+    r = np.mean([one.r for one in found if one])
+    ceiling = np.mean([one.ceiling for one in found if one])
+    apart = np.mean([one.apart for one in found if one])
+    noise = np.mean([one.noise for one in found if one])
+    assert r == pytest.approx(ceiling, abs=0.01)
+    assert apart == pytest.approx(noise, rel=0.1)
+    # three seeds a map, each map with variance 0.05²/3; a little is clipped at 0
+    assert noise == pytest.approx(0.05 * np.sqrt(2 / 3), rel=0.15)
+
+
+def test_maps_that_differ_fall_short_of_it() -> None:
+    found = likeness(noisy(0, 0.01), a_map(SIZES, frontier=lambda cell: 10.0 + cell["batch_size"], noise=0.01))
+    assert found is not None
+    assert found.ceiling is not None
+    assert found.noise is not None
+    assert found.low <= found.r <= found.high < found.ceiling
+    assert found.apart > 5 * found.noise
+    assert f"{found.r:.3f}" in found.sentence
+
+
+def test_one_seed_has_no_ceiling_and_a_constant_map_no_correlation() -> None:
+    single = likeness(noisy(0, seed=[0]), noisy(1, seed=[0]))
+    assert single is not None
+    assert single.ceiling is None
+    assert "repeats" not in single.sentence
+    assert likeness(noisy(0), a_map(SIZES, frontier=lambda cell: -500.0)) is None
