@@ -68,11 +68,11 @@ def likeness(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Lik
     low, high = np.quantile(drawn, [0.025, 0.975])
     means = [seed_means(array)[0] for array in (one, other)]
     both = np.isfinite(means[0]) & np.isfinite(means[1])
-    noises = [_noise(array[both]) for array in (one, other)]
+    noises = [part for array in (one, other) if (part := _noise(array[both])) is not None]
     ceiling = noise = None
-    if noises[0] is not None and noises[1] is not None:
+    if len(noises) == 2:
         shares = [max(0.0, 1 - part / float(mean[both].var(ddof=1))) for part, mean in zip(noises, means, strict=True)]
-        ceiling, noise = float(np.sqrt(shares[0] * shares[1])), float(np.sqrt(noises[0] + noises[1]))
+        ceiling, noise = float(np.sqrt(shares[0] * shares[1])), float(np.sqrt(sum(noises)))
     apart = float(np.sqrt(np.mean((means[0] - means[1])[both] ** 2)))
     # the resampled maps repeat cells, so that the estimate itself may lie outside their quantiles
     return Likeness(r, min(float(low), r), max(float(high), r), ceiling, apart, noise, int(both.sum()))

@@ -20,6 +20,8 @@ PREDICTS = 0.5
 """Out-of-fold R² from which a quantity is said to predict."""
 ALIKE = 0.98
 """Spearman's ρ from which two quantities are said to have the same contours."""
+FEWEST = 20
+"""Cells that a region needs before a sentence about it is judged."""
 SEPARATES = 0.05
 """Share of networks on the wrong side up to which a level is said to trace out where training fails."""
 
@@ -149,6 +151,8 @@ def _beats(source: str, sentence: str, found: ResidualAgreement, region: str, na
     own, other = overall(one), overall(best)
     assert own is not None
     assert other is not None
+    if one.cells < FEWEST:
+        return Row(source, sentence, f"only {one.cells} cells of this map lie there ({measured})", "open")
     if own < PREDICTS or own <= other:
         return Row(source, sentence, measured, "no")
     pairs = [(a, b) for a, b in ((one.columns, best.columns), (one.depths, best.depths)) if a and b]
