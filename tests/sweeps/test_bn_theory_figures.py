@@ -141,7 +141,7 @@ def test_principal_scores_keep_distances_of_planar_points() -> None:
 
 def test_decorrelation_follows_the_dimensions_not_the_batch_size() -> None:
     """The slope of the logarithm once correlation is small, against λ_CB of 4 samples; that of 64 is far away."""
-    correlation = bn_fig2.measure(Scale(20, 300)).correlation
+    correlation = bn_fig2.measure(Scale(12, 300)).correlation
     assert correlation[:, 0].min() > 0.99
     mean = correlation.mean(0)
     below, above = mean[13:19].sum(), mean[12:18].sum()
@@ -208,13 +208,13 @@ def test_eigenvalue_panel_draws_all_six() -> None:
 
 
 def test_batch_of_two_passes_rounding_only_and_three_grows_with_the_width() -> None:
-    found = bn_uncommon.measure_small_batches(Scale(30, 512))
-    assert found.widths == (16, 32, 64, 128, 256, 512)
+    found = bn_uncommon.measure_small_batches(Scale(20, 256))
+    assert found.widths == (8, 16, 32, 64, 128, 256)
     assert found.two < np.log(1e-20)
     three = [rate.value for rate in found.rates[3]]
     assert three[-1] > 1.5 * three[0]
     limit = batchnorm_record(activation("relu"), 8)["backward"]["G"]
-    assert found.rates[8][-1].value == pytest.approx(limit, rel=0.02)
+    assert found.rates[8][-1].value == pytest.approx(limit, rel=0.03)
 
 
 def test_polynomials_of_theory_and_torch_are_one() -> None:
