@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeps.pictures import MAP
 from sweeps.sources import WANDB, Results, gather
 from sweeps.store.export import to_csv
 from theory.errors import InputError
@@ -24,12 +25,14 @@ def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> 
     """
     if style not in STYLES:
         raise InputError(f"--style {style}: expected one of {', '.join(STYLES)}")
-    from sweeps.phase_map import build
-    from sweeps.report import write
-
     found = _gather(sources)
     target = out or _home(sources[0]) / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
+    if (picture := _picture(found)) != MAP:
+        return _draw_picture(picture, found, target)
+    from sweeps.phase_map import build
+    from sweeps.report import write
+
     return write(
         build(found.contents, found.expected_cells),
         out=target,
@@ -51,6 +54,30 @@ def index(folders: Sequence[str], *, out: Path | None) -> Path:
 
     reports = [report for folder in folders for report in find(Path(folder))]
     return write(reports, out=out or Path(folders[0]) / "index.html")
+
+
+def _picture(found: Results) -> str:
+    """What the experiment's report draws, or, where no source says, what its first result asks for."""
+    given = found.experiment.parameters if found.experiment else found.contents[0]["parameters"]
+    return str(given.get("picture", MAP))
+
+
+def _draw_picture(picture: str, found: Results, target: Path) -> Path:
+    from sweeps.report import instrument
+
+    contents, experiment = found.contents, found.experiment
+    cells = sum(len(content["cells"]) for content in contents)
+    return instrument.write(
+        picture,
+        name=experiment.name if experiment else str(contents[0]["parameters"]["experiment"]),
+        description=str(experiment.document.get("description", "")) if experiment else "",
+        out=target,
+        figures_dir=target.parent / "figures",
+        contents=contents,
+        provenance=found.provenance,
+        missing=max(len(found.expected_cells) - cells, 0) if found.expected_cells is not None else 0,
+        experiment_yaml=experiment.text() if experiment else None,
+    )
 
 
 def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:

@@ -1,0 +1,67 @@
+"""What an experiment's report draws when it is no heat map (parameter ``picture``): figures, numbers, a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sweeps.report.sentences import Row
+
+MAP = "map"
+DRAWN_BY: Mapping[str, str] = {"layers": "bn_fig4:picture"}
+"""Each picture's function in sweeps/figures: from the results' contents to a `Picture`."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers in rows; the first cell of a row names it."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What one experiment shows.
+
+    Attributes:
+        figures: by what is added to the experiment's name in the file's name ("" for the main one).
+        caption: what was trained, in a line. verdict: what was found, in a sentence or two.
+        tables: the numbers behind it. sentences: the paper's sentences beside what was measured.
+    """
+
+    figures: Mapping[str, Figure]
+    caption: str
+    verdict: str
+    tables: Sequence[Table]
+    sentences: Sequence[Row]
+
+
+def painter(picture: str) -> Callable[[Sequence[Mapping[str, Any]]], Picture]:
+    """The function that draws a ``picture`` other than the map."""
+    module, function = DRAWN_BY[picture].split(":")
+    found: Callable[[Sequence[Mapping[str, Any]]], Picture] = getattr(
+        import_module(f"sweeps.figures.{module}"), function
+    )
+    return found
+
+
+def caption(contents: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+    """Data set, and the values of the parameters ``names`` over all cells: ``width 384; batch size 128; 8 seeds``."""
+    cells = [cell for content in contents for cell in content["cells"]]
+    parts = ["; ".join(sorted({str(content["data"]["name"]) for content in contents}))]
+    for name in names:
+        values = sorted({cell["parameters"][name] for cell in cells if name in cell["parameters"]})
+        if values:
+            shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+            parts.append(f"{name.replace('_', ' ')} {shown}")
+    seeds = len({cell["seed"] for cell in cells})
+    parts.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
+    parts.append(", ".join(sorted({str(content["dtype"]) for content in contents})))
+    return "; ".join(parts)

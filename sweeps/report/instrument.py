@@ -1,0 +1,97 @@
+"""The report of an experiment that is no heat map: its figures, the verdict, the paper's sentences, the numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps.figures.style import save, styled
+from sweeps.pictures import Table, painter
+from sweeps.report.page import environment, file_stem, inline
+from sweeps.report.tables import duration
+
+
+def write(
+    picture: str,
+    *,
+    name: str,
+    description: str,
+    out: Path,
+    figures_dir: Path,
+    contents: Sequence[Mapping[str, Any]],
+    provenance: Sequence[Mapping[str, Any]],
+    missing: int,
+    experiment_yaml: str | None,
+    style: str = "report",
+) -> Path:
+    """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png and .pdf.
+
+    Args:
+        picture: which one (``sweeps.pictures``). name, description: of the experiment.
+        missing: cells of the experiment that have no result.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: the results do not hold what the picture shows.
+    """
+    with styled(style):
+        drawn = painter(picture)(contents)
+        written = [
+            save(figure, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, figure in drawn.figures.items()
+        ]
+    below = written[0].resolve().is_relative_to(out.parent.resolve())
+    summary = {
+        "name": name,
+        "caption": drawn.caption,
+        "verdict": drawn.verdict,
+        "kappa": None,
+        "interval": None,
+        "rho": None,
+        "figure": written[0].resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
+    }
+    text = (
+        environment()
+        .get_template("instrument.html")
+        .render(
+            name=name,
+            caption=drawn.caption,
+            lead=[description] if description else [],
+            verdict=drawn.verdict,
+            figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
+            sentences=drawn.sentences,
+            tables=[*drawn.tables, _outcomes(contents, missing), _sources(contents, provenance)],
+            experiment_yaml=experiment_yaml,
+            summary=summary,
+            css=inline("report.css"),
+        )
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def _outcomes(contents: Sequence[Mapping[str, Any]], missing: int) -> Table:
+    counts = Counter(cell["outcome"] for content in contents for cell in content["cells"])
+    named = {name: counts[name] for name in ("finished", "diverged", "dead")} | {"missing": missing}
+    return Table("Cells (one per seed)", ("outcome", "cells"), tuple((name, str(n)) for name, n in named.items()))
+
+
+def _sources(contents: Sequence[Mapping[str, Any]], provenance: Sequence[Mapping[str, Any]]) -> Table:
+    def all_of(values: Sequence[Any]) -> str:
+        return ", ".join(sorted({"–" if value is None else str(value) for value in values}))
+
+    rows = [
+        ("data", all_of([f"{c['data']['name']}, digest {c['data']['digest']}" for c in contents])),
+        ("dtype", all_of([content["dtype"] for content in contents])),
+        ("device", all_of([one.get("device") for one in provenance])),
+        ("commit", all_of([one.get("commit") for one in provenance])),
+        ("training time, all tiles together", duration(sum(float(one.get("wall_time") or 0) for one in provenance))),
+        ("versions", all_of([json.dumps(one.get("versions", {}))[1:-1].replace('"', "") for one in provenance])),
+    ]
+    return Table("Where the numbers come from", ("", ""), tuple(rows))
