@@ -14,7 +14,7 @@ from sweeps import overlay_residual
 from sweeps.failing_corner import Corner, corners
 from sweeps.phase_map import column_parameters
 from sweeps.ranking import Ranked, rank
-from sweeps.regions import WHOLE, regions
+from sweeps.regions import TRAINED, WHOLE, regions
 
 CORNER_QUANTITIES = ("p", "s", "chi")
 
@@ -107,8 +107,9 @@ def _best(region: str, ranked: list[Ranked]) -> str:
     best = next(one for one in order(ranked) if not one.baseline)
     base = next((one for one in order(ranked) if one.baseline), None)
     value = overall(best)
-    where = (
-        "Over the whole map" if region == WHOLE else f"Of the {region}" if "networks" in region else f"To the {region}"
-    )
+    where = "Over the whole map" if region == WHOLE else "Of the " if region == TRAINED else "To the "
+    where += "" if region == WHOLE else region
     against = f", {base.name} {overall(base):.2f}" if base else ""
+    if not value or value <= 0:
+        return f"{where}, no quantity predicts the accuracy (the best R² on what was held out is {value:.2f}{against})."
     return f"{where}, {best.name} predicts accuracy best (it {best.direction} with it; R² {value:.2f}{against})."

@@ -40,6 +40,13 @@ _FAR = 1e9
 """Where a line through a critical point, ξ = ∞, is drawn to."""
 
 
+def titles(phase_map: xr.Dataset) -> dict[str, str]:
+    """The metrics in words; residual networks have no statistics to tell apart."""
+    if phase_map.attrs.get("architecture") != "resnet":
+        return TITLES
+    return {metric: words.partition(",")[0] for metric, words in TITLES.items()}
+
+
 def colour_limits(phase_map: xr.Dataset, metric: str) -> tuple[float, float]:
     """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing."""
     if metric in ACCURACIES:
@@ -99,7 +106,7 @@ def draw(
     if agreement is not None:
         _draw_lines(ax, x, agreement, ids)
         _draw_frontier(ax, x, agreement, ids)
-    ax.set_title(TITLES[metric] if title is None else title)
+    ax.set_title(titles(phase_map)[metric] if title is None else title)
     if colour_bar:
         bar = ax.figure.colorbar(mesh, ax=ax, extend="neither" if metric in ACCURACIES else "max", pad=0.02)
         bar.set_label(metric.split("_")[1] if metric in ACCURACIES else "loss (nat)")
@@ -130,9 +137,7 @@ def panels(
         figure = Figure(figsize=(6.75, 3.1) if paper else (11, 5.2), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for ax, metric in ((left, shown[0]), (right, shown[1])):
-            title = None if shown == BOTH_MODES else metric.replace("_", " ").replace("train", "training")
-            agreement = agreements.get(metric)
-            draw(phase_map, agreement, ax=ax, metric=metric, colour_bar=ax is right, title=title, fields=fields)
+            draw(phase_map, agreements.get(metric), ax=ax, metric=metric, colour_bar=ax is right, fields=fields)
         right.set_ylabel("")
         figure.legend(
             handles=legend_handles(phase_map, list(agreements.values()), fields),

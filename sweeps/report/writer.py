@@ -74,6 +74,7 @@ def write(
     elif judged:
         rankings = {WHOLE: tables.ranking_rows(_ranking(phase_map, judged))}
         compared = sentences.rows(phase_map, judged)
+    titles = heat_map.titles(phase_map)
     page = environment().get_template("template.html")
     text = page.render(
         name=name,
@@ -86,12 +87,12 @@ def write(
         agreement_rows=tables.agreement_rows(agreements.values()),
         columns={metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()},
         rankings=rankings,
-        ranked_metric=heat_map.TITLES[residual.metric if residual else judged.metric if judged else primary],
+        ranked_metric=titles[residual.metric if residual else judged.metric if judged else primary],
         corners=tables.corner_rows(residual.corners) if residual else [],
         sentences=compared,
         outcomes=tables.outcome_rows(phase_map),
         provenance=tables.provenance_rows(phase_map, sources),
-        titles=heat_map.TITLES,
+        titles=titles,
         metrics=metrics,
         primary=primary,
         pictures={metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields)) for metric in metrics},
