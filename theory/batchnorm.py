@@ -26,6 +26,7 @@ from theory.batchnorm_table import METHODS, choose_method
 from theory.errors import InputError
 from theory.gegenbauer import value_at_zero
 
+NOTHING = 1e-13  # an eigenvalue or covariance below this share of its scale, and unresolved, is reported as 0
 ROUNDING = 1e-14  # relative error allowed for rounding in every reported number
 CHOICES = ("auto", *METHODS)
 
@@ -48,12 +49,12 @@ class DepthScale:
 
     @staticmethod
     def of(rate: float, error: float = 0.0) -> DepthScale:
-        """From a rate and its absolute error; critical if the rate is 1 within its error."""
+        """From a rate and its absolute error; critical if the rate is 1 within an error that is small."""
         if rate == 0 or np.isinf(rate):
             return DepthScale(rate, 0.0, "vanishing" if rate == 0 else "exploding", 0.0)
-        if abs(rate - 1) <= error:
+        if abs(rate - 1) <= error < 1e-6:
             return DepthScale(rate, float("inf"), "critical", float("inf"))
-        log = float(np.log1p(rate - 1))
+        log = float(np.log1p(rate - 1) if abs(rate - 1) < 0.5 else np.log(rate))
         regime = "exploding" if rate > 1 else "vanishing"
         return DepthScale(rate, 1 / abs(log), regime, error / rate / log**2)
 
@@ -251,7 +252,11 @@ def _numerical(
     for key, value in values.items():
         assert value is not None
         other = rough.get(key)
-        errors[key] = 2 * abs(value - (value if other is None else other)) + ROUNDING * abs(value)
+        error = 2 * abs(value - (value if other is None else other)) + ROUNDING * abs(value)
+        errors[key] = error
+        size = 1.0 if key not in ("cross_batch.c_star", "qc") else values["q"] or 1.0
+        if abs(value) < error + 1e-25 * size < NOTHING * size:  # nothing but rounding: e.g. (E φ′)² of sin(30z)
+            values[key] = errors[key] = 0.0
     return values, errors, _no_backward(batch_size, eps, activation.degree)
 
 

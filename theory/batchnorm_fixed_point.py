@@ -18,6 +18,7 @@ from theory.batchnorm_moments import Moments
 from theory.batchnorm_operators import Radial, radial
 from theory.batchnorm_radial import chi_square_rule
 from theory.batchnorm_table import PowerTable, Table, moments_at, table
+from theory.gegenbauer import value_at_zero
 from theory.homogeneous import Homogeneous
 
 COARSE = 0.7  # of the nodes of the radial rule, for the error estimate
@@ -81,6 +82,8 @@ def fixed_point(
         points = []
         for moments in moments_at(activation, batch_size, np.ones(1), method):
             mu = sigma_w**2 * float(moments.ff[0] - moments.f00[0])
+            if moments.ff[0] <= (1e-13 * value_at_zero(activation)) ** 2:  # constant to rounding
+                mu = 0.0
             points.append(FixedPoint(mu, radial(batch_size, mu, 0.0), moments) if mu > 0 else FixedPoint(0.0))
         return points[0], points[1]
     found = table(activation, batch_size, method)

@@ -49,7 +49,7 @@ def chi_square_rule(
     d = float(dimension)
     mode = 0.5 * np.log(d)
     left, right = _edge(d, -1.0), _edge(d, 1.0)
-    nodes = int(np.ceil(resolution * 4 * np.sqrt(2 * d) * (right - left)))
+    nodes = int(np.ceil(resolution * 4 * np.sqrt(2 * d) * (1 + 4 / d) * (right - left)))
     inside = [0.5 * np.log(b) for b in breaks if 0 < b < np.inf and left < 0.5 * np.log(b) < right]
     if inside:
         u, weights = composite_rule(np.unique([left, *inside, right]), nodes)
