@@ -18,7 +18,7 @@ def noisy(repeat: int, noise: float = 0.1, **options):
 
 
 def test_two_repeats_of_one_map_are_as_alike_as_the_ceiling_says() -> None:
-    found = [likeness(noisy(2 * i, 0.05), noisy(2 * i + 1, 0.05)) for i in range(6)]
+    found = [likeness(noisy(2 * i, 0.05), noisy(2 * i + 1, 0.05, seed=[3, 4, 5])) for i in range(6)]
     assert all(found)
     r = np.mean([one.r for one in found if one])
     ceiling = np.mean([one.ceiling for one in found if one])
@@ -31,13 +31,29 @@ def test_two_repeats_of_one_map_are_as_alike_as_the_ceiling_says() -> None:
 
 
 def test_maps_that_differ_fall_short_of_it() -> None:
-    found = likeness(noisy(0, 0.01), a_map(SIZES, frontier=lambda cell: 10.0 + cell["batch_size"], noise=0.01))
+    other = a_map(SIZES, frontier=lambda cell: 10.0 + cell["batch_size"], noise=0.01, seed=[3, 4, 5])
+    found = likeness(noisy(0, 0.01), other)
     assert found is not None
     assert found.ceiling is not None
     assert found.noise is not None
     assert found.low <= found.r <= found.high < found.ceiling
     assert found.apart > 5 * found.noise
     assert f"{found.r:.3f}" in found.sentence
+
+
+def test_the_same_seeds_are_compared_one_by_one() -> None:
+    """What both maps owe to a seed cancels: the difference has no noise, though each map has much."""
+    one = noisy(0, 0.05)
+    found = likeness(one, one.assign(test_accuracy=one["test_accuracy"] * 0.9))
+    assert found is not None
+    assert found.noise is not None
+    assert found.ceiling is None
+    assert found.r == pytest.approx(1)
+    assert found.noise < 0.1 * 0.05
+    apart = likeness(noisy(0, 0.05), noisy(1, 0.05))
+    assert apart is not None
+    assert apart.noise == pytest.approx(0.05 * np.sqrt(2 / 3), rel=0.2)
+    assert apart.noise == pytest.approx(apart.apart, rel=0.25)
 
 
 def test_one_seed_has_no_ceiling_and_a_constant_map_no_correlation() -> None:
