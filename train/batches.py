@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Int64
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from models.initialisation import DATA_ORDER, generator
 from train.lightning import pl
+
+LONGEST_BLOCK, BLOCK_SECONDS = 250, 1.0
 
 
 def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[NDArray[np.int64], "steps B"]:
@@ -21,18 +24,29 @@ def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[N
     return generator(seed, DATA_ORDER, epoch).permutation(samples)[: steps * batch_size].reshape(steps, batch_size)
 
 
-class _Blocks(Dataset[Tensor]):
-    def __init__(self, seeds: Sequence[int], samples: int, batch_size: int, steps: int, block: int) -> None:
-        self.seeds, self.samples, self.batch_size, self.steps, self.block = seeds, samples, batch_size, steps, block
+class _Blocks(IterableDataset[Tensor]):
+    def __init__(
+        self, seeds: Sequence[int], samples: int, batch_size: int, steps: range, longest: int, seconds: float
+    ) -> None:
+        self.seeds, self.samples, self.batch_size = seeds, samples, batch_size
+        self.steps, self.longest, self.seconds = steps, longest, seconds
+        self.epochs: dict[int, Int64[NDArray[np.int64], "S steps B"]] = {}
 
-    def __len__(self) -> int:
-        return -(-self.steps // self.block)
+    def __iter__(self) -> Iterator[Tensor]:
+        step, length = self.steps.start, 1
+        while step < self.steps.stop:
+            wanted = range(step, min(step + length, self.steps.stop))
+            started = time.monotonic()
+            yield self.tables(wanted)
+            step = wanted.stop
+            took = max(time.monotonic() - started, 1e-9)
+            length = max(1, min(2 * length, int(length * self.seconds / took), self.longest))
 
-    def __getitem__(self, index: int) -> Int64[Tensor, "steps S B"]:
+    def tables(self, wanted: range) -> Int64[Tensor, "steps S B"]:
         per_epoch = self.samples // self.batch_size
-        wanted = range(index * self.block, min((index + 1) * self.block, self.steps))
-        epochs = {e: self._epoch(e) for e in {step // per_epoch for step in wanted}}
-        return torch.from_numpy(np.stack([epochs[step // per_epoch][:, step % per_epoch] for step in wanted]))
+        needed = {step // per_epoch for step in wanted}
+        self.epochs = {epoch: self.epochs[epoch] if epoch in self.epochs else self._epoch(epoch) for epoch in needed}
+        return torch.from_numpy(np.stack([self.epochs[step // per_epoch][:, step % per_epoch] for step in wanted]))
 
     def _epoch(self, epoch: int) -> Int64[NDArray[np.int64], "S steps B"]:
         return np.stack([epoch_order(seed, epoch, self.samples, self.batch_size) for seed in self.seeds])
@@ -41,12 +55,28 @@ class _Blocks(Dataset[Tensor]):
 class BlocksDataModule(pl.LightningDataModule):
     """Index tables [steps in the block, seeds, batch size]; the samples themselves stay on the device.
 
-    Lightning is handed many steps at a time, because each call of its loop costs more than a step of a small network.
+    Lightning is handed many steps at a time, because each call of its loop costs more than a step of a small network;
+    and not more than about ``seconds`` take, because training can be stopped and saved between two blocks only. How the
+    steps are divided into blocks changes no result.
+
+    Args:
+        steps: to train; those before ``first`` were trained earlier.
+        longest: most steps in a block.
     """
 
-    def __init__(self, seeds: Sequence[int], *, samples: int, batch_size: int, steps: int, block: int) -> None:
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        *,
+        samples: int,
+        batch_size: int,
+        steps: int,
+        first: int = 0,
+        longest: int = LONGEST_BLOCK,
+        seconds: float = BLOCK_SECONDS,
+    ) -> None:
         super().__init__()
-        self.blocks = _Blocks(seeds, samples, batch_size, steps, block)
+        self.blocks = _Blocks(seeds, samples, batch_size, range(first, steps), longest, seconds)
 
     def train_dataloader(self) -> DataLoader[Tensor]:
         """One item a block, in this process."""

@@ -28,6 +28,7 @@ class StackModule(pl.LightningModule):
 
     Attributes:
         losses: per block, the losses [steps in the block, K]; a loss is that of the batch before its update.
+        steps_done: steps trained, in this process or before.
     """
 
     def __init__(
@@ -51,10 +52,25 @@ class StackModule(pl.LightningModule):
         self.on_block = on_block
         self.losses: list[Float[Tensor, "steps K"]] = []
         self.steps_done = 0
+        self.optimizer_state: dict[str, Any] | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The member-wise optimizer of the settings."""
-        return make_optimizer(self.stack.parameters(), self.lr, self.settings)
+        """The member-wise optimizer of the settings; after ``go_on`` with what it remembered."""
+        optimizer = make_optimizer(self.stack.parameters(), self.lr, self.settings)
+        if self.optimizer_state is not None:
+            optimizer.load_state_dict(self.optimizer_state)
+        return optimizer
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what is no weight: the losses so far."""
+        checkpoint["losses"] = torch.cat(self.losses)
+
+    def go_on(self, checkpoint: dict[str, Any]) -> None:
+        """Takes up a training where Lightning's ``checkpoint`` left it; to be called before ``fit``."""
+        self.load_state_dict(checkpoint["state_dict"])
+        self.losses = [checkpoint["losses"].to(self.lr)]
+        self.steps_done = len(checkpoint["losses"])
+        self.optimizer_state = checkpoint["optimizer_states"][0]
 
     def training_step(self, block: Int64[Tensor, "steps S B"], block_index: int) -> None:
         """A whole block of steps."""

@@ -67,6 +67,11 @@ class LayerMonitor(pl.Callback):
         self.steps = list(state_dict["steps"])
         self.records = [[LayerMagnitudes(**record) for record in step] for step in state_dict["records"]]
 
+    def go_on(self, state_dict: dict[str, Any], first_step: int) -> None:
+        """Goes on from ``state_dict`` in a training that starts at ``first_step``."""
+        self.load_state_dict(state_dict)
+        self.first_step = first_step
+
     def series(self, member: int = 0, *, prefix: str = "") -> dict[str, Any]:
         """The records of one network of a stack, as a result file holds them; layers are named without ``prefix``.
 

@@ -31,6 +31,10 @@ class _MemberOptimizer(torch.optim.Optimizer):
     def gradients(self) -> list[Tensor]:
         return [p.grad for p in self.trained]  # type: ignore[misc]
 
+    def kept(self, name: str) -> list[Tensor]:
+        """What the optimizer remembers of each parameter; a checkpoint keeps it."""
+        return [self.state[p][name] for p in self.trained]
+
 
 class MemberSGD(_MemberOptimizer):
     """Plain SGD, with heavy-ball momentum if ``momentum`` > 0 (as torch.optim.SGD, dampening 0)."""
@@ -38,7 +42,8 @@ class MemberSGD(_MemberOptimizer):
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, momentum: float = 0.0) -> None:
         super().__init__(parameters, lr)
         self.momentum = momentum
-        self.velocity = [torch.zeros_like(p) for p in self.trained] if momentum else []
+        for p in self.trained if momentum else []:
+            self.state[p]["velocity"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -46,9 +51,10 @@ class MemberSGD(_MemberOptimizer):
         self.close(closure)
         update = self.gradients()
         if self.momentum:
-            torch._foreach_mul_(self.velocity, self.momentum)
-            torch._foreach_add_(self.velocity, update)
-            update = self.velocity
+            velocity = self.kept("velocity")
+            torch._foreach_mul_(velocity, self.momentum)
+            torch._foreach_add_(velocity, update)
+            update = velocity
         torch._foreach_addcmul_(self.trained, update, self.minus_lr)
 
 
@@ -60,16 +66,17 @@ class MemberRMSprop(_MemberOptimizer):
     ) -> None:
         super().__init__(parameters, lr)
         self.alpha, self.eps = alpha, eps
-        self.square = [torch.zeros_like(p) for p in self.trained]
+        for p in self.trained:
+            self.state[p]["square"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step along the gradients that are there, or that ``closure`` leaves."""
         self.close(closure)
-        gradients = self.gradients()
-        torch._foreach_mul_(self.square, self.alpha)
-        torch._foreach_addcmul_(self.square, gradients, gradients, value=1 - self.alpha)
-        root = torch._foreach_sqrt(self.square)
+        gradients, square = self.gradients(), self.kept("square")
+        torch._foreach_mul_(square, self.alpha)
+        torch._foreach_addcmul_(square, gradients, gradients, value=1 - self.alpha)
+        root = torch._foreach_sqrt(square)
         torch._foreach_add_(root, self.eps)
         torch._foreach_addcmul_(self.trained, torch._foreach_div(gradients, root), self.minus_lr)
 

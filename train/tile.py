@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from train.batches import BlocksDataModule
+from train.batches import LONGEST_BLOCK, BlocksDataModule
+from train.checkpoint import Checkpoint, callback_state
 from train.data import Data, load
 from train.evaluation import Evaluation, evaluate
 from train.families import build_stack
 from train.lightning import LightningEnvironment, pl
 from train.module import StackModule
 from train.monitor import LayerMonitor
-from train.parameters import SEMANTICS, cells, normalise
+from train.parameters import SEMANTICS, cells, identity, normalise
 from train.planner import chunks
 from train.precision import exceeds_float32, resolve_dtype
 from train.provenance import provenance
 
 HISTORY_POINTS = 20
+CHECKPOINT_EVERY = 120.0
+"""Seconds between two checkpoints of a tile."""
 
 Progress = Callable[[dict[str, Any]], None]
 
 
 def train_tile(
-    parameters: dict[str, Any], *, data_dir: Path | None = None, device: str = "cpu", progress: Progress | None = None
+    parameters: dict[str, Any],
+    *,
+    data_dir: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Trains all cells of a tile and evaluates them.
 
@@ -42,9 +53,13 @@ def train_tile(
         parameters: as ``train.parameters.normalise`` takes them.
         data_dir: overrides the environment's PHASEMAP_DATA_DIR.
         progress: called now and then with ``{"cells", "steps", "steps_done"}``, in cell·steps of the whole tile.
+        checkpoint: file that a long training writes every few minutes, and goes on from if it is there. Whoever keeps
+            the result removes it.
+        stopping: asked after every block; where it says so, training ends with the checkpoint written.
 
     Raises:
         InputError: parameters that do not fit, or data that cannot be had.
+        Stopped: ``stopping`` said so, and there is a ``checkpoint`` to go on from.
     """
     started = time.monotonic()
     parameters = normalise(parameters)
@@ -54,17 +69,30 @@ def train_tile(
     points = cells(parameters)
     total, done = steps * len(points), 0
     results: list[dict[str, Any] | None] = [None] * len(points)
-    torch.set_flush_denormal(True)  # vanishing gradients are full of denormals, which cost a hundred times more
+    saved = (
+        Checkpoint(checkpoint, _signature(parameters, dtype, data), stopping=stopping, every=CHECKPOINT_EVERY)
+        if checkpoint
+        else None
+    )
     for chunk in chunks(points, inputs=data.x_train.shape[1]):
+        if saved and saved.finished.keys() >= set(chunk):
+            done += steps * len(chunk)
+            continue
 
         def on_block(steps_done: int, before: int = done, members: int = len(chunk)) -> None:
             if progress:
                 progress({"cells": len(points), "steps": total, "steps_done": before + steps_done * members})
 
-        trained = _train_chunk([points[i] for i in chunk], data, steps, dtype, device, on_block)
+        with _denormals_flushed():
+            trained = _train_chunk([points[i] for i in chunk], data, steps, dtype, device, on_block, saved, chunk)
         done += steps * len(chunk)
         for place, result in zip(chunk, trained, strict=True):
             results[place] = result
+            if saved:
+                saved.finished[place] = result
+    for place, result in saved.finished.items() if saved else ():
+        results[place] = result
+    wall_time = time.monotonic() - started + (saved.seconds_before if saved else 0.0)
     content = {
         "semantics": SEMANTICS,
         "parameters": parameters,
@@ -72,7 +100,23 @@ def train_tile(
         "data": data.description(),
         "cells": results,
     }
-    return {"content": content, "provenance": provenance(_device_name(device), time.monotonic() - started)}
+    return {"content": content, "provenance": provenance(_device_name(device), wall_time)}
+
+
+@contextmanager
+def _denormals_flushed() -> Iterator[None]:
+    """Vanishing gradients are full of denormals, which cost a hundred times more. The setting is the whole thread's, so
+    that it is taken back: other code may count on them."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _signature(parameters: dict[str, Any], dtype: str, data: Data) -> str:
+    """What decides the tile's content."""
+    return json.dumps([identity(parameters), dtype, data.digest, SEMANTICS], sort_keys=True)
 
 
 def _steps(parameters: dict[str, Any], data: Data) -> int:
@@ -88,8 +132,10 @@ def _train_chunk(
     dtype_name: str,
     device: str,
     on_block: Callable[[int], None],
+    saved: Checkpoint | None,
+    places: Sequence[int],
 ) -> list[dict[str, Any]]:
-    """Trains one stack; the results stand in the order of ``points``."""
+    """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
     settings, dtype = points[0], getattr(torch, dtype_name)
     stack = build_stack(points, inputs=data.x_train.shape[1], classes=data.classes, dtype=dtype).to(device)
     order = stack.order.tolist()
@@ -105,10 +151,24 @@ def _train_chunk(
         settings=settings,
         on_block=on_block,
     )
-    block = max(1, math.ceil(steps / HISTORY_POINTS))
-    blocks = BlocksDataModule(seeds, samples=len(x_train), batch_size=settings["batch_size"], steps=steps, block=block)
     monitor = _monitor(settings, len(x_train))
-    _fit(module, blocks, device, [monitor] if monitor else [])
+    callbacks: list[pl.Callback] = [monitor] if monitor else []
+    if saved:
+        if before := saved.take(places):
+            module.go_on(before)
+            if monitor:
+                monitor.go_on(callback_state(before, monitor), module.steps_done)
+        callbacks.append(saved.saver(places))
+    blocks = BlocksDataModule(
+        seeds,
+        samples=len(x_train),
+        batch_size=settings["batch_size"],
+        steps=steps,
+        first=module.steps_done,
+        longest=LONGEST_BLOCK,
+    )
+    if module.steps_done < steps:
+        _fit(module, blocks, device, callbacks)
     x_test, y_test = torch.from_numpy(data.x_test).to(**on_device), torch.from_numpy(data.y_test).to(device)
     size = settings["statistics_batch_size"] if stack.uses_statistics else None
 
@@ -122,7 +182,7 @@ def _train_chunk(
         "train_running": evaluate(stack, x_train[:few], y_train[:few]),
         "train_batch": by_batch(x_train[:few], y_train[:few]),
     }
-    losses = [part.double().cpu() for part in module.losses]
+    losses = torch.cat(module.losses).double().cpu().split(max(1, math.ceil(steps / HISTORY_POINTS)))
     results: list[dict[str, Any]] = [{} for _ in points]
     for member, place in enumerate(order):
         results[place] = _cell_result(points[place], [part[:, member] for part in losses], evaluations, member)

@@ -114,6 +114,11 @@ def test_a_diverged_member_leaves_its_neighbours_bitwise_alone() -> None:
     assert with_bad[1]["test_loss"] is None
 
 
+def test_the_processors_denormals_are_there_again_after_training() -> None:
+    content(depth=2, steps=1)
+    assert float(torch.tensor(1e-310, dtype=torch.float64) / 2) > 0
+
+
 def test_dead_is_not_diverged() -> None:
     """BN with gamma 0 and beta -1 before relu: every hidden activation is 0, the logits are the bias."""
     result = content(gamma=[0.0, 1.0], beta=-1.0, train_bn=False, depth=3)
