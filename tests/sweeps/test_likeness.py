@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sweeps import comparing
 from sweeps.likeness import likeness
 
+from .residual_maps import residual_map
 from .synthetic import a_map
 
 SIZES = (6, 8, 12, 16, 32, 64)
@@ -62,3 +64,11 @@ def test_one_seed_has_no_ceiling_and_a_constant_map_no_correlation() -> None:
     assert single.ceiling is None
     assert "repeats" not in single.sentence
     assert likeness(noisy(0), a_map(SIZES, frontier=lambda cell: -500.0)) is None
+
+
+def test_residual_maps_are_compared_without_a_frontier(monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = {name: residual_map(lambda cell, f=f: f * cell["depth"] / 100) for name, f in (("a", 1.0), ("b", 0.9))}
+    monkeypatch.setattr(comparing, "_map", lambda source: maps[source])
+    told = comparing.run("a", "b")
+    assert "Correlation of the maps, cell by cell: 1.000" in told
+    assert "frontier" not in told
