@@ -29,9 +29,20 @@ class Backend(Protocol):
         """The dtype in which the tile will be trained."""
 
     def train(
-        self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
-    ) -> dict[str, Any]:
-        """Trains the tile; the result of docs/architecture.md."""
+        self,
+        tile: dict[str, Any],
+        *,
+        data_dir: Path | None,
+        device: str,
+        progress: Callable[[dict[str, Any]], None],
+        checkpoint: Path | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any] | None:
+        """Trains the tile; the result of docs/architecture.md.
+
+        A long training writes ``checkpoint`` and goes on from it. When it is ``stopping``, it may end early with None:
+        the checkpoint has what was trained.
+        """
 
 
 def data_name(tile: Mapping[str, Any]) -> str:
@@ -80,16 +91,29 @@ class TrainRoom:
         return resolve_dtype(tile, device)
 
     def train(
-        self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
-    ) -> dict[str, Any]:
+        self,
+        tile: dict[str, Any],
+        *,
+        data_dir: Path | None,
+        device: str,
+        progress: Callable[[dict[str, Any]], None],
+        checkpoint: Path | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any] | None:
         """``train.tile.train_tile``; on a CPU with one thread, so that results do not depend on the machine."""
+        from train.checkpoint import Stopped
         from train.tile import train_tile
 
         if device == "cpu":
             import torch
 
             torch.set_num_threads(1)
-        return train_tile(tile, data_dir=data_dir, device=device, progress=progress)
+        try:
+            return train_tile(
+                tile, data_dir=data_dir, device=device, progress=progress, checkpoint=checkpoint, stopping=stopping
+            )
+        except Stopped:
+            return None
 
 
 TRAIN_ROOM = TrainRoom()

@@ -166,10 +166,13 @@ class Runner:
             return
         if kind == "progress":
             self.tally.partial[tile.key] = tile.cost * event["done"] / max(event["of"], 1)
-        elif kind in ("busy", "done", "failed", "full"):
+        elif kind in ("busy", "done", "stopped", "failed", "full"):
             worker.tile = None
             self.tally.partial.pop(tile.key, None)
-            if kind == "busy":
+            if kind == "stopped":
+                worker.ready = False  # it ends by itself
+                self.pending.append(tile)
+            elif kind == "busy":
                 tile.not_before = time.monotonic() + BUSY_POLL
                 self.pending.append(tile)
             elif kind == "done":
@@ -239,9 +242,10 @@ class Runner:
             in_flight = sum(worker.tile is not None for worker in self.workers)
             if self.interrupts and in_flight:
                 self.progress.say(
-                    f"interrupted: tiles in flight ({in_flight}) have {self.grace:.0f} s to finish; again: stop at once"
+                    f"interrupted: tiles in flight ({in_flight}) have {self.grace:.0f} s to end; again: stop at once"
                 )
             for worker in self.workers:
+                worker.stop()
                 if not worker.ready and worker.tile is None:
                     worker.process.kill()  # it is still starting
         if self.interrupts > 1 or now > self.deadline:

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,12 +92,23 @@ def train(
     key = tile_key(parameters, dtype=dtype, data_digest=digest, semantics=backend.semantics)
     folder = Folder(out or Path("runs") / (parameters["experiment"] or "train"))
     path = folder.result_file(key)
-    with _ended_by_signals(), wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
+    with _ended_by_signals() as ending, wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
         result = _there(path, backend.semantics)
         if result is None:
-            result = backend.train(parameters, data_dir=data_dir, device=at_work, progress=log.progress)
+            ending.may_wait = True
+            result = backend.train(
+                parameters,
+                data_dir=data_dir,
+                device=at_work,
+                progress=log.progress,
+                checkpoint=folder.checkpoint_file(key),
+                stopping=lambda: ending.number is not None,
+            )
+            if result is None:
+                raise SystemExit(128 + (ending.number or 0))
             try:
                 write(path, result)
+                folder.remove_checkpoint(key)
             except OSError as error:
                 print(f"phasemap: error: {path}: {error.strerror}", file=sys.stderr)
                 log.result(result)  # then at least W&B has it
@@ -110,21 +122,36 @@ def train(
     return 1 if log.lost else 0
 
 
+@dataclass
+class _Ending:
+    """Whether the program is to end, by which signal, and whether the training may first save what it has."""
+
+    number: int | None = None
+    may_wait: bool = False
+
+
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Ends the program with 128 + number on SIGINT and SIGTERM, also within Lightning; and when a W&B agent dies."""
+def _ended_by_signals() -> Iterator[_Ending]:
+    """Ends the program with 128 + number on SIGINT and SIGTERM, also within Lightning; and when a W&B agent dies.
+
+    The first signal in a training lets it save its checkpoint after the present block; the second ends it at once.
+    """
+    ending = _Ending()
 
     def end(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
+        if ending.may_wait and ending.number is None:
+            ending.number = number
+        else:
+            raise SystemExit(128 + number)
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield ending
         return
     if os.environ.get("WANDB_SWEEP_ID"):
         die_with_parent(signal.SIGTERM)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield ending
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

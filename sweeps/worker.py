@@ -30,6 +30,8 @@ from theory.errors import InputError
 
 PROGRESS_INTERVAL = 0.2
 """Seconds between two progress events."""
+STOP = "stop"
+"""What a runner says in place of a tile when the one in flight is to be stopped and saved."""
 BEAT_INTERVAL = 5.0
 """Seconds between two signs of life."""
 
@@ -39,6 +41,7 @@ class Worker:
 
     def __init__(self, folder: Folder, backend: backends.Backend, *, device: str, data_dir: Path | None) -> None:
         self.folder, self.backend, self.device, self.data_dir = folder, backend, device, data_dir
+        self.stop = threading.Event()
         self.mouth = threading.Lock()
         self.events = os.fdopen(os.dup(1), "w", encoding="utf-8")
         self.last_progress = 0.0
@@ -59,7 +62,8 @@ class Worker:
                 self.say("beat")
 
     def work(self, tile: dict[str, Any]) -> bool:
-        """One tile: `busy` if another process has it, `done` if it is there or was trained, `failed` with the reason.
+        """One tile: `busy` if another process has it, `done` if it is there or was trained, `stopped` if that was asked
+        for (the checkpoint has what was trained), `failed` with the reason.
 
         Returns:
             Whether this process is fit for another tile (after a failure it is not: a GPU may be left unusable).
@@ -77,9 +81,16 @@ class Worker:
             try:
                 with self._log(key):
                     result = self.backend.train(
-                        tile["parameters"], data_dir=self.data_dir, device=self.device, progress=self._progress(key)
+                        tile["parameters"],
+                        data_dir=self.data_dir,
+                        device=self.device,
+                        progress=self._progress(key),
+                        checkpoint=self.folder.checkpoint_file(key),
+                        stopping=self.stop.is_set,
                     )
-                    write(path, result)
+                    if result is not None:
+                        write(path, result)
+                        self.folder.remove_checkpoint(key)
             except InputError as error:
                 self.say("failed", key=key, reason="; ".join(error.messages), final=True)
             except OSError as error:
@@ -89,6 +100,9 @@ class Worker:
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 self.say("failed", key=key, reason=reason, final=False)
             else:
+                if result is None:
+                    self.say("stopped", key=key)
+                    return False
                 self.say("done", key=key, trained=True, **summary(result))
                 return True
         return False
@@ -143,10 +157,15 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
             ctypes.CDLL(None).prctl(parent_death_signal, number)
 
 
-def _listen(tiles: queue.SimpleQueue[dict[str, Any] | None]) -> None:
-    """Puts what the runner sends into ``tiles``. When the runner is gone, so is the worker, whatever it is doing."""
+def _listen(tiles: queue.SimpleQueue[dict[str, Any] | None], stop: threading.Event) -> None:
+    """Puts the tiles that the runner sends into ``tiles``, and sets ``stop`` when it says so. When the runner is gone,
+    so is the worker, whatever it is doing."""
     for line in sys.stdin:
-        tiles.put(json.loads(line))
+        message = json.loads(line)
+        if message == STOP:
+            stop.set()
+        else:
+            tiles.put(message)
     os._exit(0)
 
 
@@ -161,7 +180,7 @@ def main(arguments: list[str]) -> None:
         Folder(Path(folder)), backends.by_name(backend), device=device, data_dir=Path(data_dir) if data_dir else None
     )
     tiles: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(tiles,), daemon=True).start()
+    threading.Thread(target=_listen, args=(tiles, worker.stop), daemon=True).start()
     threading.Thread(target=worker.beat, daemon=True).start()
     worker.say("ready")
     while (tile := tiles.get()) and worker.work(tile):

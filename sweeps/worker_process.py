@@ -19,6 +19,7 @@ from typing import Any
 from sweeps.cost import cell_count
 from sweeps.devices import environment
 from sweeps.store.folder import Folder
+from sweeps.worker import STOP
 
 
 @dataclass
@@ -72,6 +73,10 @@ class WorkerProcess:
     def dismiss(self) -> None:
         """Lets the worker end once its tile is done."""
         self._send(None)
+
+    def stop(self) -> None:
+        """Has the worker save its tile, if it can, and end."""
+        self._send(STOP)
 
     def _send(self, message: Any) -> None:
         assert self.process.stdin

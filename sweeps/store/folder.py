@@ -6,6 +6,7 @@
     DIR/manifest.json       what else decides the tiles' keys: data digest, dtype, semantics; and the keys, in order
     DIR/tiles/KEY.json      one result per tile; there and valid means done
     DIR/locks/KEY.lock      held, by flock, by the worker that trains the tile; a dead worker holds nothing
+    DIR/locks/KEY.ckpt      checkpoint of a tile that takes long; goes when the result comes
     DIR/failed/KEY.json     the tile was given up in the last run; DIR/logs/KEY.log says why
 """
 
@@ -75,6 +76,15 @@ class Folder:
     def result_file(self, key: str) -> Path:
         """Where the tile's result is, or will be."""
         return self.tiles / f"{key}.json"
+
+    def checkpoint_file(self, key: str) -> Path:
+        """Where a long training of the tile is saved while it goes on; removed once its result is there."""
+        return self.locks / f"{key}.ckpt"
+
+    def remove_checkpoint(self, key: str) -> None:
+        """Removes the tile's checkpoint, and one that was being written."""
+        for path in self.locks.glob(f"{key}.ckpt*"):
+            path.unlink(missing_ok=True)
 
     def log_file(self, key: str) -> Path:
         """Where the tile's worker writes what it has to say."""

@@ -1,8 +1,9 @@
 """A backend that does not train: its results follow from the parameters alone, and it can be told to misbehave.
 
-``FAKE_*`` environment variables tell worker processes what to do: FAKE_SECONDS per tile; FAKE_LOG, a file to which
-every training appends ``start KEY`` and ``end KEY``; FAKE_TROUBLE, a file of lines ``WIDTH WHAT`` (raise, input, kill,
-stuck, full), each obeyed whenever a tile of that width is trained, or once if WHAT begins with ``once-``.
+``FAKE_*`` environment variables tell worker processes what to do: FAKE_SECONDS per tile; FAKE_SAVES, to save and stop
+when asked to; FAKE_LOG, a file to which every training appends ``start KEY`` and ``end KEY``; FAKE_TROUBLE, a file of
+lines ``WIDTH WHAT`` (raise, input, kill, stuck, full), each obeyed whenever a tile of that width is trained, or once if
+WHAT begins with ``once-``.
 """
 
 from __future__ import annotations
@@ -82,15 +83,27 @@ class FakeBackend:
         return "float32"
 
     def train(
-        self, tile: dict[str, Any], *, data_dir: Path | None, device: str, progress: Callable[[dict[str, Any]], None]
-    ) -> dict[str, Any]:
+        self,
+        tile: dict[str, Any],
+        *,
+        data_dir: Path | None,
+        device: str,
+        progress: Callable[[dict[str, Any]], None],
+        checkpoint: Path | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any] | None:
         name = f"{tile['batch_size']}-{tile['width']}"
         self._note(f"start {name}")
         self._trouble(tile["width"])
         progress({"cells": 1, "steps": 10, "steps_done": 5})
         end = time.monotonic() + float(os.environ.get("FAKE_SECONDS", "0"))
         while time.monotonic() < end:
+            if "FAKE_SAVES" in os.environ and checkpoint and stopping():
+                checkpoint.write_text("saved")
+                return None
             time.sleep(0.01)
+        if checkpoint and checkpoint.is_file():
+            self._note(f"resumed {name}")
         self._note(f"end {name}")
         return fake_result(tile)
 

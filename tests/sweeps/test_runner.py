@@ -194,6 +194,24 @@ def test_an_interrupt_ends_cleanly_and_says_what_is_left(six: Path, tmp_path: Pa
     assert set(trainings(log)[0].values()) == {1}
 
 
+def test_long_tiles_are_saved_on_an_interrupt_and_go_on(six: Path, tmp_path: Path, log: Path) -> None:
+    process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60", "FAKE_SAVES": "1"})
+    wait_for(lambda: len(trainings(log)[0]) >= 2)
+    before = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert time.monotonic() - before < 5  # they did not take the whole grace, let alone a minute
+    assert not trainings(log)[1]
+    saved = {file.stem for file in (tmp_path / "out" / "locks").glob("*.ckpt")}
+    assert len(saved) == 2
+    assert not session_alive(process.pid)
+    assert run_fake(six, tmp_path / "out") == 0
+    assert log.read_text().count("resumed") == 2
+    assert {file.stem for file in (tmp_path / "out" / "tiles").glob("*.json")} > saved
+    assert not list((tmp_path / "out" / "locks").glob("*.ckpt*"))
+
+
 def test_a_second_interrupt_ends_at_once(six: Path, tmp_path: Path, log: Path) -> None:
     process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60"})
     wait_for(lambda: len(trainings(log)[0]) >= 2)

@@ -32,12 +32,12 @@ def test_blocks_join_to_the_epochs_whatever_their_length() -> None:
 
 
 def test_slow_steps_make_short_blocks() -> None:
-    def lengths(seconds_per_step: float) -> list[int]:
+    def lengths(*, seconds: float, per_step: float) -> list[int]:
         found = []
-        for block in BlocksDataModule([0], samples=8, batch_size=4, steps=40, seconds=0.01).train_dataloader():
+        for block in BlocksDataModule([0], samples=8, batch_size=4, steps=40, seconds=seconds).train_dataloader():
             found.append(len(block))
-            time.sleep(seconds_per_step * len(block))
+            time.sleep(per_step * len(block))
         return found
 
-    assert set(lengths(0.02)) == {1}
-    assert lengths(0.0)[:4] == [1, 2, 4, 8]
+    assert set(lengths(seconds=0.01, per_step=0.02)) == {1}
+    assert lengths(seconds=100.0, per_step=0.0) == [1, 2, 4, 8, 16, 9]

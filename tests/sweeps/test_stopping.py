@@ -1,0 +1,47 @@
+"""`phasemap train` told to end: it saves what it trained, goes on when called again, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps import wandb_log
+from sweeps.train_command import train
+
+TILE = ["--depth", "[2, 4]", "--width", "12", "--lr", "0.05", "--steps", "60", "--train-size", "200"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_the_tile_and_the_same_command_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    signals, seen = [number], []
+
+    def progress(_log: Any, state: dict[str, Any]) -> None:
+        seen.append(state["steps_done"])
+        if signals and state["steps_done"] > 10:
+            os.kill(os.getpid(), signals.pop())
+
+    monkeypatch.setattr(wandb_log.Log, "progress", progress)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        train(TILE, out=tmp_path / "stopped", device="cpu", wandb_mode="disabled")
+    assert ended.value.code == 128 + number
+    assert signal.getsignal(number) is before
+    (saved,) = (tmp_path / "stopped" / "locks").iterdir()
+    assert saved.suffix == ".ckpt"
+    count = len(seen)
+    assert train(TILE, out=tmp_path / "stopped", device="cpu", wandb_mode="disabled") == 0
+    assert seen[count] > seen[count - 1]  # not from the start
+    assert not saved.exists()
+    assert train(TILE, out=tmp_path / "whole", device="cpu", wandb_mode="disabled") == 0
+    contents = [
+        json.loads(next((tmp_path / name / "tiles").glob("*.json")).read_text())["content"]
+        for name in ("stopped", "whole")
+    ]
+    assert contents[0] == contents[1]
