@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ TITLES = {
 }
 BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
 TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
+NARROW = 0.1
 _FAR = 1e9
 """Where a line through a critical point, ξ = ∞, is drawn to."""
 
@@ -48,8 +50,14 @@ def titles(phase_map: xr.Dataset) -> dict[str, str]:
 
 
 def colour_limits(phase_map: xr.Dataset, metric: str) -> tuple[float, float]:
-    """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing."""
+    """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing. Only where all
+    accuracies of residual networks are within NARROW, the whole twentieths around them: the zag would be one colour."""
     if metric in ACCURACIES:
+        mean = summarise(phase_map, metric).mean
+        if phase_map.attrs.get("architecture") == "resnet" and np.isfinite(mean).any():
+            low, high = float(np.nanmin(mean)), float(np.nanmax(mean))
+            if high - low < NARROW:
+                return math.floor(low * 20) / 20, math.ceil(high * 20) / 20
         return 0.0, 1.0
     chance = phase_map.attrs["chance"]
     return 0.0, float(np.log(1 / chance)) if 0 < chance < 1 else 1.0
@@ -109,9 +117,10 @@ def draw(
     ax.set_title(titles(phase_map)[metric] if title is None else title)
     if colour_bar:
         bar = ax.figure.colorbar(mesh, ax=ax, extend="neither" if metric in ACCURACIES else "max", pad=0.02)
-        bar.set_label(metric.split("_")[1] if metric in ACCURACIES else "loss (nat)")
+        narrow = metric in ACCURACIES and (low, high) != (0.0, 1.0)
+        bar.set_label("loss (nat)" if metric not in ACCURACIES else "accuracy, narrow scale" if narrow else "accuracy")
         chance = phase_map.attrs["chance"]
-        if metric in ACCURACIES and np.isfinite(chance):
+        if metric in ACCURACIES and np.isfinite(chance) and not narrow:
             tenths = [tick for tick in np.linspace(0, 1, 6) if abs(tick - chance) > 0.05]
             bar.set_ticks([*tenths, chance], labels=[*(f"{tick:.1f}" for tick in tenths), "chance"])
     return ax

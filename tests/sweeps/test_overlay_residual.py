@@ -179,3 +179,14 @@ def test_the_parameter_overlay_takes_one_or_two_quantities() -> None:
     for bad in ("xi|p", "t", "p|s|e", "p|", ""):
         with pytest.raises(InputError, match="overlay"):
             normalise({"lr": 1, "steps": 1, "overlay": bad})
+
+
+def test_accuracies_that_hardly_differ_get_a_narrow_scale_and_say_so() -> None:
+    close = residual_map(lambda cell: 0.86 + 0.03 * cell["depth"] / 60)
+    assert heat_map.colour_limits(close, "test_accuracy") == (0.85, 0.9)
+    bar = heat_map.draw(close, None).figure.axes[1]
+    assert "narrow" in bar.get_ylabel()
+    wide = residual_map(lambda cell: 0.5 + 0.3 * cell["depth"] / 60)
+    assert heat_map.colour_limits(wide, "test_accuracy") == (0.0, 1.0)
+    assert "narrow" not in heat_map.draw(wide, None).figure.axes[1].get_ylabel()
+    assert heat_map.colour_limits(a_map((8, 16), frontier=lambda cell: 500.0), "test_accuracy") == (0.0, 1.0)
