@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -23,11 +23,22 @@ class Score:
 
     R² = 1 - Σ(y - ŷ)²/Σ(y - ȳ)², ŷ and the mean ȳ both from the cells outside the block: 0 is as good as the mean, and
     a quantity that misleads is negative.
+
+    Attributes:
+        missed, spread: the two sums of squares, block by block.
     """
 
     r2: float
     low: float
     high: float
+    missed: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    def lead(self, other: Score) -> tuple[float, float]:
+        """95 % interval of this R² minus that of another quantity on the same cells, the same blocks drawn for both."""
+        differences = _resampled(self) - _resampled(other)
+        low, high = np.quantile(differences[np.isfinite(differences)], [0.025, 0.975])
+        return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -135,8 +146,17 @@ def _score(
         model = min(fits, key=lambda fit: fit[1])[0]
         missed[i] = np.sum((accuracy[out] - model.predict(quantity[out])) ** 2)
         spread[i] = np.sum((accuracy[out] - accuracy[~out].mean()) ** 2)
-    drawn = np.random.default_rng(0).integers(blocks.size, size=(DRAWS, blocks.size))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        again = 1 - missed[drawn].sum(axis=1) / spread[drawn].sum(axis=1)
+    r2 = float(1 - missed.sum() / spread.sum())
+    found = Score(r2, r2, r2, tuple(missed.tolist()), tuple(spread.tolist()))
+    again = _resampled(found)
     low, high = np.quantile(again[np.isfinite(again)], [0.025, 0.975])
-    return Score(float(1 - missed.sum() / spread.sum()), float(low), float(high))
+    return replace(found, low=float(low), high=float(high))
+
+
+def _resampled(score: Score) -> Float[np.ndarray, " draws"]:
+    """R² of blocks drawn with replacement; the same draws for every score of as many blocks."""
+    missed, spread = np.array(score.missed), np.array(score.spread)
+    drawn = np.random.default_rng(0).integers(missed.size, size=(DRAWS, missed.size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: Float[np.ndarray, " draws"] = 1 - missed[drawn].sum(axis=1) / spread[drawn].sum(axis=1)
+    return result

@@ -141,7 +141,8 @@ def _direction(source: str, sentence: str, found: ResidualAgreement, region: str
 
 
 def _beats(source: str, sentence: str, found: ResidualAgreement, region: str, name: str, others: list[str]) -> Row:
-    """Whether ``name`` predicts and the best of ``others`` does worse, beyond the intervals: else it stays open."""
+    """Whether ``name`` predicts and the best of ``others`` does worse, beyond the interval of their difference over
+    the blocks; if only within it, the sentence stays open."""
     one = _of(found, region, name)
     rivals = [rival for other in others if (rival := _of(found, region, other)) is not None]
     if one is None or not rivals:
@@ -156,8 +157,10 @@ def _beats(source: str, sentence: str, found: ResidualAgreement, region: str, na
     if own < PREDICTS or own <= other:
         return Row(source, sentence, measured, "no")
     pairs = [(a, b) for a, b in ((one.columns, best.columns), (one.depths, best.depths)) if a and b]
-    apart = all(b.high < a.low for a, b in pairs) or other < PREDICTS
-    return Row(source, sentence, measured, "yes" if apart else "open")
+    leads = [a.lead(b) for a, b in pairs]
+    told = " and ".join(f"{low:.2f} to {high:.2f}" for low, high in leads)
+    apart = all(low > 0 for low, _ in leads)
+    return Row(source, sentence, f"{measured}; ahead by {told}", "yes" if apart else "open")
 
 
 def _peak(source: str, phase_map: xr.Dataset, metric: str) -> Row:

@@ -86,3 +86,18 @@ def test_no_prediction_no_quantity() -> None:
     nothing = np.full(6, np.nan)
     none = Prediction(nothing, ("",) * 6, ("why",) * 6, 16.0, np.empty(0), np.empty(0))
     assert depth_in_scales(built, none) == {}
+
+
+def test_the_lead_of_one_quantity_is_judged_on_the_same_blocks() -> None:
+    built = collapsing(noise=0.02)
+    quantity = depth_in_scales(built, a_prediction(built, xi))
+    by_name = {one.name: one.depths for one in rank(built, quantity)}
+    first, second = by_name["depth/ξ"], by_name["depth alone"]
+    assert first is not None
+    assert second is not None
+    low, high = first.lead(second)
+    assert 0 < low <= first.r2 - second.r2 <= high
+    assert first.lead(first) == (0, 0)
+    # draws shared by both tell apart what the two intervals by themselves may not
+    assert high - low < (first.high - first.low) + (second.high - second.low)
+    assert second.lead(first) == pytest.approx((-high, -low))
