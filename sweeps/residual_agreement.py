@@ -17,6 +17,8 @@ from sweeps.ranking import Ranked, rank
 from sweeps.regions import TRAINED, WHOLE, regions
 
 CORNER_QUANTITIES = ("p", "s", "chi")
+FEWEST = 20
+"""Cells that a region needs for a judgement in words."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ def _best(region: str, ranked: list[Ranked]) -> str:
     value = overall(best)
     where = "Over the whole map" if region == WHOLE else "Of the " if region == TRAINED else "To the "
     where += "" if region == WHOLE else region
+    if best.cells < FEWEST:
+        return f"{where}, there are only {best.cells} cells, too few to say what predicts the accuracy."
     against = f", {base.name} {overall(base):.2f}" if base else ""
     if not value or value <= 0:
         return f"{where}, no quantity predicts the accuracy (the best R² on what was held out is {value:.2f}{against})."

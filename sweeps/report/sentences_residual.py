@@ -13,15 +13,13 @@ from sweeps.overlay_residual import QUANTITIES
 from sweeps.ranking import Ranked
 from sweeps.regions import LEFT, RIGHT, TRAINED, WHOLE, best_columns
 from sweeps.report.sentences import Row
-from sweeps.residual_agreement import ResidualAgreement, overall
+from sweeps.residual_agreement import FEWEST, ResidualAgreement, overall
 
 PAPER = "Yang & Schoenholz 2018"
 PREDICTS = 0.5
 """Out-of-fold R² from which a quantity is said to predict."""
 ALIKE = 0.98
 """Spearman's ρ from which two quantities are said to have the same contours."""
-FEWEST = 20
-"""Cells that a region needs before a sentence about it is judged."""
 SEPARATES = 0.05
 """Share of networks on the wrong side up to which a level is said to trace out where training fails."""
 
