@@ -10,6 +10,7 @@ from sweeps.agreement import Agreement
 from sweeps.compare import against_theory, compare
 from sweeps.likeness import likeness
 from sweeps.sources import gather
+from sweeps.transfer import transfer
 from theory.errors import InputError
 
 THEORY = "theory:"
@@ -28,12 +29,28 @@ def run(a: str, b: str, *, metric: str = "test_accuracy", out: Path | None = Non
     one = _map(a)
     if b.startswith(THEORY):
         return _theories(one, b.removeprefix(THEORY), metric)
-    found = compare(one, _map(b), metric)
-    lines = [
-        f"A: {a}",
-        f"B: {b}",
-        f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns",
-    ]
+    other = _map(b)
+    lines = [f"A: {a}", f"B: {b}"]
+    carried = transfer(one, other, metric)  # only between residual networks
+    if not carried or _axes(one) == _axes(other):
+        lines += _cell_by_cell(one, other, metric, out)
+    if carried:
+        lines += [
+            "One monotone function of each quantity, fitted to one map, predicts the other (R²):",
+            f"{'quantity':<24}{'A to B':>8}{'B to A':>8}",
+            *(f"{each.name:<24}{each.a_to_b:>8.2f}{each.b_to_a:>8.2f}" for each in carried),
+        ]
+    return "\n".join(lines)
+
+
+def _axes(phase_map: xr.Dataset) -> tuple[str, str]:
+    return phase_map.attrs["y_axis"], phase_map.attrs["x_axis"]
+
+
+def _cell_by_cell(one: xr.Dataset, other: xr.Dataset, metric: str, out: Path | None) -> list[str]:
+    """What the cells that both maps have say, and the picture of their difference. Raises InputError without any."""
+    found = compare(one, other, metric)
+    lines = [f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns"]
     if one.attrs.get("architecture") != "resnet":  # whose accuracy need not fall with depth: there is no frontier
         lines.append(found.sentence)
     alike = likeness(found.a, found.b, metric)
@@ -46,7 +63,7 @@ def run(a: str, b: str, *, metric: str = "test_accuracy", out: Path | None = Non
             figure = draw(found).get_figure(root=True)
         assert figure is not None
         lines += [str(path) for path in save(figure, out)]
-    return "\n".join(lines)
+    return lines
 
 
 def _map(source: str) -> xr.Dataset:

@@ -78,7 +78,7 @@ def _decaying() -> dict[str, Parameter]:
     }
 
 
-RESIDUAL_OVERLAYS = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread")
+RESIDUAL_OVERLAYS = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum")
 """Quantities of residual networks that can be drawn as contours (sweeps/overlay_residual.py)."""
 _OVERLAY: dict[str, Any] = {
     "check": lambda value: (

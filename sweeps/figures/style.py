@@ -29,6 +29,7 @@ QUANTITY_COLOURS = {
     "chi_w": "#9ad4ff",
     "chi_v": "#ffb7e3",
     "chi_w_spread": "#d7c7ff",
+    "chi_sum": "#ffe97a",
 }
 """Contours of residual networks' quantities: light, on a dark rim, so that they show on every colour of the map."""
 INK = "#1b1b1c"

@@ -50,6 +50,7 @@ def test_every_network_gets_its_own_numbers(changes) -> None:
             "chi_w": np.log(w[0] / w[-1]),
             "chi_v": np.log(trace.chi_v[1] / trace.chi_v[-1]),
             "chi_w_spread": np.log(w.max() / w.min()),
+            "chi_sum": np.log(np.sum(trace.chi_w[1:] + trace.chi_v[1:])),
         }
         for name, value in expected.items():
             assert found[name][i, j] == pytest.approx(value, rel=1e-9, abs=1e-10), (name, cell["depth"], cell[x_axis])

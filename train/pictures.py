@@ -1,0 +1,54 @@
+"""Pictures for convolutional networks: every data set as 3 × 32 × 32, and crops and flips of whole batches at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from models.initialisation import AUGMENTATION, generator
+from models.vgg_layers import COLOURS, SIDE
+from theory.errors import InputError
+
+MARGIN = 4
+
+
+def as_pictures(rows: Float[Tensor, "n D"], shape: tuple[int, ...]) -> Float[Tensor, "n 3072"]:
+    """Standardised rows, of samples with ``shape`` (height, width[, channels]), as rows of 3 × 32 × 32 pictures.
+
+    Grey ones get three equal channels. A side that divides 32 (digits: 8) is enlarged by repeating pixels; another that
+    is smaller (MNIST: 28) gets a margin of zeros, the mean.
+
+    Raises:
+        InputError: samples that are no square pictures, are larger, or have other than 1 or 3 channels.
+    """
+    channels = shape[2] if len(shape) == 3 else 1
+    if len(shape) not in (2, 3) or shape[0] != shape[1] or shape[0] > SIDE or channels not in (1, COLOURS):
+        raise InputError(f"dataset: vgg19-bn takes square pictures of at most 32 x 32 pixels, not samples of {shape}")
+    x = rows.view(len(rows), shape[0], shape[1], channels).permute(0, 3, 1, 2).expand(-1, COLOURS, -1, -1)
+    if SIDE % shape[0] == 0:
+        factor = SIDE // shape[0]
+        x = x.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
+    else:
+        before = (SIDE - shape[0]) // 2
+        x = functional.pad(x, [before, SIDE - shape[0] - before] * 2)
+    return x.reshape(len(rows), -1)
+
+
+def augment(x: Float[Tensor, "K B D"], seed: int, step: int) -> Float[Tensor, "K B D"]:
+    """A random crop of the pictures with a margin of 4 zeros, and a flip of every second one at random.
+
+    Drawn on the processor from the seed and the step alone, so that a resumed training sees the same pictures.
+    """
+    members, batch, _ = x.shape
+    random = generator(seed, AUGMENTATION, step)
+    top, left = random.integers(0, 2 * MARGIN + 1, (2, batch))
+    columns = np.arange(SIDE)[None] * np.ones((batch, 1), dtype=np.int64)
+    columns = np.where(random.random((batch, 1)) < 0.5, SIDE - 1 - columns, columns) + left[:, None]
+    rows = np.arange(SIDE)[None] + top[:, None]
+    take = torch.from_numpy(rows[:, :, None] * (SIDE + 2 * MARGIN) + columns[:, None, :]).to(x.device)
+    wide = functional.pad(x.view(members, batch, COLOURS, SIDE, SIDE), [MARGIN] * 4).flatten(3)
+    index = take.view(1, batch, 1, SIDE * SIDE).expand(members, -1, COLOURS, -1)
+    return wide.gather(3, index).reshape(members, batch, -1)
