@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 # The purposes that a seed serves, so that no two share a stream of random numbers.
 HIDDEN, READ_OUT, DATA_ORDER, EMBEDDING, RESIDUAL_V, RESIDUAL_A, RESIDUAL_B, PROJECTION = range(8)
+CONVOLUTION, AUGMENTATION = 8, 9
 
 
 def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:

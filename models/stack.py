@@ -44,6 +44,11 @@ class Stack(nn.Module, ABC):
     def __len__(self) -> int:
         return len(self.order)
 
+    @property
+    def widest(self) -> int:
+        """Numbers in the largest activation of one sample."""
+        return self.read_out.shape[1]
+
     @abstractmethod
     def forward(
         self, x: Float[Tensor, "K B D"], *, statistics_batch_size: int, update_running: bool = False

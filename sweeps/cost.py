@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from models.vgg_layers import convolutions, multiplications
+
 
 @dataclass(frozen=True)
 class DataSize:
@@ -79,19 +81,23 @@ def cost(tile: Mapping[str, Any], size: DataSize | None = None) -> Cost:
     train, test = tile.get("train_size") or whole.train, tile.get("test_size") or whole.test
     batch = int(tile.get("batch_size", 64))
     steps = int(tile["steps"]) if tile.get("steps") else int(tile.get("epochs") or 1) * max(train // batch, 1)
-    given = tile.get("depth", 10)
+    vgg = tile.get("architecture") == "vgg19-bn"
+    given = len(convolutions()) if vgg else tile.get("depth", 10)
     depths = [int(depth) for depth in (given if isinstance(given, list) else [given])]
     copies = cell_count(tile) / (len(depths) if isinstance(given, list) else 1)
     weights = copies * sum(_weights(tile, depth, whole) for depth in depths)
+    tests = 4 + (steps * batch / train if vgg else 0)  # of VGG the test set is evaluated after every epoch
     return Cost(
-        flops=float(weights * (6 * steps * batch + 2 * 4 * test)),
+        flops=float(weights * (6 * steps * batch + 2 * tests * test)),
         cell_layers=float(copies * sum(depths) * steps),
         stack_layers=float(max(depths) * steps),
     )
 
 
 def _weights(tile: Mapping[str, Any], depth: int, size: DataSize) -> int:
-    """Weights of one network; a residual network by the first number of its width schedule."""
+    """Weights of one network, each as often as it is used; a residual network by the first number of its widths."""
+    if tile.get("architecture") == "vgg19-bn":
+        return multiplications(size.classes)
     if tile.get("architecture") != "resnet":
         width = int(tile.get("width", 128))
         return size.inputs * width + (depth - 1) * width**2 + width * size.classes

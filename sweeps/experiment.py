@@ -147,7 +147,8 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     where = {**where, **dict.fromkeys(presets.get(preset, {}), f"preset {preset}"), **dict.fromkeys(own, "--set")}
     data_set = document["parameters"].get("dataset", {}).get("value")
     sizes = _sizes(path).get(data_set, {}).get(preset, {}) if isinstance(data_set, str) else {}
-    document = _override(document, {name: value for name, value in sizes.items() if name not in own})
+    given = {name for name, value in presets.get(preset, {}).items() if value is not None} | set(own)
+    document = _override(document, {name: value for name, value in sizes.items() if name not in given})
     return Experiment(path.stem, preset, document, where)
 
 

@@ -44,7 +44,7 @@ def evaluate(
     Returns:
         None where there are fewer samples than ``statistics_batch_size``.
     """
-    members, width = len(stack), stack.read_out.shape[1]
+    members, width = len(stack), stack.widest
     chunk = max(1, ELEMENTS_AT_ONCE // (members * max(width, samples.shape[1])))
     if statistics_batch_size is not None:
         used = len(samples) // statistics_batch_size * statistics_batch_size

@@ -11,7 +11,11 @@ from models.activations import torch_activation
 from models.bn_mlp import BNMLPCell, BNMLPStack
 from models.residual import ResidualCell, ResidualStack
 from models.stack import Stack
+from models.vgg import VGGCell, VGGStack
+from models.vgg_layers import convolutions
 from theory.widths import Widths, gradient_growth_rate, parse_widths
+from train import torchvision_ops
+from train.parameters import VGG
 
 Cell = Mapping[str, Any]  # a cell's normalised parameters, all scalars
 
@@ -21,6 +25,10 @@ RESIDUAL_FIELDS = ("sigma_w", "sigma_b", "sigma_v", "sigma_a", "beta_w", "beta_b
 def build_stack(cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype) -> Stack:
     """The stack of cells with equal ``stacking_key``."""
     first = cells[0]
+    if first["architecture"] == VGG:
+        torchvision_ops.ensure()
+        members = [VGGCell(c["seed"], c["gamma"], c["beta"], c["eps"]) for c in cells]
+        return VGGStack(members, classes=classes, train_bn=first["train_bn"], dtype=dtype)
     activation = torch_activation(first["activation"], slope=first["slope"], alpha=first["alpha"])
     if first["architecture"] == "resnet":
         return ResidualStack(
@@ -54,6 +62,8 @@ def residual_widths(cell: Cell) -> Widths:
 
 def stacking_key(cell: Cell) -> Hashable:
     """Cells with equal keys fit in one stack: a layer has the same width in all that have it, and so has the last."""
+    if cell["architecture"] == VGG:
+        return tuple(sorted((name, repr(value)) for name, value in cell.items()))  # one network a stack
     if cell["architecture"] != "resnet":
         return ()
     widths = residual_widths(cell)
@@ -67,4 +77,6 @@ def layer_widths(cell: Cell) -> list[int]:
     if cell["architecture"] == "resnet":
         widths = residual_widths(cell)
         return [width for pair in zip(widths.hidden, widths.activation[1:], strict=True) for width in pair]
+    if cell["architecture"] == VGG:
+        return [channels * side**2 for _, channels, side in convolutions()]
     return [cell["width"]] * cell["depth"]

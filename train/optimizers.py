@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Parameter
 
+from train.parameters import VGG
+
 
 class _MemberOptimizer(torch.optim.Optimizer):
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"]) -> None:
@@ -81,10 +83,53 @@ class MemberRMSprop(_MemberOptimizer):
         torch._foreach_addcmul_(self.trained, torch._foreach_div(gradients, root), self.minus_lr)
 
 
+class ScheduledSGD(torch.optim.SGD):
+    """torch's SGD of one network, with a learning rate that follows a schedule over ``steps``."""
+
+    def __init__(
+        self,
+        parameters: Iterable[Parameter],
+        lr: float,
+        *,
+        momentum: float,
+        weight_decay: float,
+        schedule: str,
+        steps: int,
+    ) -> None:
+        trained = [p for p in parameters if p.requires_grad]
+        super().__init__(trained, lr, momentum=momentum, weight_decay=weight_decay)
+        self.schedule, self.steps = schedule, steps
+        self.param_groups[0].update(highest=lr, done=0)  # in the group, a checkpoint keeps them
+
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """One step at the schedule's learning rate."""
+        group = self.param_groups[0]
+        group["lr"] = group["highest"] * schedule_factor(self.schedule, group["done"], self.steps)
+        group["done"] += 1
+        return super().step(closure)
+
+
+def schedule_factor(schedule: str, step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at ``step`` of ``steps``: ``constant``, or, for ``steps``, a tenth from
+    half of them on and a hundredth from three quarters."""
+    if schedule == "constant":
+        return 1.0
+    return 0.01 if 4 * step >= 3 * steps else 0.1 if 2 * step >= steps else 1.0
+
+
 def make_optimizer(
-    parameters: Iterable[Parameter], lr: Float[Tensor, " K"], settings: dict[str, Any]
-) -> _MemberOptimizer:
-    """The optimizer that normalised tile parameters ask for."""
+    parameters: Iterable[Parameter], lr: Float[Tensor, " K"], settings: dict[str, Any], steps: int = 0
+) -> torch.optim.Optimizer:
+    """The optimizer that normalised tile parameters ask for, for a training of ``steps``."""
+    if settings.get("architecture") == VGG:
+        return ScheduledSGD(
+            parameters,
+            float(lr[0]),
+            momentum=settings["momentum"],
+            weight_decay=settings["weight_decay"],
+            schedule=settings["schedule"],
+            steps=steps,
+        )
     if settings["optimizer"] == "rmsprop":
         return MemberRMSprop(parameters, lr, alpha=settings["rmsprop_alpha"], eps=settings["rmsprop_eps"])
     return MemberSGD(parameters, lr, momentum=settings["momentum"])

@@ -30,7 +30,7 @@ class Parameter:
         check, expected: the valid values, as a predicate and in words.
         stackable: whether a list makes a stacked axis.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
-        only: the one architecture that has this parameter; "" for all.
+        only: the architectures that have this parameter; empty for all.
     """
 
     kind: type
@@ -41,7 +41,11 @@ class Parameter:
     stackable: bool = False
     nullable: bool = False
     identity: bool = True
-    only: str = ""
+    only: tuple[str, ...] = ()
+
+    def applies_to(self, architecture: str) -> bool:
+        """Whether networks of the architecture have this parameter."""
+        return not self.only or architecture in self.only
 
 
 def _one_of(*choices: str) -> dict[str, Any]:
@@ -57,6 +61,7 @@ _ACTIVATION: dict[str, Any] = {
     "check": lambda value: value in BUILT_IN or is_user_code(value),
     "expected": f"one of {', '.join(BUILT_IN)}, or path/to/file.py:name",
 }
+BN_MLP, RESNET, VGG = ARCHITECTURES = ("bn-mlp", "resnet", "vgg19-bn")
 DATA_SETS = ("digits", "mnist", "cifar10", "cifar100")
 _DATA: dict[str, Any] = {
     "check": lambda value: value in DATA_SETS or value.endswith(".npz"),
@@ -68,12 +73,12 @@ def _decaying() -> dict[str, Parameter]:
     """Rows of the residual networks' standard deviations and decays: variance sigma^2 * layer^(-beta)."""
     names = {"w": "hidden weights", "b": "hidden biases", "v": "outer weights", "a": "outer biases"}
     rows = {
-        f"sigma_{key}": Parameter(float, 1.0, f"scale of the {what}", **_at_least(0), stackable=True, only="resnet")
+        f"sigma_{key}": Parameter(float, 1.0, f"scale of the {what}", **_at_least(0), stackable=True, only=(RESNET,))
         for key, what in names.items()
         if key != "w"
     }
     return rows | {
-        f"beta_{key}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True, only="resnet")
+        f"beta_{key}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True, only=(RESNET,))
         for key, what in names.items()
     }
 
@@ -87,26 +92,33 @@ _OVERLAY: dict[str, Any] = {
     "expected": f"xi, none, or for residual networks one of {', '.join(RESIDUAL_OVERLAYS)}, or two of them, such as "
     "chi_w|p: the first left of each depth's best network, the second right of it",
 }
-PICTURES = ("map", "layers")
+PICTURES = ("map", "layers", "relative-gradients", "best-rates", "default-rates")
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 
 TABLE: dict[str, Parameter] = {
     # the network
-    "architecture": Parameter(str, "bn-mlp", "family of networks", **_one_of("bn-mlp", "resnet")),
+    "architecture": Parameter(str, "bn-mlp", "family of networks", **_one_of(*ARCHITECTURES)),
     "depth": Parameter(
-        int, 10, "hidden layers (Linear, BN, activation), or residual blocks", **_at_least(1), stackable=True
+        int,
+        10,
+        "hidden layers (Linear, BN, activation), or residual blocks",
+        **_at_least(1),
+        stackable=True,
+        only=(BN_MLP, RESNET),
     ),
-    "width": Parameter(int, 128, "units in every hidden layer", **_at_least(1), only="bn-mlp"),
-    "activation": Parameter(str, "relu", "the activation function", **_ACTIVATION),
-    "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
-    "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **_POSITIVE),
-    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True, only="bn-mlp"),
-    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True, only="bn-mlp"),
-    "eps": Parameter(float, 1e-3, "added to the variance in BN", **_at_least(0), stackable=True, only="bn-mlp"),
-    "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: freeze them)", only="bn-mlp"),
-    "sigma_w": Parameter(float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_at_least(0), stackable=True),
+    "width": Parameter(int, 128, "units in every hidden layer", **_at_least(1), only=(BN_MLP,)),
+    "activation": Parameter(str, "relu", "the activation function", **_ACTIVATION, only=(BN_MLP, RESNET)),
+    "slope": Parameter(float, 0.01, "slope of leaky-relu below zero", only=(BN_MLP, RESNET)),
+    "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **_POSITIVE, only=(BN_MLP, RESNET)),
+    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True, only=(BN_MLP, VGG)),
+    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True, only=(BN_MLP, VGG)),
+    "eps": Parameter(float, 1e-3, "added to the variance in BN", **_at_least(0), stackable=True, only=(BN_MLP, VGG)),
+    "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: freeze them)", only=(BN_MLP, VGG)),
+    "sigma_w": Parameter(
+        float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_at_least(0), stackable=True, only=(BN_MLP, RESNET)
+    ),
     **_decaying(),
-    "widths": Parameter(str, "128", "width schedule, such as 2048/2@16,25,36", stackable=True, only="resnet"),
+    "widths": Parameter(str, "128", "width schedule, such as 2048/2@16,25,36", stackable=True, only=(RESNET,)),
     # the data
     "dataset": Parameter(str, "digits", "digits, mnist, cifar10, cifar100, or a .npz file", **_DATA),
     "train_size": Parameter(
@@ -130,6 +142,17 @@ TABLE: dict[str, Parameter] = {
         float, None, "learning rate / batch_size, instead of lr", **_POSITIVE, stackable=True, nullable=True
     ),
     "momentum": Parameter(float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "weight_decay": Parameter(
+        float, 5e-4, "added to the gradient, times the weight (of all parameters)", **_at_least(0), only=(VGG,)
+    ),
+    "schedule": Parameter(
+        str,
+        "constant",
+        "of the learning rate: constant, or a tenth from half of the steps and a hundredth from three quarters",
+        **_one_of("constant", "steps"),
+        only=(VGG,),
+    ),
+    "augment": Parameter(bool, True, "random crops (margin 4) and flips of the training pictures", only=(VGG,)),
     "rmsprop_alpha": Parameter(float, 0.99, "RMSProp's smoothing constant", lambda value: 0 <= value < 1, "in [0, 1)"),
     "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **_POSITIVE),
     "epochs": Parameter(
@@ -258,7 +281,7 @@ def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     mistakes += _together(values)
     if mistakes:
         raise InputError(*mistakes)
-    values = {name: value for name, value in values.items() if TABLE[name].only in ("", values["architecture"])}
+    values = {name: value for name, value in values.items() if TABLE[name].applies_to(values["architecture"])}
     for name, value in values.items():
         if _is_reference(value) and not isinstance(values[value[1:]], list):
             values[name] = values[value[1:]]
@@ -281,8 +304,9 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     mistakes = []
     architecture = values["architecture"]
     for name, row in TABLE.items():
-        if row.only not in ("", architecture) and values[name] != row.default:
-            mistakes.append(f"{name}: architecture {architecture} has no such parameter (only {row.only} has)")
+        if not row.applies_to(architecture) and values[name] != row.default:
+            owners = " and ".join(row.only) + (" has" if len(row.only) == 1 else " have")
+            mistakes.append(f"{name}: architecture {architecture} has no such parameter (only {owners})")
         if _is_reference(values[name]) and _is_reference(values[values[name][1:]]):
             mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
@@ -292,6 +316,10 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     batch_size, statistics = values["batch_size"], values["statistics_batch_size"] or values["batch_size"]
     if batch_size % statistics:
         mistakes.append(f"statistics_batch_size: {statistics} does not divide batch_size {batch_size}")
+    if architecture == VGG and batch_size != statistics:
+        mistakes.append(f"statistics_batch_size: {statistics}: {VGG} takes the statistics of the whole batch only")
+    if architecture == VGG and values["optimizer"] != "sgd":
+        mistakes.append(f"optimizer: {values['optimizer']}: {VGG} is trained by sgd only")
     for axis in ("x_axis", "y_axis"):
         if values[axis] not in TABLE or not TABLE[values[axis]].identity:
             mistakes.append(unknown_key(values[axis], TABLE, f"parameter as {axis}:"))

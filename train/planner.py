@@ -20,7 +20,7 @@ def activation_bytes(cell: Mapping[str, Any], inputs: int) -> int:
 def chunks(cells: Sequence[Mapping[str, Any]], *, inputs: int, budget: int = ACTIVATION_BYTES) -> list[list[int]]:
     """Places in ``cells``, deepest first, in chunks within ``budget`` (a cell above it stands alone)."""
     groups: dict[Any, list[int]] = {}
-    for place in sorted(range(len(cells)), key=lambda place: -cells[place]["depth"]):
+    for place in sorted(range(len(cells)), key=lambda place: -cells[place].get("depth", 0)):
         groups.setdefault(stacking_key(cells[place]), []).append(place)
     result: list[list[int]] = []
     for places in groups.values():

@@ -13,14 +13,14 @@ from typing import Any
 from theory.activations import activation
 from theory.batchnorm import gradient_explosion_rate
 from theory.errors import InputError
-from train.parameters import cells
+from train.parameters import BN_MLP, cells
 
 FLOAT32_SPAN = 80.0
 
 
 def log_explosion(cell: Mapping[str, Any]) -> float:
     """depth·|ln λ_G| of one BN network: how far the squared gradient norm moves between its ends; 0 for others."""
-    if cell["architecture"] != "bn-mlp":
+    if cell["architecture"] != BN_MLP:
         return 0.0
     phi = activation(
         cell["activation"], scale=cell["gamma"], shift=cell["beta"], slope=cell["slope"], alpha=cell["alpha"]
@@ -48,6 +48,8 @@ def resolve_dtype(parameters: Mapping[str, Any], device: str = "cpu") -> str:
 
 def _deepest(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One cell for each setting that changes the rate, at the tile's greatest depth, and one seed."""
+    if parameters["architecture"] != BN_MLP:
+        return []
     depth, seed = parameters["depth"], parameters["seed"]
     first = seed[0] if isinstance(seed, list) else seed
     return cells({**parameters, "depth": max(depth) if isinstance(depth, list) else depth, "seed": first, "lr": 0.0})

@@ -9,21 +9,28 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from models.stack import Stack
 from train.batches import LONGEST_BLOCK, BlocksDataModule
 from train.checkpoint import Checkpoint, callback_state
 from train.data import Data, load
+from train.epochs import EpochScores
 from train.evaluation import Evaluation, evaluate
 from train.families import build_stack
 from train.lightning import LightningEnvironment, pl
 from train.module import StackModule
 from train.monitor import LayerMonitor
-from train.parameters import SEMANTICS, cells, identity, normalise
+from train.optimizers import schedule_factor
+from train.parameters import SEMANTICS, VGG, cells, identity, normalise
+from train.pictures import as_pictures, augment
 from train.planner import chunks
 from train.precision import exceeds_float32, resolve_dtype
 from train.provenance import provenance
@@ -141,7 +148,13 @@ def _train_chunk(
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
     on_device = {"device": device, "dtype": dtype}
-    x_train, y_train = torch.from_numpy(data.x_train).to(**on_device), torch.from_numpy(data.y_train).to(device)
+    x_train, y_train = _on_device(data.x_train, data.y_train, data.shape, settings, on_device)
+    x_test, y_test = _on_device(data.x_test, data.y_test, data.shape, settings, on_device)
+    scores, augmented = None, None
+    if settings["architecture"] == VGG:
+        scores = EpochScores(len(x_train) // settings["batch_size"], steps, lambda: _running(stack, x_test, y_test))
+        if settings["augment"]:
+            augmented = partial(_augmented, seed=settings["seed"])
     module = StackModule(
         stack,
         samples=x_train,
@@ -149,7 +162,10 @@ def _train_chunk(
         seed_of_member=torch.tensor([seeds.index(points[i]["seed"]) for i in order], device=device),
         lr=torch.tensor([points[i]["lr"] for i in order], **on_device),
         settings=settings,
+        steps=steps,
         on_block=on_block,
+        augment=augmented,
+        scores=scores,
     )
     monitor = _monitor(settings, len(x_train))
     callbacks: list[pl.Callback] = [monitor] if monitor else []
@@ -169,7 +185,6 @@ def _train_chunk(
     )
     if module.steps_done < steps:
         _fit(module, blocks, device, callbacks)
-    x_test, y_test = torch.from_numpy(data.x_test).to(**on_device), torch.from_numpy(data.y_test).to(device)
     size = settings["statistics_batch_size"] if stack.uses_statistics else None
 
     def by_batch(x: Tensor, y: Tensor) -> Evaluation | None:
@@ -177,7 +192,7 @@ def _train_chunk(
 
     few = min(len(x_train), len(x_test))  # of the training set as many samples as there are test samples
     evaluations = {
-        "test_running": evaluate(stack, x_test, y_test),
+        "test_running": _running(stack, x_test, y_test),
         "test_batch": by_batch(x_test, y_test),
         "train_running": evaluate(stack, x_train[:few], y_train[:few]),
         "train_batch": by_batch(x_train[:few], y_train[:few]),
@@ -188,7 +203,32 @@ def _train_chunk(
         results[place] = _cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
         if monitor:
             results[place]["monitor"] = monitor.series(member, prefix="stack.")
+        if scores:
+            results[place]["epochs"] = scores.series()
     return results
+
+
+def _on_device(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    shape: tuple[int, ...],
+    settings: dict[str, Any],
+    on_device: dict[str, Any],
+) -> tuple[Tensor, Tensor]:
+    """Samples and labels as the architecture takes them."""
+    rows = torch.from_numpy(x)
+    rows = as_pictures(rows, shape) if settings["architecture"] == VGG else rows
+    return rows.to(**on_device), torch.from_numpy(y).to(on_device["device"])
+
+
+def _augmented(x: Tensor, step: int, seed: int) -> Tensor:
+    return augment(x, seed, step)
+
+
+def _running(stack: Stack, x: Tensor, y: Tensor) -> Evaluation:
+    found = evaluate(stack, x, y)
+    assert found is not None
+    return found
 
 
 def _monitor(settings: dict[str, Any], samples: int) -> LayerMonitor | None:
@@ -258,11 +298,18 @@ def _cell_result(
         "train_accuracy_batch": number("train_batch", "accuracy"),
         "test_loss": number("test_running", "loss"),
         "train_loss": means[-1] if outcome != "diverged" else None,
-        "sum_lr": point["lr"] * steps,
+        "sum_lr": point["lr"] * _sum_of_factors(point, steps),
         "steps": steps,
         "exceeds_float32": exceeds_float32(point),
         "history": {"step": ends, "loss": [mean if math.isfinite(mean) else None for mean in means]},
     }
+
+
+def _sum_of_factors(point: dict[str, Any], steps: int) -> float:
+    schedule = point.get("schedule", "constant")
+    return (
+        float(steps) if schedule == "constant" else sum(schedule_factor(schedule, step, steps) for step in range(steps))
+    )
 
 
 def _device_name(device: str) -> str:

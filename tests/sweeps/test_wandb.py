@@ -217,7 +217,7 @@ def test_sigterm_marks_the_run_as_preempted_and_it_is_handed_out_again(
     server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = register(write_experiment(client / "mine.yaml", 1))
-    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100")
+    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100", FAKE_SAVES="1")
     wait_for(lambda: (client / "log").exists() and any(run.config for run in server.runs.values()))
     agents.send_signal(signal.SIGTERM)
     assert agents.wait(60) == 130
