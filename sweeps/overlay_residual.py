@@ -63,9 +63,11 @@ PRINTED = "#ff8f6b"
 
 
 def log_gradient_sum(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
-    """log of Σ (χ_w + χ_v) over blocks 1, …, l, with χ^(l) = 1 (NaN at l = 0): the squared gradient of one output by
-    all weights of the blocks of a network of depth l and constant width, divided by that width, for a read-out of variance
-    1/N. It is the blocks' part of the neural tangent kernel's diagonal: how fast plain SGD begins to move the output.
+    """log of Σ (χ_w + χ_v) over blocks 1, …, l, with χ^(l) = 1; NaN at l = 0.
+
+    The squared gradient of one output by all weights of the blocks of a network of depth l and constant width, divided
+    by that width, for a read-out of variance 1/N: the blocks' part of the neural tangent kernel's diagonal, and so how
+    fast plain SGD begins to move the output.
     """
     each = np.logaddexp(trace.log_chi_w[..., 1:], trace.log_chi_v[..., 1:])
     total = np.logaddexp.accumulate(each, axis=-1) - trace.log_chi[..., 1:]
