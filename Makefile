@@ -21,7 +21,7 @@ demo: install
 	$(BIN)/phasemap run bn-fig3a --preset quick --set "seed=[0, 1]" --out runs/demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: install
 	$(BIN)/ruff check .
