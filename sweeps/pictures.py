@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from sweeps.report.sentences import Row
 
 MAP = "map"
-DRAWN_BY: Mapping[str, str] = {"layers": "bn_fig4:picture"}
+DRAWN_BY: Mapping[str, str] = {
+    "layers": "bn_fig4:picture",
+    "relative-gradients": "bn_fig7:picture",
+    "best-rates": "bn_fig8:best_picture",
+    "default-rates": "bn_fig8:default_picture",
+}
 """Each picture's function in sweeps/figures: from the results' contents to a `Picture`."""
 
 

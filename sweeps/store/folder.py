@@ -91,7 +91,8 @@ class Folder:
         return self.logs / f"{key}.log"
 
     def claim(self, experiment: Experiment, manifest: Manifest) -> None:
-        """Makes the folder, or checks that it is of the same experiment.
+        """Makes the folder, or checks that it is of the same trainings. Experiments that differ in the picture only, as
+        Figs. 8 and 9 do, share a folder; it then describes the one that came last.
 
         Raises:
             InputError: the folder belongs to another experiment (one line per differing key), or holds other things.
@@ -100,6 +101,8 @@ class Folder:
             mistakes = self._differences(experiment, manifest)
             if mistakes:
                 raise InputError(*mistakes)
+            if experiment.text() != self.experiment().text():  # the same tiles, to be drawn as another picture
+                self._describe(experiment, manifest)
             return
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"--out {self.path}: is a file, not a folder")
@@ -108,19 +111,24 @@ class Folder:
         try:
             for folder in (self.tiles, self.locks, self.failed, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
-            write_text(self.path / "experiment.yaml", experiment.text())
-            write_text(self.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+            self._describe(experiment, manifest)
         except OSError as error:
             raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None
 
+    def _describe(self, experiment: Experiment, manifest: Manifest) -> None:
+        write_text(self.path / "experiment.yaml", experiment.text())
+        write_text(self.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+
     def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
+        from train.parameters import TABLE
+
         there, there_manifest = self.experiment(), self.manifest()
         ours, theirs = experiment.document["parameters"], there.document["parameters"]
         where = f"--out {self.path}: holds another experiment"
         mistakes = [
             f"{where}: {name} is {_shown(theirs.get(name))} there and {_shown(ours.get(name))} here"
             for name in dict.fromkeys([*theirs, *ours])
-            if theirs.get(name) != ours.get(name)
+            if (name not in TABLE or TABLE[name].identity) and theirs.get(name) != ours.get(name)
         ]
         if mistakes:
             return mistakes

@@ -1,0 +1,152 @@
+"""Fig. 7 of Yang et al. 2019: relative gradient norms ‖∇L‖/‖θ‖ of weights and BN scales in layer order, by epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sweeps.layers import LayerSeries, Slope, mean, series, slope
+from sweeps.pictures import Picture, Table, caption
+from sweeps.report.sentences import PAPER, Row
+
+SPACINGS = (3, 5, 10)
+CURVES = 6
+"""Most curves in a panel."""
+EQUAL = math.log(2)
+"""Standard deviation over the layers, of the logarithm, up to which the norms count as approximately equal."""
+JUDGED = 10
+"""The epoch after which the paper finds them so."""
+
+
+def shown(one: LayerSeries) -> list[int]:
+    """The layers of the figure: all but the read-out, which has no BN."""
+    return [place for place, name in enumerate(one.layers) if name != "head"]
+
+
+def scales(one: LayerSeries) -> list[bool]:
+    """For each layer shown, whether it is a BN scale γ: torchvision's features have it right behind its convolution."""
+    names = [one.layers[place] for place in shown(one)]
+    return [f"features.{int(name.rpartition('.')[2]) - 1}" in names for name in names]
+
+
+def relative_gradients(one: LayerSeries) -> Float[np.ndarray, "seeds epochs layers"]:
+    """ln(‖∇L‖/‖θ‖) of the layers shown."""
+    return (one.log["weight_gradient"] - one.log["weight"])[:, :, shown(one)]
+
+
+def spread(values: Float[np.ndarray, "seeds epochs layers"]) -> list[Slope]:
+    """Per epoch: the standard deviation over the layers, its mean over seeds with an interval."""
+    each = np.nanstd(values, axis=2)
+    return [mean(each[:, epoch]) for epoch in range(each.shape[1])]
+
+
+def draw(one: LayerSeries, spacing: int, *, ax: Axes) -> Axes:
+    """One panel: a curve every ``spacing`` epochs, from dark to light blue (geometric mean over seeds)."""
+    values = np.exp(relative_gradients(one).mean(0))
+    epochs = range(0, len(values), spacing)[:CURVES]
+    colours = matplotlib.colormaps["Blues_r"](np.linspace(0.0, 0.7, max(len(epochs), 2)))
+    place, scale = np.arange(values.shape[1]), np.array(scales(one))
+    for epoch, colour in zip(epochs, colours, strict=False):
+        ax.plot(place, values[epoch], color=colour, linewidth=1.3, label=f"epoch {epoch}")
+        ax.plot(place[~scale], values[epoch][~scale], "s", color=colour, markersize=3)
+        ax.plot(place[scale], values[epoch][scale], "o", color=colour, markersize=3.5, markerfacecolor="#ffffff")
+    ax.set_yscale("log")
+    ax.set(title=f"every {spacing} epochs", xlabel="layer order (■ W, ○ γ)")
+    ax.legend(ncols=2)
+    return ax
+
+
+def figure_7(one: LayerSeries) -> Figure:
+    """The three panels."""
+    figure = Figure(figsize=(13, 4.4), layout="constrained")
+    panels = figure.subplots(1, len(SPACINGS), sharey=True)
+    for ax, spacing in zip(panels, SPACINGS, strict=True):
+        draw(one, spacing, ax=ax)
+    panels[0].set_ylabel("‖∇L‖ / ‖θ‖")
+    return figure
+
+
+def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
+    """Fig. 7 of the results; a setting beyond the first gets a figure of its own."""
+    found = series(contents)
+    names = ["", *(f"-{index}" for index in range(2, len(found) + 1))]
+    one = found[0]
+    spreads = spread(relative_gradients(one))
+    return Picture(
+        figures={name: figure_7(each) for name, each in zip(names, found, strict=True)},
+        caption=caption(contents, ("batch_size", "lr", "schedule", "weight_decay", "beta", "eps")),
+        verdict=(
+            f"The spread (standard deviation over layers) of ln ‖∇L‖/‖θ‖ is {spreads[0]} at the start and "
+            f"{spreads[-1]} after {len(spreads) - 1} epochs: a factor of {math.exp(spreads[0].value):.1f}, then "
+            f"{math.exp(spreads[-1].value):.1f}."
+        ),
+        tables=[table(one), scores(contents)],
+        sentences=rows(one),
+    )
+
+
+def rows(one: LayerSeries) -> list[Row]:
+    """The caption's sentences beside what these networks do."""
+    source = f"{PAPER}, Fig. 7"
+    values, scale = relative_gradients(one), np.array(scales(one))
+    start = slope(values[:, 0, ~scale])
+    held = "open" if start.low is None else "yes" if start.low > 0 else "no"
+    found = [
+        Row(
+            source,
+            "gradient explosion initially",
+            f"at the start ln ‖∇L‖/‖W‖ rises by {start} a layer to the input",
+            held,
+        )
+    ]
+    sentence = "after 10 epochs, the relative gradient norms of both γ and W for all layers become approximately equal"
+    spreads = spread(values)
+    if len(spreads) <= JUDGED:
+        return [*found, Row(source, sentence, f"recorded to epoch {len(spreads) - 1} only", "open")]
+    at, first = spreads[JUDGED], spreads[0]
+    measured = f"the spread of their logarithms is {at} at epoch {JUDGED}, {first} at the start"
+    per_epoch = int(one.steps[1]) if len(one.steps) > 1 else 0
+    measured += f"; an epoch is {per_epoch} steps"
+    return [*found, Row(source, sentence, measured, "yes" if at.value <= EQUAL else "no")]
+
+
+def table(one: LayerSeries) -> Table:
+    """Per epoch: the spread over all layers, over W and over γ, and the distance of their means."""
+    values, scale = relative_gradients(one), np.array(scales(one))
+    parts = [spread(values), spread(values[:, :, ~scale]), spread(values[:, :, scale])]
+    gap = values[:, :, ~scale].mean(2) - values[:, :, scale].mean(2)
+    entries = tuple(
+        (str(epoch), *(str(part[epoch]) for part in parts), str(mean(gap[:, epoch])))
+        for epoch in range(values.shape[1])
+    )
+    header = ("epoch", "all layers", "W", "γ", "mean of W less mean of γ")
+    return Table("Spread of ln ‖∇L‖/‖θ‖ over the layers (standard deviation; 95% interval over seeds)", header, entries)
+
+
+def scores(contents: Sequence[Mapping[str, Any]]) -> Table:
+    """Loss and accuracy after each epoch, mean over the networks."""
+    lines = [cell["epochs"] for content in contents for cell in content["cells"] if "epochs" in cell]
+    entries = []
+    for place, epoch in enumerate(lines[0]["epoch"] if lines else ()):
+        found = [[line[key][place] for line in lines if place < len(line[key])] for key in SCORES]
+        entries.append((f"{epoch:g}", *(_average([value for value in part if value is not None]) for part in found)))
+    return Table("Epoch by epoch, mean over networks", ("epoch", *SCORES.values()), tuple(entries))
+
+
+SCORES = {
+    "train_loss": "training loss",
+    "train_accuracy": "training accuracy",
+    "test_loss": "test loss",
+    "test_accuracy": "test accuracy",
+}
+
+
+def _average(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.3f}" if values else "–"
