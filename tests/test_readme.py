@@ -60,7 +60,8 @@ def shortened(arguments: list[str]) -> list[str]:
     if arguments[0] not in ("run", "sweep") or arguments[1].endswith(".yaml"):
         return arguments
     axis = [] if "batch_size" in " ".join(arguments) else ["--set", "batch_size=[6, 8]"]
-    return [*("smoke" if word == "quick" else word for word in arguments), *SHORTER, *axis]
+    one_process = ["--workers", "1"] if arguments[0] == "run" else []
+    return [*("smoke" if word == "quick" else word for word in arguments), *SHORTER, *axis, *one_process]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/wandb-sweep.md"])
@@ -91,6 +92,7 @@ def test_links_lead_somewhere() -> None:
                 assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
+@pytest.mark.filterwarnings("ignore:Read the `app_url` setting:DeprecationWarning")  # W&B's own use of its settings
 def test_wandb_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With the real client and agent, against a server on the loopback interface."""
     server = WandbServer()

@@ -62,8 +62,13 @@ def map_axis(phase_map: xr.Dataset, which: str) -> MapAxis:
     centres = values.astype(float)
     scale = "log" if phase_map.attrs[f"{which}_scale"] == "log" and centres.min() > 0 else "linear"
     edges = np.exp(_edges(np.log(centres))) if scale == "log" else _edges(centres)
+    # the statistics follow the batch size unless the YAML says otherwise: no news for the reader
     alike = [str(other) for other in phase_map.coords if other != name and phase_map[other].dims == (name,)]
-    linked = tuple(other for other in alike if other in LABELS and np.array_equal(phase_map[other].values, values))
+    linked = tuple(
+        other
+        for other in alike
+        if other in LABELS and other != "statistics_batch_size" and np.array_equal(phase_map[other].values, values)
+    )
     return MapAxis(name, scale, centres, edges, tuple(number(value) for value in values), linked)
 
 

@@ -131,8 +131,8 @@ def test_frozen_and_trained_bn_differ() -> None:
 
 
 def test_training_learns_and_depth_hurts() -> None:
-    cells = content(depth=[3, 100], steps=120, width=32)["cells"]
-    assert cells[0]["test_accuracy"] > 0.8
+    cells = content(depth=[3, 60], steps=80, width=32)["cells"]
+    assert cells[0]["test_accuracy"] > 0.7
     assert cells[1]["test_accuracy"] < 0.4
 
 
