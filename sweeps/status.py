@@ -10,6 +10,7 @@ from typing import Any
 
 from sweeps.sources import WANDB
 from sweeps.store.folder import Folder
+from theory.errors import InputError
 
 STATES = ("finished", "diverged", "dead", "running", "failed", "missing")
 
@@ -90,6 +91,8 @@ def of_folder(path: Path) -> Status:
     from train.parameters import SEMANTICS
 
     folder = Folder(path)
+    if not folder.exists():
+        raise InputError(f"{path}: there are no results of phasemap")
     manifest, experiment = folder.manifest(), folder.experiment()
     scan = folder.scan(max(SEMANTICS, manifest.semantics), manifest.keys)
     unusable = {problem.path.stem: problem.kind for problem in scan.problems}
