@@ -78,25 +78,46 @@ def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
     found = series(contents)
     names = ["", *(f"-{index}" for index in range(2, len(found) + 1))]
     one = found[0]
-    spreads = spread(relative_gradients(one))
     return Picture(
         figures={name: figure_7(each) for name, each in zip(names, found, strict=True)},
         caption=caption(contents, ("batch_size", "lr", "schedule", "weight_decay", "beta", "eps")),
-        verdict=(
-            f"The spread (standard deviation over layers) of ln ‖∇L‖/‖θ‖ is {spreads[0]} at the start and "
-            f"{spreads[-1]} after {len(spreads) - 1} epochs: a factor of {math.exp(spreads[0].value):.1f}, then "
-            f"{math.exp(spreads[-1].value):.1f}."
-        ),
+        verdict=verdict(one),
         tables=[table(one), scores(contents)],
         sentences=rows(one),
+    )
+
+
+def kinds(one: LayerSeries) -> tuple[Float[np.ndarray, "seeds epochs W"], Float[np.ndarray, "seeds epochs γ"]]:
+    """The relative gradients of the weights, and of the scales."""
+    values, scale = relative_gradients(one), np.array(scales(one))
+    return values[:, :, ~scale], values[:, :, scale]
+
+
+def gap(one: LayerSeries) -> list[Slope]:
+    """Per epoch: the mean over W less the mean over γ."""
+    weights, gammas = kinds(one)
+    each = weights.mean(2) - gammas.mean(2)
+    return [mean(each[:, epoch]) for epoch in range(each.shape[1])]
+
+
+def verdict(one: LayerSeries) -> str:
+    """The spread as a factor, at the start and at the end: over all layers, and of each kind of parameter by itself."""
+    (whole, weights, gammas), apart = map(spread, (relative_gradients(one), *kinds(one))), gap(one)
+
+    def change(of: Sequence[Slope]) -> str:
+        return f"{math.exp(of[0].value):.1f} → {math.exp(of[-1].value):.1f}"
+
+    return (
+        f"From the start to epoch {len(whole) - 1}, ‖∇L‖/‖θ‖ differs from layer to layer (standard deviation of the "
+        f"logarithm, as a factor) by {change(whole)}; among the W alone by {change(weights)}, among the γ alone by "
+        f"{change(gammas)}. W and γ are apart by a factor of {change(apart)}."
     )
 
 
 def rows(one: LayerSeries) -> list[Row]:
     """The caption's sentences beside what these networks do."""
     source = f"{PAPER}, Fig. 7"
-    values, scale = relative_gradients(one), np.array(scales(one))
-    start = slope(values[:, 0, ~scale])
+    values, start = relative_gradients(one), slope(kinds(one)[0][:, 0])
     held = "open" if start.low is None else "yes" if start.low > 0 else "no"
     found = [
         Row(
@@ -119,12 +140,10 @@ def rows(one: LayerSeries) -> list[Row]:
 
 def table(one: LayerSeries) -> Table:
     """Per epoch: the spread over all layers, over W and over γ, and the distance of their means."""
-    values, scale = relative_gradients(one), np.array(scales(one))
-    parts = [spread(values), spread(values[:, :, ~scale]), spread(values[:, :, scale])]
-    gap = values[:, :, ~scale].mean(2) - values[:, :, scale].mean(2)
+    values, apart = relative_gradients(one), gap(one)
+    parts = [spread(part) for part in (values, *kinds(one))]
     entries = tuple(
-        (str(epoch), *(str(part[epoch]) for part in parts), str(mean(gap[:, epoch])))
-        for epoch in range(values.shape[1])
+        (str(epoch), *(str(part[epoch]) for part in parts), str(apart[epoch])) for epoch in range(values.shape[1])
     )
     header = ("epoch", "all layers", "W", "γ", "mean of W less mean of γ")
     return Table("Spread of ln ‖∇L‖/‖θ‖ over the layers (standard deviation; 95% interval over seeds)", header, entries)

@@ -126,6 +126,15 @@ def test_the_spread_is_the_standard_deviation_over_the_layers() -> None:
     assert found[1].value == pytest.approx(np.std(np.arange(6)) / 4)
 
 
+def test_weights_and_scales_are_told_apart() -> None:
+    (one,) = series([monitored([1.0, 0.5])])
+    weights, gammas = bn_fig7.kinds(one)
+    np.testing.assert_allclose(weights[0, 0], [0, -2, -4])
+    np.testing.assert_allclose(gammas[0, 0], [-1, -3, -5])
+    assert [found.value for found in bn_fig7.gap(one)] == pytest.approx([1.0, 0.5])
+    assert "W and γ are apart by a factor of 2.7 → 1.6" in bn_fig7.verdict(one)
+
+
 @pytest.mark.parametrize(
     ("spreads", "holds"),
     [([1.0] * 11, ["yes", "no"]), ([1.0] * 10 + [0.1], ["yes", "yes"]), ([-1.0, 0.1], ["no", "open"])],
@@ -133,7 +142,7 @@ def test_the_spread_is_the_standard_deviation_over_the_layers() -> None:
 def test_equal_after_ten_epochs_is_a_number(spreads: list[float], holds: list[str]) -> None:
     picture = bn_fig7.picture([monitored(spreads)])
     assert [row.holds for row in picture.sentences] == holds
-    assert "a factor of" in picture.verdict
+    assert "W and γ are apart by a factor of" in picture.verdict
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
