@@ -178,6 +178,6 @@ def _peak(source: str, phase_map: xr.Dataset, metric: str) -> Row:
         f"β = {x[0]:g} has {gain:.2f} less (standard error {error:.2f}), β = {x[-1]:g} has "
         f"{mean[-1, best] - mean[-1, -1]:.2f} less"
     )
-    if not 0 < best <= x.size // 2:
+    if not x[0] < x[best] <= (x[0] + x[-1]) / 2:
         return Row(source, sentence, measured, "no")
     return Row(source, sentence, measured, "yes" if gain > 2 * error else "open")

@@ -110,6 +110,10 @@ def test_both_sides_of_the_tanh_peak() -> None:
 def test_a_map_without_a_peak_is_told_so() -> None:
     assert one_of(holds(residual_map(lambda cell: 0.9 - 0.2 * cell["beta_v"], **TANH)), "visible peak") == "no"
     assert one_of(holds(residual_map(lambda cell: 0.2 + 0.2 * cell["beta_v"], **TANH)), "visible peak") == "no"
+    # the best column is beyond the middle of the columns, but not of the axis
+    crowded = {**TANH, "values": (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 1.0)}
+    there = residual_map(lambda cell: 0.9 - abs(cell["beta_v"] - 0.3), **crowded)
+    assert one_of(holds(there), "visible peak") == "yes"
     rng = np.random.default_rng(0)
     slight = residual_map(lambda cell: 0.6 + 0.1 * rng.random() + 0.01 * (cell["beta_v"] == 0.2), **TANH)
     assert one_of(holds(slight), "visible peak") in ("open", "no")
