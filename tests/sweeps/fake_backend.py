@@ -99,7 +99,7 @@ class FakeBackend:
         end = time.monotonic() + float(os.environ.get("FAKE_SECONDS", "0"))
         while time.monotonic() < end:
             if "FAKE_SAVES" in os.environ and checkpoint and stopping():
-                checkpoint.parent.mkdir(exist_ok=True)
+                checkpoint.parent.mkdir(parents=True, exist_ok=True)
                 checkpoint.write_text("saved")
                 return None
             time.sleep(0.01)
