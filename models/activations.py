@@ -5,7 +5,6 @@ The same names and meanings as ``theory.activations``; a test holds the two cata
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from theory.activations import BUILT_IN
 from theory.errors import InputError
-from theory.user_code import is_user_code, load_user_module
+from theory.user_code import is_user_code, load_user_activation
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,6 @@ def _power_backward(g: Tensor, z: Tensor, out: Tensor, alpha: float) -> Tensor:
     return torch.where(z > 0, g * alpha * z.clamp_min(torch.finfo(z.dtype).tiny) ** (alpha - 1), 0.0)
 
 
-def _with_torch(function: Callable[..., Any]) -> Callable[..., Any]:
-    return partial(function, xp=torch) if len(inspect.signature(function).parameters) > 1 else function
-
-
-def _user(text: str) -> TorchActivation:
-    module, name = load_user_module(text)
-    phi = getattr(module, name)
-    derivative = getattr(phi, "derivative", None) or getattr(module, f"{name}_derivative", None)
-    if not callable(phi) or not callable(derivative):
-        raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
-    phi, derivative = _with_torch(phi), _with_torch(derivative)
-    return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
-
-
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
     """The activation ``name`` (``theory.activations.BUILT_IN`` or ``path/to/file.py:name``).
 
@@ -60,7 +45,8 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
         InputError: unknown name, or a user's file that does not fit.
     """
     if is_user_code(name):
-        return _user(name)
+        _, phi, derivative = load_user_activation(name, torch)
+        return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
     aten = torch.ops.aten
     catalogue: dict[str, TorchActivation] = {
         "relu": TorchActivation(torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 from scipy import special
 
 from theory.errors import InputError
-from theory.user_code import is_user_code, load_user_module
+from theory.user_code import is_user_code, load_user_activation
 
 Function = Callable[[Any], Any]
 
@@ -110,17 +109,11 @@ def _base(name: str, slope: float, alpha: float) -> tuple[Function, Function, tu
 def _user(text: str) -> tuple[Function, Function, tuple[float, ...], float | None]:
     """φ, φ′, kinks and degree of ``file.py:name``.
 
-    The file defines ``name(z)`` and ``name_derivative(z)`` (or sets ``name.derivative``), and may define ``name_kinks``
-    (a tuple of numbers) and ``name_degree``. A function that takes a second argument ``xp`` is given NumPy here and
-    torch in training, so that one definition serves both.
+    The file may define ``name_kinks`` (a tuple of numbers) and ``name_degree`` beside the two functions.
     """
-    module, name = load_user_module(text)
-    phi = getattr(module, name)
-    derivative = getattr(phi, "derivative", None) or getattr(module, f"{name}_derivative", None)
-    if not callable(phi) or not callable(derivative):
-        raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
+    module, values, slopes = load_user_activation(text, np)
+    name = text.rpartition(":")[2]
     kinks = tuple(float(k) for k in getattr(module, f"{name}_kinks", ()))
-    values, slopes = _with_numpy(phi), _with_numpy(derivative)
     _check_derivative(text, values, slopes, kinks)
     return values, slopes, kinks, getattr(module, f"{name}_degree", None)
 
@@ -145,13 +138,6 @@ def _check_derivative(text: str, phi: Function, derivative: Function, kinks: tup
             f"{text!r}: the derivative given is not that of the function (at {at:.3g}:"
             f" {float(given[np.argmax(wrong)]):.6g}, by differences {float(numeric[np.argmax(wrong)]):.6g})"
         )
-
-
-def _with_numpy(function: Function) -> Function:
-    if len(inspect.signature(function).parameters) > 1:
-        two_arguments: Callable[..., Any] = function
-        return lambda z: two_arguments(z, np)
-    return function
 
 
 def activation(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from theory.errors import InputError
 
@@ -47,3 +51,24 @@ def load_user_module(text: str) -> tuple[ModuleType, str]:
     if not hasattr(module, name):
         raise InputError(f"{text!r}: {path_text} has no {name!r}")
     return module, name
+
+
+def load_user_activation(text: str, xp: ModuleType) -> tuple[ModuleType, Callable[..., Any], Callable[..., Any]]:
+    """The module of ``file.py:name`` with φ = ``name(z)`` and φ′ = ``name_derivative(z)`` (or ``name.derivative``).
+
+    A function that takes a second argument ``xp`` is given the array library ``xp``: NumPy in the theory, torch in
+    training, so that one definition serves both.
+
+    Raises:
+        InputError: as ``load_user_module``, or one of the two is missing.
+    """
+    module, name = load_user_module(text)
+    phi = getattr(module, name)
+    derivative = getattr(phi, "derivative", None) or getattr(module, f"{name}_derivative", None)
+    if not callable(phi) or not callable(derivative):
+        raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
+    first, second = (
+        partial(function, xp=xp) if len(inspect.signature(function).parameters) > 1 else function
+        for function in (phi, derivative)
+    )
+    return module, first, second
