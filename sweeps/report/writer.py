@@ -18,7 +18,7 @@ from sweeps.figures.axes import map_axis
 from sweeps.frontier import ACCURACIES
 from sweeps.ranking import Ranked, depth_in_scales, rank
 from sweeps.regions import WHOLE
-from sweeps.report import sentences, sentences_residual, tables
+from sweeps.report import sentences, sentences_eps, sentences_residual, tables
 from sweeps.report.data import payload
 from sweeps.report.page import environment, file_stem, inline
 from sweeps.report.picture import svg
@@ -73,7 +73,7 @@ def write(
         compared = sentences_residual.rows(phase_map, residual)
     elif judged:
         rankings = {WHOLE: tables.ranking_rows(_ranking(phase_map, judged))}
-        compared = sentences.rows(phase_map, judged)
+        compared = [*sentences.rows(phase_map, judged), *sentences_eps.rows(phase_map, judged)]
     titles = heat_map.titles(phase_map)
     page = environment().get_template("template.html")
     text = page.render(
