@@ -8,7 +8,7 @@ Variation". Nothing is fitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,21 +25,11 @@ from sweeps.phase_map import column_parameters
 from sweeps.regions import best_columns
 from theory.activations import activation
 from theory.residual import residual_recurrence
+from theory.residual_quantities import QUANTITIES
 from theory.residual_trace import ResidualTrace
 
 Grid = Float[np.ndarray, "depths columns"]
 
-QUANTITIES: dict[str, tuple[str, Callable[[ResidualTrace], np.ndarray]]] = {
-    "p": ("log p", lambda trace: trace.log_p),
-    "s": ("log s", lambda trace: trace.log_s),
-    "e": ("e", lambda trace: trace.e),
-    "chi": ("log χ⁽⁰⁾/χ⁽ˡ⁾", lambda trace: trace.log_gradient_ratio()),
-    "chi_w": ("log χ_w⁽¹⁾/χ_w⁽ˡ⁾", lambda trace: trace.log_gradient_ratio("w")),
-    "chi_v": ("log χ_v⁽¹⁾/χ_v⁽ˡ⁾", lambda trace: trace.log_gradient_ratio("v")),
-    "chi_w_spread": ("log max χ_w/min χ_w", lambda trace: trace.log_gradient_spread("w")),
-    "chi_sum": ("log Σ(χ_w + χ_v)", lambda trace: log_gradient_sum(trace)),
-}
-"""By the name that ``overlay`` gives: label, and values over the layers."""
 PARAMETERS = (
     "activation",
     "slope",
@@ -60,18 +50,6 @@ LEVELS = 8
 FIELD_POINTS = 81
 PRINTED = "#ff8f6b"
 """Colour of the dashed line that the paper prints."""
-
-
-def log_gradient_sum(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
-    """log of Σ (χ_w + χ_v) over blocks 1, …, l, with χ^(l) = 1; NaN at l = 0.
-
-    The squared gradient of one output by all weights of the blocks of a network of depth l and constant width, divided
-    by that width, for a read-out of variance 1/N: the blocks' part of the neural tangent kernel's diagonal, and so how
-    fast plain SGD begins to move the output.
-    """
-    each = np.logaddexp(trace.log_chi_w[..., 1:], trace.log_chi_v[..., 1:])
-    total = np.logaddexp.accumulate(each, axis=-1) - trace.log_chi[..., 1:]
-    return np.concatenate([np.full_like(total[..., :1], np.nan), total], axis=-1)
 
 
 def inapplicable(phase_map: xr.Dataset) -> str:

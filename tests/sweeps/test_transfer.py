@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sweeps import comparing
-from sweeps.overlay_residual import log_gradient_sum
 from sweeps.transfer import transfer
+from theory.residual_quantities import log_gradient_sum
 
 from .residual_maps import residual_map, rising
 from .synthetic import a_map
