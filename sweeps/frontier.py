@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from jaxtyping import Float, Int
-from sklearn.isotonic import isotonic_regression
 
 from theory.errors import InputError
 
@@ -80,37 +79,15 @@ def find(phase_map: xr.Dataset, metric: str = "test_accuracy") -> Frontier:
     mean, count = seed_means(accuracies(phase_map, metric))
     if not count.any():
         return Frontier(np.full(mean.shape[1], np.nan), ("missing",) * mean.shape[1], np.nan, np.nan, chance)
-    threshold = float(threshold_of(mean, chance))
-    depths = phase_map["depth"].values.astype(float)
-    columns = [_column(depths, mean[:, i], count[:, i], threshold) for i in range(mean.shape[1])]
+    threshold = threshold_of(mean, chance)
+    depth, code = crossings(phase_map["depth"].values.astype(float), mean, count, threshold)
     return Frontier(
-        np.array([depth for depth, _ in columns], dtype=float),
-        tuple(CENSORED[code] for _, code in columns),
-        threshold if np.isfinite(threshold) else float("nan"),
+        depth,
+        tuple(CENSORED[int(one)] for one in code),
+        float(threshold) if np.isfinite(threshold) else float("nan"),
         float(np.nanmax(mean)),
         chance,
     )
-
-
-def _column(
-    depths: Float[np.ndarray, " depths"],
-    mean: Float[np.ndarray, " depths"],
-    count: Int[np.ndarray, " depths"],
-    threshold: float,
-) -> tuple[float, int]:
-    run = count > 0
-    if not run.any():
-        return np.nan, MISSING
-    depth = depths[run]
-    fitted = isotonic_regression(mean[run], sample_weight=count[run].astype(float), increasing=False)
-    above = fitted >= threshold
-    if not above.any():
-        return np.nan, LEFT
-    if above.all():
-        return np.nan, RIGHT
-    i = int(above.sum()) - 1
-    fraction = (fitted[i] - threshold) / (fitted[i] - fitted[i + 1])
-    return float(depth[i] + fraction * (depth[i + 1] - depth[i])), INSIDE
 
 
 def crossings(
@@ -119,11 +96,12 @@ def crossings(
     count: Int[np.ndarray, "*batch depths columns"],
     threshold: Float[np.ndarray, "*batch"],
 ) -> tuple[Float[np.ndarray, "*batch columns"], Int[np.ndarray, "*batch columns"]]:
-    """``find`` for many maps at once (the bootstrap's), without fitting: (depth, code) of every column.
+    """(depth, code) of every column, of one map or of many at once (the bootstrap's): where the antitone regression over
+    depth crosses the threshold, linear between depths, found without fitting.
 
     The antitone fit is at or above t up to the last maximum of the running sum of w·(y - t); there its value is the
     least mean of a run that ends there, and beyond it the largest mean of a run that starts there (the min-max formulas
-    of Robertson, Wright and Dykstra 1988). Equal to ``find`` to rounding, which the tests show.
+    of Robertson, Wright and Dykstra 1988). Equal to fitting first, to rounding, which the tests show.
     """
     weight = count.astype(float)
     excess = np.where(count > 0, weight * (np.nan_to_num(mean) - threshold[..., None, None]), 0.0)

@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from math import comb
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -26,6 +28,7 @@ from scipy import stats
 from sweeps.frontier import INSIDE, LEFT, MISSING, crossings, seed_means
 
 DRAWS = 400
+"""Of seeds with replacement, where there are more than this many different ones."""
 _STEP = 0.1
 """Of the distance from chance to the threshold: to either side for the derivative."""
 
@@ -188,17 +191,32 @@ def _ends(estimate: float, level: float, degrees: float) -> tuple[float, float]:
 
 
 def _shared_by_seeds(columns: _Columns, threshold: float, ratio: Float[np.ndarray, " columns"]) -> float:
-    """Variance of the mean log-ratio that comes from effects of a seed on all columns alike; not negative."""
+    """Variance of the mean log-ratio that comes from effects of a seed on all columns alike; not negative.
+
+    Seeds drawn once for all columns, less seeds drawn anew in every column: the variance of the mean, less the sum of
+    the columns' variances over n².
+    """
     seeds, n = columns.accuracy.shape[-1], ratio.size
-    rng = np.random.default_rng(0)
-    even = np.full(seeds, 1 / seeds)
-    crossed = rng.multinomial(seeds, even, size=(DRAWS, 1)).astype(float)
-    apart = rng.multinomial(seeds, even, size=(DRAWS, n)).astype(float)
+    counts, probability = _draws_of(seeds)
+    deviations = np.nan_to_num(columns.log_ratios(threshold, counts[:, None]) - ratio)
 
-    def deviations(weights: Float[np.ndarray, "draws once_or_columns seeds"]) -> Float[np.ndarray, "draws columns"]:
-        return np.nan_to_num(columns.log_ratios(threshold, weights) - ratio)
+    def variance(values: Float[np.ndarray, "draws _"]) -> Float[np.ndarray, " _"]:
+        squares: Float[np.ndarray, " _"] = probability @ (values - probability @ values) ** 2
+        return squares
 
-    together = deviations(crossed).mean(axis=1).var(ddof=1)
-    separately = deviations(apart).var(axis=0, ddof=1).sum() / n**2
+    together = float(variance(deviations.mean(axis=1, keepdims=True))[0])
+    separately = float(variance(deviations).sum()) / n**2
     # a bootstrap over S seeds has (S - 1)/S of the variance
-    return max(0.0, float(together - separately) * seeds / (seeds - 1))
+    return max(0.0, together - separately) * seeds / (seeds - 1)
+
+
+def _draws_of(seeds: int) -> tuple[Float[np.ndarray, "draws seeds"], Float[np.ndarray, " draws"]]:
+    """(how often each seed is drawn, the draw's probability): every draw with replacement if they are at most DRAWS
+    (up to five seeds), else DRAWS random ones."""
+    even = np.full(seeds, 1 / seeds)
+    if comb(2 * seeds - 1, seeds) > DRAWS:
+        drawn = np.random.default_rng(0).multinomial(seeds, even, size=DRAWS)
+        return drawn.astype(float), np.full(DRAWS, 1 / DRAWS)
+    every = combinations_with_replacement(range(seeds), seeds)
+    counts = np.array([np.bincount(one, minlength=seeds) for one in every])
+    return counts.astype(float), stats.multinomial.pmf(counts, seeds, even)

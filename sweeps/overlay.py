@@ -94,7 +94,9 @@ def predict(phase_map: xr.Dataset) -> Prediction:
     if reason:
         missing = np.full(len(columns), np.nan)
         return Prediction(missing, ("",) * len(columns), (reason,) * len(columns), factor, none, none)
-    answers = [_depth_scale(column) for column in columns]
+    asked = [tuple((name, column[name]) for name in _THEORY) for column in columns]
+    answer = {one: _depth_scale(dict(one)) for one in dict.fromkeys(asked)}
+    answers = [answer[one] for one in asked]
     xi = np.array([value for value, _, _ in answers], dtype=float)
     regimes = tuple(regime for _, regime, _ in answers)
     curve_x, curve_log_rate = _curve(phase_map, xi, regimes)

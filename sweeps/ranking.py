@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
-from sklearn.isotonic import IsotonicRegression
+from scipy.optimize import isotonic_regression
 
 from sweeps.frontier import accuracies, seed_means
 from sweeps.overlay import Prediction
 
 DRAWS = 2000
 MINIMUM_BLOCKS = 3
+MOST_FOLDS = 40
+Monotone = tuple[Int[np.ndarray, " values"], Float[np.ndarray, " values"]]
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,8 @@ def _ranked(
     *,
     baseline: bool,
 ) -> Ranked:
-    # isotonic regression needs finite numbers, and only their order matters
-    order = np.unique(quantity, return_inverse=True)[1].astype(float)
+    # only the order of a quantity's values matters, and a fit needs finite numbers
+    order = np.unique(quantity, return_inverse=True)[1]
     rises = order.size > 1 and _fit(order, accuracy, True)[1] <= _fit(order, accuracy, False)[1]
     return Ranked(
         name,
@@ -126,25 +128,31 @@ def _ranked(
 
 
 def _fit(
-    quantity: Float[np.ndarray, " cells"], accuracy: Float[np.ndarray, " cells"], increasing: bool
-) -> tuple[IsotonicRegression, float]:
-    model = IsotonicRegression(increasing=increasing, out_of_bounds="clip").fit(quantity, accuracy)
-    return model, float(np.sum((model.predict(quantity) - accuracy) ** 2))
+    quantity: Int[np.ndarray, " cells"], accuracy: Float[np.ndarray, " cells"], increasing: bool
+) -> tuple[Monotone, float]:
+    """(values of the quantity and the monotone function's there, its sum of squared errors)."""
+    known, where, count = np.unique(quantity, return_inverse=True, return_counts=True)
+    mean = np.bincount(where, accuracy) / count
+    fitted = isotonic_regression(mean, weights=count, increasing=increasing).x
+    return (known, fitted), float(np.sum((fitted[where] - accuracy) ** 2))
 
 
 def _score(
-    quantity: Float[np.ndarray, " cells"], accuracy: Float[np.ndarray, " cells"], block: Int[np.ndarray, " cells"]
+    quantity: Int[np.ndarray, " cells"], accuracy: Float[np.ndarray, " cells"], block: Int[np.ndarray, " cells"]
 ) -> Score | None:
-    """Each block predicted from the others; the direction, too, is chosen without it."""
-    blocks = np.unique(block)
-    if blocks.size < MINIMUM_BLOCKS or np.ptp(accuracy) == 0:
+    """Each block predicted from the others; the direction, too, is chosen without it. Beyond MOST_FOLDS blocks several
+    neighbours are held out together."""
+    index = np.unique(block, return_inverse=True)[1]
+    blocks = int(index.max(initial=-1)) + 1
+    if blocks < MINIMUM_BLOCKS or np.ptp(accuracy) == 0:
         return None
-    missed, spread = np.zeros(blocks.size), np.zeros(blocks.size)
-    for i, held_out in enumerate(blocks):
-        out = block == held_out
+    index = index * min(blocks, MOST_FOLDS) // blocks
+    missed, spread = np.zeros(min(blocks, MOST_FOLDS)), np.zeros(min(blocks, MOST_FOLDS))
+    for i in range(missed.size):
+        out = index == i
         fits = [_fit(quantity[~out], accuracy[~out], increasing) for increasing in (True, False)]
-        model = min(fits, key=lambda fit: fit[1])[0]
-        missed[i] = np.sum((accuracy[out] - model.predict(quantity[out])) ** 2)
+        known, fitted = min(fits, key=lambda fit: fit[1])[0]
+        missed[i] = np.sum((accuracy[out] - np.interp(quantity[out], known, fitted)) ** 2)
         spread[i] = np.sum((accuracy[out] - accuracy[~out].mean()) ** 2)
     r2 = float(1 - missed.sum() / spread.sum())
     found = Score(r2, r2, r2, tuple(missed.tolist()), tuple(spread.tolist()))

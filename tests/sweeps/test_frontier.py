@@ -1,4 +1,4 @@
-"""The frontier against known ones; the vectorised crossing against the fitted one; censoring."""
+"""The frontier against known ones, and against the definition; censoring."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.isotonic import isotonic_regression
 
 from sweeps import frontier, phase_map
 from theory.errors import InputError
@@ -16,8 +17,8 @@ from .synthetic import a_map, accuracy, results
 def test_a_straight_descent_is_crossed_exactly_halfway() -> None:
     # .9, .9, .5 + .1, .5 - .3: the crossing of (.1 + .9)/2 = .5 between the last two, a quarter of the way
     mean = np.array([[0.9], [0.9], [0.6], [0.2]])
-    depth, code = frontier._column(np.array([10.0, 20, 30, 40]), mean[:, 0], np.full(4, 3), 0.5)
-    assert (depth, code) == (pytest.approx(32.5), frontier.INSIDE)
+    depth, code = frontier.crossings(np.array([10.0, 20, 30, 40]), mean, np.full((4, 1), 3), np.array(0.5))
+    assert (depth[0], code[0]) == (pytest.approx(32.5), frontier.INSIDE)
 
 
 def test_the_known_frontier_is_found() -> None:
@@ -75,9 +76,26 @@ def test_only_accuracy_over_depth_has_a_frontier() -> None:
         frontier.find(phase_map.build(*results(), {"x_axis": "depth", "y_axis": "batch_size"}))
 
 
+def fitted_crossing(depths: np.ndarray, mean: np.ndarray, count: np.ndarray, threshold: float) -> tuple[float, int]:
+    """What a frontier is, by its definition: scikit-learn's antitone regression, then where it crosses."""
+    run = count > 0
+    if not run.any():
+        return np.nan, frontier.MISSING
+    depth = depths[run]
+    fitted = isotonic_regression(mean[run], sample_weight=count[run].astype(float), increasing=False)
+    above = fitted >= threshold
+    if not above.any():
+        return np.nan, frontier.LEFT
+    if above.all():
+        return np.nan, frontier.RIGHT
+    i = int(above.sum()) - 1
+    fraction = (fitted[i] - threshold) / (fitted[i] - fitted[i + 1])
+    return float(depth[i] + fraction * (depth[i + 1] - depth[i])), frontier.INSIDE
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14))
-def test_the_vectorised_crossing_equals_the_fitted_one(seed: int, size: int) -> None:
+def test_the_crossing_equals_the_one_of_the_fitted_curve(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)
     depths = np.cumsum(rng.uniform(1, 9, size))
     count = rng.integers(0, 4, (size, 3))
@@ -85,6 +103,6 @@ def test_the_vectorised_crossing_equals_the_fitted_one(seed: int, size: int) -> 
     threshold = np.array([0.5])
     depth, code = frontier.crossings(depths, mean[None], count[None], threshold)
     for i in range(3):
-        one, expected = frontier._column(depths, mean[:, i], count[:, i], 0.5)
+        one, expected = fitted_crossing(depths, mean[:, i], count[:, i], 0.5)
         assert code[0, i] == expected
         np.testing.assert_allclose(depth[0, i], one, rtol=1e-9)
