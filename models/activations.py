@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from theory.activations import BUILT_IN
 from theory.errors import InputError
@@ -27,15 +28,41 @@ class TorchActivation:
         phi: z ↦ φ(z), elementwise.
         backward: (g, z, φ(z)) ↦ g·φ′(z), a new tensor.
         needs_input: whether ``backward`` looks at z; else z is not kept for it, and it is given None.
+        in_place: z ↦ φ(z), to the same bits, that may overwrite z: a pass over memory less where z is not kept.
     """
 
     phi: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Any, Tensor], Tensor]
     needs_input: bool
+    in_place: Callable[[Tensor], Tensor] | None = None
+
+    def of_own(self, z: Tensor) -> Tensor:
+        """φ(z) of a z that nobody else holds; z is intact afterwards if ``needs_input``."""
+        return self.phi(z) if self.needs_input or self.in_place is None else self.in_place(z)
+
+
+def _power(z: Tensor, alpha: float) -> Tensor:
+    return z.clamp_min(0).pow_(alpha)
 
 
 def _power_backward(g: Tensor, z: Tensor, out: Tensor, alpha: float) -> Tensor:
-    return torch.where(z > 0, g * alpha * z.clamp_min(torch.finfo(z.dtype).tiny) ** (alpha - 1), 0.0)
+    slope = z.clamp_min(torch.finfo(z.dtype).tiny).pow_(alpha - 1)
+    return torch.where(z > 0, slope.mul_(g * alpha), 0.0)
+
+
+def _erf_backward(g: Tensor, z: Tensor, out: Tensor) -> Tensor:
+    return (z * z).neg_().exp_().mul_(g * (2 / math.sqrt(math.pi)))
+
+
+def _leaky_relu(slope: float) -> TorchActivation:
+    """The sign of φ(z) is that of z, so that φ(z) is enough for the derivative, unless the slope is negative."""
+    from_output = slope >= 0
+    return TorchActivation(
+        lambda z: functional.leaky_relu(z, slope),
+        lambda g, z, out: torch.ops.aten.leaky_relu_backward(g, out if from_output else z, slope, from_output),
+        not from_output,
+        lambda z: functional.leaky_relu_(z, slope),
+    )
 
 
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
@@ -49,18 +76,16 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
         return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
     aten = torch.ops.aten
     catalogue: dict[str, TorchActivation] = {
-        "relu": TorchActivation(torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False),
-        "leaky-relu": TorchActivation(
-            lambda z: torch.where(z > 0, z, slope * z), lambda g, z, out: torch.where(z > 0, g, slope * g), True
+        "relu": TorchActivation(
+            torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False, torch.relu_
         ),
-        "alpha-relu": TorchActivation(
-            lambda z: torch.where(z > 0, z.clamp_min(0) ** alpha, 0.0), partial(_power_backward, alpha=alpha), True
-        ),
-        "tanh": TorchActivation(torch.tanh, lambda g, z, out: aten.tanh_backward(g, out), False),
-        "erf": TorchActivation(torch.erf, lambda g, z, out: g * (2 / math.sqrt(math.pi)) * torch.exp(-z * z), True),
-        "sin": TorchActivation(torch.sin, lambda g, z, out: g * torch.cos(z), True),
-        "identity": TorchActivation(torch.clone, lambda g, z, out: g.clone(), False),
-        "abs": TorchActivation(torch.abs, lambda g, z, out: g * torch.sign(z), True),
+        "leaky-relu": _leaky_relu(slope),
+        "alpha-relu": TorchActivation(partial(_power, alpha=alpha), partial(_power_backward, alpha=alpha), True),
+        "tanh": TorchActivation(torch.tanh, lambda g, z, out: aten.tanh_backward(g, out), False, torch.tanh_),
+        "erf": TorchActivation(torch.erf, _erf_backward, True),
+        "sin": TorchActivation(torch.sin, lambda g, z, out: torch.cos(z).mul_(g), True),
+        "identity": TorchActivation(torch.clone, lambda g, z, out: g.clone(), False, lambda z: z),
+        "abs": TorchActivation(torch.abs, lambda g, z, out: torch.sign(z).mul_(g), True),
     }
     if name not in catalogue:
         raise InputError(f"unknown activation {name!r}: expected one of {', '.join(BUILT_IN)}, or path/to/file.py:name")

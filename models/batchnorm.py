@@ -1,8 +1,8 @@
-"""Batch normalisation and activation of a whole stack in one autograd function.
+"""Linear map, batch normalisation and activation of a whole stack in one autograd function.
 
 Fused because a stack of small networks is bound by the number of passes over memory and of autograd nodes, not by
-arithmetic: forward and backward each touch the activations a handful of times, and nothing but the normalised
-pre-activation (and what φ′ needs) is kept.
+arithmetic: forward and backward each touch the activations a handful of times, in place wherever the numbers are not
+needed again, and nothing but the normalised pre-activation (and what φ′ needs) is kept.
 """
 
 from __future__ import annotations
@@ -17,41 +17,86 @@ from torch.autograd.function import once_differentiable
 from models.activations import TorchActivation
 
 
+def _normalise(
+    h: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor, groups: int, activation: TorchActivation, *, own: bool
+) -> tuple[tuple[Tensor, ...], Tensor, Tensor, Tensor]:
+    """What the backward pass needs, the activations, mean and variance. With ``own``, ``h`` is overwritten."""
+    members, batch, width = h.shape
+    size = batch // groups
+    grouped = h.view(members, groups, size, width)
+    mean = grouped.sum(2).mul_(1 / size)  # Tensor.mean is twice as slow on a CPU
+    normal = grouped.sub_(mean.unsqueeze(2)) if own else grouped - mean.unsqueeze(2)
+    variance = (normal * normal).sum(2).mul_(1 / size)
+    inverse = torch.rsqrt(variance + eps.view(-1, 1, 1))
+    normal *= inverse.unsqueeze(2)
+    z = torch.addcmul(beta.view(members, 1, 1, width), normal, gamma.view(members, 1, 1, width))
+    out = activation.of_own(z)
+    kept = (normal, inverse, gamma, out, z) if activation.needs_input else (normal, inverse, gamma, out)
+    return kept, out.view(members, batch, width), mean, variance
+
+
+def _differentiate(gradient: Tensor, kept: tuple[Tensor, ...], activation: TorchActivation) -> tuple[Tensor, ...]:
+    """The gradient by h, and the sums over each group of d_z and of d_z times the normalised h."""
+    normal, inverse, gamma, out, *z = kept
+    members, groups, size, width = normal.shape
+    d_z = activation.backward(gradient.view_as(normal), z[0] if z else None, out)
+    sum_d = d_z.sum(2)
+    sum_dn = (d_z * normal).sum(2)
+    # dL/dh = (gamma/sigma) (d_z - mean(d_z) - normal mean(d_z normal)): the derivative goes through both statistics
+    d_h = d_z.addcmul_(normal, sum_dn.unsqueeze(2), value=-1 / size)
+    d_h.add_(sum_d.unsqueeze(2), alpha=-1 / size)
+    d_h *= (inverse * gamma.view(members, 1, width)).unsqueeze(2)
+    return d_h.view(members, groups * size, width), sum_d, sum_dn
+
+
 class _BatchNormActivation(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, h: Tensor, gamma: Tensor, beta: Tensor, eps: Tensor, groups: int, activation: TorchActivation
     ) -> tuple[Tensor, Tensor, Tensor]:
-        members, batch, width = h.shape
-        size = batch // groups
-        grouped = h.view(members, groups, size, width)
-        mean = grouped.sum(2).mul_(1 / size)  # Tensor.mean is twice as slow on a CPU
-        normal = grouped - mean.unsqueeze(2)
-        variance = (normal * normal).sum(2).mul_(1 / size)
-        inverse = torch.rsqrt(variance + eps.view(-1, 1, 1))
-        normal *= inverse.unsqueeze(2)
-        z = torch.addcmul(beta.view(members, 1, 1, width), normal, gamma.view(members, 1, 1, width))
-        out = activation.phi(z)
-        ctx.save_for_backward(normal, inverse, gamma, out, z if activation.needs_input else None)
+        kept, out, mean, variance = _normalise(h, gamma, beta, eps, groups, activation, own=False)
+        ctx.save_for_backward(*kept)
         ctx.activation = activation
         ctx.mark_non_differentiable(mean, variance)
-        return out.view(members, batch, width), mean, variance
+        return out, mean, variance
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        normal, inverse, gamma, out, z = ctx.saved_tensors
-        members, groups, size, width = normal.shape
-        d_z = ctx.activation.backward(gradients[0].view_as(normal), z, out)
-        sum_d = d_z.sum(2)
-        sum_dn = (d_z * normal).sum(2)
-        # dL/dh = (gamma/sigma) (d_z - mean(d_z) - normal mean(d_z normal)): the derivative goes through both statistics
-        d_h = torch.addcmul(d_z, normal, sum_dn.unsqueeze(2), value=-1 / size)
-        d_h.add_(sum_d.unsqueeze(2), alpha=-1 / size)
-        d_h *= (inverse * gamma.view(members, 1, width)).unsqueeze(2)
+        d_h, sum_d, sum_dn = _differentiate(gradients[0], ctx.saved_tensors, ctx.activation)
         d_gamma = sum_dn.sum(1) if ctx.needs_input_grad[1] else None
         d_beta = sum_d.sum(1) if ctx.needs_input_grad[2] else None
-        return d_h.view(members, groups * size, width), d_gamma, d_beta, None, None, None
+        return d_h, d_gamma, d_beta, None, None, None
+
+
+class _LinearBatchNormActivation(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        eps: Tensor,
+        groups: int,
+        activation: TorchActivation,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        kept, out, mean, variance = _normalise(torch.bmm(x, weight), gamma, beta, eps, groups, activation, own=True)
+        ctx.save_for_backward(x, weight, *kept)
+        ctx.activation = activation
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, *kept = ctx.saved_tensors
+        d_h, sum_d, sum_dn = _differentiate(gradients[0], tuple(kept), ctx.activation)
+        d_x = torch.bmm(d_h, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        d_weight = torch.bmm(x.transpose(1, 2), d_h) if ctx.needs_input_grad[1] else None
+        d_gamma = sum_dn.sum(1) if ctx.needs_input_grad[2] else None
+        d_beta = sum_d.sum(1) if ctx.needs_input_grad[3] else None
+        return d_x, d_weight, d_gamma, d_beta, None, None, None
 
 
 def batchnorm_activation(
@@ -72,3 +117,17 @@ def batchnorm_activation(
         The activations, and each group's mean and biased variance (not differentiable; for running statistics).
     """
     return _BatchNormActivation.apply(h, gamma, beta, eps, groups, activation)  # type: ignore[no-any-return]
+
+
+def linear_batchnorm_activation(
+    x: Float[Tensor, "K B M"],
+    weight: Float[Tensor, "K M N"],
+    gamma: Float[Tensor, "K N"],
+    beta: Float[Tensor, "K N"],
+    eps: Float[Tensor, " K"],
+    *,
+    groups: int,
+    activation: TorchActivation,
+) -> tuple[Float[Tensor, "K B N"], Float[Tensor, "K G N"], Float[Tensor, "K G N"]]:
+    """``batchnorm_activation(x·weight, …)``, to the same bits, with no pre-activation left for anyone to see."""
+    return _LinearBatchNormActivation.apply(x, weight, gamma, beta, eps, groups, activation)  # type: ignore[no-any-return]

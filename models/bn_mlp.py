@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from models.activations import TorchActivation
-from models.batchnorm import batchnorm_activation
+from models.batchnorm import batchnorm_activation, linear_batchnorm_activation
 from models.initialisation import HIDDEN
 from models.stack import Stack, leave
 
@@ -89,18 +90,23 @@ class BNMLPStack(Stack):
         means, variances = [], []
         for layer, count in enumerate(self.counts):
             x = leave(x, count, finished)
-            h = torch.bmm(x, self.weight[layer])
-            if self.watch:
-                self.watch(layer, h)
-            x, mean, variance = batchnorm_activation(
-                h, self.gamma[layer], self.beta[layer], self.eps[:count], groups=groups, activation=self.activation
-            )
+            x, mean, variance = self._layer(layer, x, groups)
             if update_running:
                 means.append(mean.mean(1) if groups > 1 else mean.squeeze(1))
                 variances.append(variance.mean(1) if groups > 1 else variance.squeeze(1))
         if update_running:
             self._move_running(means, variances, statistics_batch_size)
         return self.logits(x, finished)
+
+    def _layer(self, layer: int, x: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
+        """One hidden layer; in one function unless someone wants to see the pre-activations."""
+        gamma, beta, eps = self.gamma[layer], self.beta[layer], self.eps[: x.shape[0]]
+        options: dict[str, Any] = {"groups": groups, "activation": self.activation}
+        if not self.watch:
+            return linear_batchnorm_activation(x, self.weight[layer], gamma, beta, eps, **options)
+        h = torch.bmm(x, self.weight[layer])
+        self.watch(layer, h)
+        return batchnorm_activation(h, gamma, beta, eps, **options)
 
     @torch.no_grad()
     def _move_running(self, means: list[Tensor], variances: list[Tensor], size: int) -> None:
