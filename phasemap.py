@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from sweeps.advise_command import advise
 from theory.command_line import app as theory_app
 from theory.errors import InputError
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(theory_app, name="theory")
+app.command()(advise)
 
 # typer reads these at run time, and Python 3.10 has no `Path | None` that it understands in every version.
 Name = Annotated[str, typer.Argument(help="an experiment of `phasemap list`, or a YAML file of your own")]
@@ -141,6 +143,37 @@ def compare(
     from sweeps.comparing import run as compare_maps
 
     print(compare_maps(a, b, metric=metric, out=out))
+
+
+@app.command()
+def probe(
+    model: Annotated[str, typer.Argument(help="FILE.py:FACTORY, a function without arguments that returns a module")],
+    shape: Annotated[Optional[str], typer.Option("--input", help="shape of one sample: 3,32,32 or 784")] = None,  # noqa: UP045
+    batch_size: Annotated[int, typer.Option(help="samples in the batch, at least 2")] = 128,
+    samples: Annotated[Optional[Path], typer.Option(help=".npz with x_train or x; default: random N(0, 1)")] = None,  # noqa: UP045
+    seed: Annotated[int, typer.Option(help="of the weights, the inputs and the cotangent")] = 0,
+    mode: Annotated[str, typer.Option(help="train (batch statistics, dropout), eval, or as-is")] = "train",
+    device: Annotated[Optional[str], typer.Option(help="cpu or cuda:0; default: cpu")] = None,  # noqa: UP045
+    as_json: Annotated[bool, typer.Option("--json", help="one strict JSON object with every layer")] = False,
+    plot: Annotated[Optional[Path], typer.Option(help="a picture: .png, .pdf or .svg")] = None,  # noqa: UP045
+) -> None:
+    """Measures how signals and gradients propagate through your own network; where it can, with the theory beside.
+
+    Example: phasemap probe net.py:make --input 3,32,32 --batch-size 128 --plot probe.png
+    """
+    from sweeps.probing import run as probe_model
+
+    probe_model(
+        model,
+        shape=shape,
+        batch_size=batch_size,
+        seed=seed,
+        samples=samples,
+        mode=mode,
+        device=device,
+        as_json=as_json,
+        plot=plot,
+    )
 
 
 @app.command()
