@@ -1,0 +1,181 @@
+"""The forward pass: every layer's activation moments, and where the layer stands in the autograd graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from theory.errors import InputError
+
+Node = Any  # torch.autograd.graph.Node
+Place = tuple[Node, int]  # a node of the graph and the number of one of its outputs
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of one activation over samples and units; None where it does not exist.
+
+    Attributes:
+        mean, mean_square, variance: over all entries. cosine: mean over the pairs of samples of the batch of
+            a·a′/(|a||a′|).
+    """
+
+    mean: float | None = None
+    mean_square: float | None = None
+    variance: float | None = None
+    cosine: float | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an innermost module: one in whose forward pass no other module was called.
+
+    Attributes:
+        name: the module's path, with ``#2``, ``#3``, … from its second call on. kind: its class.
+        shape: of its output. place: of the output in the graph; None where no gradient can reach it.
+        inputs: the place of its first floating-point input.
+    """
+
+    name: str
+    kind: str
+    module: nn.Module
+    shape: tuple[int, ...]
+    moments: Moments
+    place: Place | None
+    inputs: Place | None
+
+
+def floating_tensors(value: Any) -> list[Tensor]:
+    """Every floating-point tensor in nested tuples, lists, mappings and data classes, in order."""
+    if isinstance(value, Tensor):
+        return [value] if value.is_floating_point() else []
+    if is_dataclass(value) and not isinstance(value, (type, Mapping)):
+        value = [getattr(value, field.name) for field in fields(value)]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [tensor for part in value for tensor in floating_tensors(part)]
+    return []
+
+
+def place_of(tensors: list[Tensor]) -> Place | None:
+    """The place of the first tensor."""
+    return (tensors[0].grad_fn, tensors[0].output_nr) if tensors and tensors[0].grad_fn is not None else None
+
+
+@torch.no_grad()
+def moments(a: Tensor, batch_size: int) -> Moments:
+    """Moments in float64. The cosine needs a first dimension of ``batch_size`` samples."""
+    rows = a.detach().reshape(len(a), -1).double() if a.ndim else a.detach().reshape(1, 1).double()
+    mean, square = rows.mean(), rows.square().mean()
+    found = {"mean": mean, "mean_square": square, "variance": (rows - mean).square().mean()}
+    if a.ndim and len(a) == batch_size:
+        # the sum over all pairs of u·u′ for unit vectors u is |Σu|²: no B × B products
+        units = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+        found["cosine"] = (units.sum(0).square().sum() - batch_size) / (batch_size * (batch_size - 1))
+    numbers = {name: float(value) for name, value in found.items()}
+    return Moments(**{name: value if math.isfinite(value) else None for name, value in numbers.items()})
+
+
+class Recorder:
+    """Hooks on every module of a model, which record the innermost calls of one forward pass.
+
+    Attributes:
+        calls: in the order in which they ended. moments: of everything that a layer returned or was given, by place.
+    """
+
+    def __init__(self, model: nn.Module, batch_size: int) -> None:
+        self.batch_size = batch_size
+        # what computes a weight from others (torch.nn.utils.parametrize) belongs to the layer that has the weight
+        self.names = {m: name for name, m in model.named_modules() if "parametrizations" not in name.split(".")}
+        self.calls: list[Call] = []
+        self.moments: dict[Place, Moments] = {}
+        self.numbers: dict[nn.Module, int] = {}
+        self.open: list[nn.Module] = []
+        self.nested: set[int] = set()  # depths of open calls in which another module was called
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Records the calls within the block."""
+        handles = []
+        for module in self.names:
+            handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def failed_at(self) -> str:
+        """The innermost module that was being called, in words."""
+        if not self.open or not self.names[self.open[-1]]:
+            return ""
+        return f" in layer {self.names[self.open[-1]]!r} ({type(self.open[-1]).__name__})"
+
+    def _enter(self, module: nn.Module, inputs: Any, keywords: Any) -> None:
+        self.nested.add(len(self.open) - 1)
+        self.nested.discard(len(self.open))
+        self.open.append(module)
+        self._measured(
+            floating_tensors([inputs, keywords])[:1]
+        )  # what no module returned: sums, functional activations
+
+    def _measured(self, tensors: list[Tensor]) -> Moments:
+        place = place_of(tensors)
+        if place is None or place not in self.moments:
+            found = moments(tensors[0], self.batch_size) if tensors else Moments()
+            if place is None:
+                return found
+            self.moments[place] = found
+        return self.moments[place]
+
+    def _leave(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
+        self.open.pop()
+        if len(self.open) in self.nested:
+            return
+        number = self.numbers[module] = self.numbers.get(module, 0) + 1
+        name = self.names[module] + (f"#{number}" if number > 1 else "")
+        tensors = floating_tensors(output)
+        self.calls.append(
+            Call(
+                name=name,
+                kind=type(module).__name__,
+                module=module,
+                shape=tuple(tensors[0].shape) if tensors else (),
+                moments=self._measured(tensors),
+                place=place_of(tensors),
+                inputs=place_of(floating_tensors([inputs, keywords])),
+            )
+        )
+
+
+def run_forward(model: nn.Module, x: Float[Tensor, "B ..."]) -> tuple[list[Tensor], list[Call], dict[Place, Moments]]:
+    """The floating-point outputs of ``model(x)``, its layers' calls, and the moments by place in the graph.
+
+    Raises:
+        InputError: the forward pass fails on this shape (with the layer), or returns nothing in floating point.
+    """
+    recorder = Recorder(model, len(x))
+    try:
+        with recorder.recording():
+            output = model(x)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the user's model raises is the user's to read
+        text = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+        raise InputError(
+            f"input of shape {tuple(x.shape)}: the forward pass fails{recorder.failed_at()}: {reason}"
+        ) from error
+    outputs = floating_tensors(output)
+    if not outputs:
+        raise InputError(f"the model's output ({type(output).__name__}) holds no floating-point tensor")
+    return outputs, recorder.calls, recorder.moments

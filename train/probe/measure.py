@@ -1,0 +1,192 @@
+"""``probe(model, x)``: how signals and gradients propagate through any torch model, which is left as it was.
+
+    from train.probe.measure import probe
+    found = probe(model, torch.randn(128, 784))
+    found.rate, found.layers, found.stretches
+
+One forward pass and one backward pass by the activations only, less than one step of training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from theory.errors import InputError
+from train.probe.backward import RescaledBackprop
+from train.probe.chains import Point, points
+from train.probe.forward import Moments, run_forward
+from train.probe.graph import trace_graph
+from train.probe.prediction import Stretch, predict
+from train.probe.rate import Rate, explosion_rate, trimmed
+from train.probe.untouched import seed_generators, untouched
+
+MODES = ("train", "eval", "as-is")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One call of an innermost module, in call order.
+
+    Attributes:
+        name, kind, shape: as in ``forward.Call``. moments: of its output.
+        log_gradient: ln ‖∂⟨cotangent, output⟩/∂(the layer's output)‖ over the whole batch; −∞ where it is zero, NaN
+            where it is not finite or no gradient arrives.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    moments: Moments
+    log_gradient: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A stretch that the theory knows, beside what was measured on it.
+
+    Attributes:
+        predicted: ln λ_G↓, the mean over the same steps as the measured one. measured: None with fewer than two steps.
+    """
+
+    stretch: Stretch
+    predicted: float
+    measured: Rate | None
+
+    @property
+    def within(self) -> bool | None:
+        """Whether the prediction lies in the measured interval, which holds the allowance for finite width."""
+        ends = self.measured.interval() if self.measured else None
+        return None if ends is None else ends[0] <= self.predicted <= ends[1]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a probe found.
+
+    Attributes:
+        points: names of where the rate is measured, layers or blocks, from the input.
+        moments, log_gradient: of the activation there, and ln of its gradient's norm.
+        rate: None with fewer than three points, or where a gradient is zero or not finite.
+        comparisons: with the theory. notes: what is missing, and why.
+    """
+
+    layers: tuple[Layer, ...]
+    points: tuple[str, ...]
+    moments: tuple[Moments, ...]
+    log_gradient: Float[np.ndarray, " points"]
+    rate: Rate | None
+    comparisons: tuple[Comparison, ...]
+    notes: tuple[str, ...]
+
+
+def probe(
+    model: nn.Module,
+    x: Float[Tensor, "B ..."],
+    *,
+    seed: int = 0,
+    mode: str = "train",
+    forward_context: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Probe:
+    """Measures activations and, by rescaled backprop of a random N(0, 1) cotangent at the output, gradients.
+
+    Args:
+        model: any module whose ``model(x)`` returns a floating-point tensor, or several in tuples, lists, mappings or
+            data classes; samples along the first dimension.
+        x: a batch on the model's device and in its dtype.
+        seed: of the cotangent, and of what the forward pass draws (dropout).
+        mode: ``train`` (batch statistics, dropout at work), ``eval``, or ``as-is``.
+        forward_context: entered around the forward pass, for autocast.
+
+    Raises:
+        InputError: fewer than two samples, a model that is not initialised, or anything that ``run_forward``,
+            ``trace_graph`` or ``untouched`` refuse.
+    """
+    if x.ndim < 1 or len(x) < 2:
+        raise InputError(f"batch size {len(x) if x.ndim else 0}: expected at least 2 samples")
+    if not x.is_floating_point():
+        raise InputError(f"an input of {x.dtype}: expected floating point, since the gradient must reach the input")
+    if mode not in MODES:
+        raise InputError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        if nn.parameter.is_lazy(value):
+            raise InputError(f"{name!r} is not initialised: call the model once on a batch of this shape")
+    with untouched(model), torch.inference_mode(False), torch.enable_grad():
+        if mode != "as-is":
+            model.train(mode == "train")
+        seed_generators(model, seed)
+        leaf = x.detach().clone().requires_grad_()
+        start = leaf.clone()  # no leaf, so that the first layer may write into its input
+        first = start.grad_fn
+        with forward_context():
+            outputs, calls, moments = run_forward(model, start)
+        outputs = [output for output in outputs if output.requires_grad]
+        graph = trace_graph([output.grad_fn for output in outputs], first)
+        places = points(calls, graph, moments)
+        wanted = {call.place for call in calls if call.place} | {point.node for point in places}
+        generator = torch.Generator().manual_seed(seed)
+        cotangents = [torch.randn(output.shape, generator=generator).to(output) for output in outputs]
+        found = RescaledBackprop(graph, wanted).run(outputs, cotangents, leaf)
+        stretches, reasons = predict(places, calls, graph)
+    log_gradient = np.array([found.get(point.node, math.nan) for point in places])
+    steps = -2 * np.diff(log_gradient)
+    layers = tuple(
+        Layer(call.name, call.kind, call.shape, call.moments, found.get(call.place, math.nan)) for call in calls
+    )
+    return Probe(
+        layers=layers,
+        points=tuple(point.name for point in places),
+        moments=tuple(point.moments for point in places),
+        log_gradient=log_gradient,
+        rate=explosion_rate(steps, allowance=_allowance(stretches, len(steps))),
+        comparisons=tuple(_compare(stretch, steps) for stretch in stretches),
+        notes=tuple(_notes(layers, places, steps, reasons)),
+    )
+
+
+def _compare(stretch: Stretch, steps: Float[np.ndarray, " steps"]) -> Comparison:
+    own = steps[stretch.first : stretch.last + 1]
+    predicted = float(stretch.log_rates[trimmed(len(own))].mean())
+    measured = explosion_rate(own, predicted=stretch.log_rates, allowance=stretch.allowance)
+    return Comparison(stretch, predicted, measured)
+
+
+def _allowance(stretches: list[Stretch], steps: int) -> float:
+    """That of the stretch that holds every step of the rate, if there is one."""
+    used = trimmed(steps)
+    holds = [s.allowance for s in stretches if s.first <= used.start and used.stop - 1 <= s.last]
+    return holds[0] if holds else 0.0
+
+
+def _notes(
+    layers: tuple[Layer, ...], places: list[Point], steps: Float[np.ndarray, " steps"], reasons: list[tuple[str, int]]
+) -> list[str]:
+    """What a reader must know beside the numbers."""
+    notes = []
+    broken = next((layer.name for layer in layers if layer.moments.mean_square is None and layer.shape), None)
+    if broken is not None:
+        notes.append(f"activations are not finite from layer {broken!r} on")
+    if len(places) < 3:
+        notes.append(
+            f"no explosion rate: it needs at least 3 weight layers or blocks in a row, and there are {len(places)}"
+        )
+    elif not np.isfinite(steps).all():
+        where = places[int(np.flatnonzero(~np.isfinite(steps))[-1])].name
+        notes.append(f"the gradient is zero or not finite at {where!r}")
+    if any(len(point.layers) > 1 for point in places):
+        notes.append(
+            "a step is a layer, or a block where a skip connection spans several layers: "
+            f"{sum(len(p.layers) > 1 for p in places)} of {len(places)} points are blocks"
+        )
+    missing = [layer.name for layer in layers if layer.shape and math.isnan(layer.log_gradient)]
+    if missing:
+        notes.append(f"no gradient arrives at {len(missing)} layers, the first of them {missing[0]!r}")
+    notes += [f"no prediction for {count} of {len(steps)} steps: {reason}" for reason, count in reasons]
+    return notes
