@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 from sweeps.cost import DataSize
-from theory.errors import InputError
+from theory.errors import InputError, noted
+from theory.user_code import is_user_code
 
 Survey = dict[str, tuple[str, DataSize]]
 """By data set as a tile asks for it (`data_name`): its digest and sizes."""
@@ -62,7 +63,8 @@ class TrainRoom:
         return SEMANTICS
 
     def survey(self, tiles: Sequence[Mapping[str, Any]], data_dir: Path | None) -> Survey:
-        """Loads each data set once, with the largest batch size asked of it."""
+        """Loads each data set once, with the largest batch size asked of it, and every activation of the user's own."""
+        from theory.activations import activation
         from train.data import load
 
         largest: dict[str, Mapping[str, Any]] = {}
@@ -72,12 +74,12 @@ class TrainRoom:
                 largest[name] = tile
         survey: Survey = {}
         mistakes: list[str] = []
+        for own in sorted({tile["activation"] for tile in tiles if is_user_code(str(tile.get("activation")))}):
+            with noted(mistakes):
+                activation(own)
         for name, tile in largest.items():
-            try:
+            with noted(mistakes):
                 data = load(tile, data_dir)
-            except InputError as error:
-                mistakes += [message for message in error.messages if message not in mistakes]
-            else:
                 size = DataSize(len(data.x_train), len(data.x_test), data.x_train.shape[1], data.classes)
                 survey[name] = (data.digest, size)
         if mistakes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -47,12 +48,15 @@ class Experiment:
         preset: ``paper`` (the YAML as it is) or the name of its overrides.
         document: the W&B sweep file that says the same without presets.
         where: the line of the YAML in which a parameter stands, for messages.
+        mistakes: what is wrong with the file, the preset and the settings themselves: each message with the name of the
+            parameter that is left out for it, if any. `tiles` tells them together with those of the tiles.
     """
 
     name: str
     preset: str
     document: Mapping[str, Any]
     where: Mapping[str, str]
+    mistakes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -74,27 +78,31 @@ class Experiment:
         """Every tile's parameters, normalised, the last ``values`` axis fastest.
 
         Raises:
-            InputError: one line for every mistake in any of the tiles.
+            InputError: one line for every mistake in the file, the preset, the settings and any of the tiles.
         """
-        from train.parameters import identity, normalise
-
-        mistakes: dict[str, None] = {}
-        tiles: list[dict[str, Any]] = []
-        seen: dict[str, dict[str, Any]] = {}
-        for raw in self.raw_tiles():
-            try:
-                tile = normalise(raw)
-            except InputError as error:
-                mistakes.update(dict.fromkeys(self._located(message) for message in error.messages))
-                continue
-            same = seen.setdefault(repr(identity(tile)), raw)
-            if same is not raw:
-                spelt = [f"{name}={raw[name]}" for name in self.tile_axes]
-                mistakes[f"{self.name}: two tiles are the same training: {', '.join(spelt)}"] = None
-            tiles.append(tile)
+        tiles, mistakes = self.checked()
         if mistakes:
             raise InputError(*mistakes)
         return tiles
+
+    def checked(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Every tile, with the default in place of what is wrong; and every mistake."""
+        from train.parameters import checked, identity
+
+        mistakes = dict.fromkeys(self.mistakes)
+        left_out = set(self.mistakes.values())
+        tiles: list[dict[str, Any]] = []
+        seen: dict[str, dict[str, Any]] = {}
+        for raw in self.raw_tiles():
+            tile, wrong = checked(raw)
+            told = [message for message in wrong if left_out.isdisjoint(re.findall(r"\w+", message))]
+            mistakes.update(dict.fromkeys(map(self._located, told)))
+            same = seen.setdefault(repr(identity(tile)), raw)
+            if same is not raw and not wrong:
+                spelt = [f"{name}={raw[name]}" for name in self.tile_axes]
+                mistakes[f"{self.name}: two tiles are the same training: {', '.join(spelt)}"] = None
+            tiles.append(tile)
+        return tiles, list(mistakes)
 
     def _located(self, message: str) -> str:
         """The message with the place of the parameter that it is about."""
@@ -131,17 +139,15 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     """The experiment with the overrides of ``preset`` and then of ``settings`` (texts ``key=value``).
 
     Raises:
-        InputError: one line for every mistake in the file, the preset's name and the settings.
+        InputError: the file cannot be read, or not as an experiment. Other mistakes are told by `Experiment.tiles`.
     """
     path = find(name_or_file)
-    document, where = _read_sweep_file(path)
+    source = str(path) if path.parent != EXPERIMENTS else path.name
+    document, where, mistakes = _parse_sweep_text(_read_text(path), source)
     presets = presets_of(path)
-    mistakes: list[str] = []
     if preset != PAPER and preset not in presets:
-        mistakes.append(f"{path.stem}: unknown preset {preset!r}: expected one of {', '.join([*presets, PAPER])}")
+        mistakes[f"{path.stem}: unknown preset {preset!r}: expected one of {', '.join([*presets, PAPER])}"] = ""
     own = _parse_settings(settings, mistakes)
-    if mistakes:
-        raise InputError(*mistakes)
     document = _override(document, presets.get(preset, {}))
     document = _override(document, own)
     where = {**where, **dict.fromkeys(presets.get(preset, {}), f"preset {preset}"), **dict.fromkeys(own, "--set")}
@@ -149,13 +155,28 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     sizes = _sizes(path).get(data_set, {}).get(preset, {}) if isinstance(data_set, str) else {}
     given = {name for name, value in presets.get(preset, {}).items() if value is not None} | set(own)
     document = _override(document, {name: value for name, value in sizes.items() if name not in given})
-    return Experiment(path.stem, preset, document, where)
+    return Experiment(path.stem, preset, _portable(document), where, mistakes)
 
 
 def from_text(text: str, *, name: str, preset: str, source: str) -> Experiment:
     """The experiment that `Experiment.text` wrote (``source`` names the file in messages)."""
-    document, where = _parse_sweep_text(text, source)
-    return Experiment(name, preset, document, where)
+    document, where, mistakes = _parse_sweep_text(text, source)
+    return Experiment(name, preset, document, where, mistakes)
+
+
+def _portable(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the user's home folder written as ``~``, where a parameter names a file below it."""
+    from train.provenance import below_home
+
+    def portable(value: Any) -> Any:
+        if isinstance(value, list):
+            return [portable(each) for each in value]
+        return below_home(value) if isinstance(value, str) else value
+
+    parameters = {
+        name: {kind: portable(value) for kind, value in entry.items()} for name, entry in document["parameters"].items()
+    }
+    return {**document, "parameters": parameters}
 
 
 def presets_of(path: Path) -> dict[str, dict[str, Any]]:
@@ -198,33 +219,29 @@ def _read_yaml(text: str, source: str) -> Any:
         raise InputError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
 
 
-def _read_sweep_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    return _parse_sweep_text(_read_text(path), str(path) if path.parent != EXPERIMENTS else path.name)
-
-
-def _parse_sweep_text(text: str, source: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """The document and the place (``file:line``) of every parameter. Raises InputError with every mistake."""
+def _parse_sweep_text(text: str, source: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """The document without malformed entries, the place (``file:line``) of every parameter, and every mistake with the
+    name of the parameter that is left out for it. Raises InputError if it is no sweep file at all."""
     document = _read_yaml(text, source)
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected a sweep file with 'method: grid' and 'parameters:'")
     lines = _lines(text)
     where = {name: f"{source}:{lines[name]}" if name in lines else source for name in document.get("parameters") or {}}
-    mistakes = []
+    mistakes: dict[str, str] = {}
     for key in document:
         if key not in TOP_LEVEL:
             near = difflib.get_close_matches(str(key), TOP_LEVEL, n=1)
-            mistakes.append(f"{source}: unknown key {key!r}" + (f"; did you mean {near[0]}?" if near else ""))
+            mistakes[f"{source}: unknown key {key!r}" + (f"; did you mean {near[0]}?" if near else "")] = ""
     if document.get("method") != "grid":
-        mistakes.append(f"{source}: method: {document.get('method')!r}: expected grid")
+        mistakes[f"{source}: method: {document.get('method')!r}: expected grid"] = ""
     parameters = document.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
         raise InputError(*mistakes, f"{source}: parameters: expected at least one parameter")
     for name, entry in parameters.items():
         if wrong := _wrong_entry(entry):
-            mistakes.append(f"{where[name]}: {name}: {wrong}")
-    if mistakes:
-        raise InputError(*mistakes)
-    return document, where
+            mistakes[f"{where[name]}: {name}: {wrong}"] = str(name)
+    sound = {name: entry for name, entry in parameters.items() if not _wrong_entry(entry)}
+    return {**document, "parameters": sound}, where, mistakes
 
 
 def _wrong_entry(entry: Any) -> str | None:
@@ -253,8 +270,9 @@ def _lines(text: str) -> dict[str, int]:
     return {}
 
 
-def _parse_settings(settings: Iterable[str], mistakes: list[str]) -> dict[str, Any]:
-    """``key=value`` texts as overrides; a value is read as YAML (numbers, lists, null, else text)."""
+def _parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[str, Any]:
+    """``key=value`` texts as overrides; a value is read as YAML (numbers, lists, null, else text). Mistakes are added
+    with the name of the parameter that is left out for them."""
     overrides: dict[str, Any] = {}
     for setting in settings:
         from train.parameters import TABLE, unknown_key
@@ -262,14 +280,14 @@ def _parse_settings(settings: Iterable[str], mistakes: list[str]) -> dict[str, A
         key, separator, text = setting.partition("=")
         key = key.strip().replace("-", "_")
         if not separator or not key:
-            mistakes.append(f"--set {setting}: expected key=value")
+            mistakes[f"--set {setting}: expected key=value"] = ""
         elif key not in TABLE:
-            mistakes.append(f"--set {setting}: {unknown_key(key, TABLE)}")
+            mistakes[f"--set {setting}: {unknown_key(key, TABLE)}"] = ""
         else:
             try:
                 overrides[key] = _read_yaml(text, f"--set {setting}")
             except InputError as error:
-                mistakes.extend(error.messages)
+                mistakes.update(dict.fromkeys(error.messages, key))
     return overrides
 
 

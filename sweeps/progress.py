@@ -58,16 +58,20 @@ class Tally:
         """The part of the experiment's cost that is done."""
         return min((self.done_cost + sum(self.partial.values())) / self.cost, 1.0) if self.cost else 1.0
 
+    def left(self) -> float | None:
+        """Seconds that the rest takes at the pace so far; None before anything is trained."""
+        trained = self.new_cost + sum(self.partial.values())
+        elapsed = time.monotonic() - self.started
+        return self.cost * (1 - self.fraction()) * elapsed / trained if trained else None
+
     def line(self) -> str:
         """``3/6 tiles, 36/72 cells, 4.2 cells/s, ETA 9 s; 35 finished, 1 diverged; test accuracy 0.10-0.97``."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        trained = self.new_cost + sum(self.partial.values())
         parts = [f"{self.done_tiles}/{self.tiles} tiles, {self.done_cells}/{self.cells} cells"]
         if self.new_cells:
             parts[0] += f", {self.new_cells / elapsed:.3g} cells/s"
-        if trained and self.done_tiles + self.failed_tiles < self.tiles:
-            rest = self.cost * (1 - self.fraction())
-            parts[0] += f", ETA {duration(rest * elapsed / trained)}"
+        if self.done_tiles + self.failed_tiles < self.tiles and (left := self.left()) is not None:
+            parts[0] += f", ETA {duration(left)}"
         if self.failed_tiles:
             parts.append(f"{self.failed_tiles} tiles failed")
         if self.outcomes:
@@ -97,6 +101,10 @@ class Progress:
         """A line that stays."""
         print(message, file=self.stream, flush=True)
 
+    def tell(self, message: str) -> None:
+        """A line that stays, of what goes as it should."""
+        self.say(message)
+
     def update(self, tally: Tally, *, last: bool = False) -> None:
         """Shows where the run stands, if it is time."""
         now = time.monotonic()
@@ -107,6 +115,9 @@ class Progress:
 
 class Quiet(Progress):
     """Nothing but what must be said (failed tiles, damaged files, what an interrupt left)."""
+
+    def tell(self, message: str) -> None:
+        """Nothing."""
 
     def update(self, tally: Tally, *, last: bool = False) -> None:
         """Shows nothing."""

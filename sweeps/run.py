@@ -2,34 +2,44 @@
 
 from __future__ import annotations
 
+import heapq
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 from sweeps import backend as backends
 from sweeps import devices
 from sweeps.backend import data_name
-from sweeps.cost import Cost, cost
-from sweeps.experiment import Experiment, load
-from sweeps.progress import Tally, progress
+from sweeps.cost import Cost, DataSize, cost, duration
+from sweeps.experiment import PAPER, Experiment, find, load, presets_of
+from sweeps.progress import Progress, Tally, progress
 from sweeps.runner import GRACE, STUCK_AFTER, Runner
 from sweeps.store.folder import Folder, Manifest
 from sweeps.store.key import tile_key
 from sweeps.worker import summary
 from sweeps.worker_process import Tile
+from theory.errors import InputError, noted
 
 DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
+INTERRUPTED = 130
+LONG = 3600.0
+"""Seconds from which on a run at the paper's scale names the presets that are shorter."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment, checked as a whole, with what each tile is called and costs."""
+    """An experiment, checked as a whole, with what each tile is called and costs, and how many steps its cells take."""
 
     experiment: Experiment
     manifest: Manifest
     tiles: list[Tile]
     cost: Cost
+    steps: list[int]
 
     @property
     def cells(self) -> int:
@@ -41,8 +51,13 @@ class Plan:
         """A guess at the time of one worker for the whole experiment."""
         return sum(tile.cost for tile in self.tiles)
 
-    def describe(self) -> str:
-        """What ``--check`` prints."""
+    def steps_in_words(self) -> str:
+        """``600 steps each``, or their range."""
+        low, high = min(self.steps), max(self.steps)
+        return f"{low} steps each" if low == high else f"{low} to {high} steps each"
+
+    def describe(self, at_work: Sequence[str]) -> str:
+        """What ``--check`` prints, for workers on the devices ``at_work``."""
         axes = [f"{name} ({len(values)})" for name, values in self.experiment.tile_axes.items()]
         first = self.tiles[0].parameters
         stacked = [f"{name} ({len(value)})" for name, value in first.items() if isinstance(value, list)]
@@ -52,11 +67,27 @@ class Plan:
                 f"{self.experiment.name}, preset {self.experiment.preset}",
                 f"tiles:  {len(self.tiles)}" + (f", one per value of {', '.join(axes)}" if axes else ""),
                 f"cells:  {self.cells}" + (f", stacked over {', '.join(stacked)}" if stacked else ""),
+                f"steps:  {self.steps_in_words()}",
                 f"data:   {', '.join(self.manifest.data)} (set/training/test)",
                 f"dtype:  {', '.join(dtypes)}",
                 f"cost:   {self.cost.in_words()}",
+                f"here:   {in_words(self.tiles, at_work)}",
             ]
         )
+
+
+def expected(tiles: Iterable[Tile], at_work: Sequence[str]) -> float:
+    """Seconds until the last tile is done, by their guessed costs: the longest first, each to the next free worker."""
+    ends = [0.0] * len(at_work)
+    for seconds in sorted((tile.cost for tile in tiles), reverse=True):
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
+
+
+def in_words(tiles: Iterable[Tile], at_work: Sequence[str]) -> str:
+    """``about 2.5 h with 2 workers on cpu``."""
+    workers = "1 worker" if len(at_work) == 1 else f"{len(at_work)} workers"
+    return f"about {duration(expected(tiles, at_work))} with {workers} on {', '.join(dict.fromkeys(at_work))}"
 
 
 def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data_dir: Path | None = None) -> Plan:
@@ -65,11 +96,15 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
     Raises:
         InputError: one line for every mistake.
     """
-    parameters = experiment.tiles()
-    survey = backend.survey(parameters, data_dir)
-    tiles, dtypes, total = [], [], Cost()
+    parameters, mistakes = experiment.checked()
+    with noted(mistakes):
+        survey = backend.survey(parameters, data_dir)
+    if mistakes:
+        raise InputError(*mistakes)
+    tiles, dtypes, total, steps = [], [], Cost(), []
     for tile in parameters:
         digest, size = survey[data_name(tile)]
+        steps.append(_steps(tile, size))
         dtypes.append(backend.dtype(tile, device))
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=backend.semantics)
         price = cost(tile, size)
@@ -84,9 +119,37 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
         dtypes=dtypes,
         keys=[tile.key for tile in tiles],
     )
-    return Plan(experiment, manifest, tiles, total)
+    return Plan(experiment, manifest, tiles, total, steps)
 
 
+def _steps(tile: Mapping[str, Any], size: DataSize) -> int:
+    """Training steps of each cell of the tile."""
+    return int(tile["steps"] or tile["epochs"] * (size.train // tile["batch_size"]))
+
+
+def interruptible(command: Callable[..., int]) -> Callable[..., int]:
+    """The command with an answer to Ctrl-C and SIGTERM for the time in which the runner has none: it ends with 130."""
+
+    @wraps(command)
+    def answering(*arguments: Any, **options: Any) -> int:
+        def interrupt(_number: int, _frame: object) -> None:
+            raise KeyboardInterrupt
+
+        main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGTERM, interrupt) if main else None
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on", file=sys.stderr)
+            return INTERRUPTED
+        finally:
+            if main:
+                signal.signal(signal.SIGTERM, before)
+
+    return answering
+
+
+@interruptible
 def run(
     name: str,
     *,
@@ -111,18 +174,28 @@ def run(
     Raises:
         InputError: one line for every mistake, before anything is trained.
     """
-    at_work = devices.assign(devices.parse(device_list), workers)
-    planned = plan(
-        load(name, preset, settings), device=at_work[0], backend=backends.by_name(backend), data_dir=data_dir
-    )
+    mistakes: list[str] = []
+    at_work = ["cpu"]
+    with noted(mistakes):
+        at_work = devices.assign(devices.parse(device_list), workers)
+    with noted(mistakes):
+        experiment = load(name, preset, settings)
+        folder = Folder(out or Path("runs") / f"{experiment.name}-{preset}")
+        with noted(mistakes):
+            folder.check()
+        planned = plan(experiment, device=at_work[0], backend=backends.by_name(backend), data_dir=data_dir)
+        if not mistakes:
+            folder.check(planned.experiment, planned.manifest)
+    if mistakes:
+        raise InputError(*mistakes)
     if check:
-        print(planned.describe())
+        print(planned.describe(at_work))
         return 0
-    folder = Folder(out or Path("runs") / f"{planned.experiment.name}-{preset}")
     folder.claim(planned.experiment, planned.manifest)
     folder.remove_leftovers()
     folder.forgive(folder.failures())
     scan = folder.scan(planned.manifest.semantics, planned.manifest.keys)
+    pending = [tile for tile in planned.tiles if tile.key not in scan.results]
     tally = Tally(len(planned.tiles), planned.cells, planned.seconds)
     with progress(quiet) as shown:
         for problem in scan.problems:
@@ -131,11 +204,10 @@ def run(
         for tile in planned.tiles:
             if tile.key in scan.results:
                 tally.add(cells=tile.cells, cost=tile.cost, new=False, **summary(scan.results[tile.key]))
-        if tally.done_tiles:
-            shown.say(f"{tally.done_tiles} of {tally.tiles} tiles are there already in {folder.path}")
+        _foretell(name, planned, pending, at_work, settings, shown)
         runner = Runner(
             folder,
-            [tile for tile in planned.tiles if tile.key not in scan.results],
+            pending,
             devices=at_work,
             tally=tally,
             progress=shown,
@@ -149,7 +221,7 @@ def run(
     if outcome.interrupted:
         undone = len(outcome.left) + len(outcome.failed)
         print(f"interrupted: {undone} of {tally.tiles} tiles are left; the same command goes on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     if outcome.stopped:
         print(f"phasemap: error: {outcome.stopped}", file=sys.stderr)
         return 1
@@ -160,3 +232,24 @@ def run(
 
         print(draw([str(folder.path)], out=None))
     return 1 if outcome.failed else 0
+
+
+def _foretell(
+    name: str, planned: Plan, pending: Sequence[Tile], at_work: Sequence[str], settings: Sequence[str], shown: Progress
+) -> None:
+    """Says what is about to be trained and what that costs here, before the first tile."""
+    tiles, preset = len(planned.tiles), planned.experiment.preset
+    shown.tell(
+        f"{planned.experiment.name}, preset {preset}: {planned.cells} cells in {tiles} tiles, "
+        f"{planned.steps_in_words()}, {planned.cost.flops:.2g} FLOP"
+    )
+    if len(pending) < tiles:
+        shown.tell(f"{tiles - len(pending)} of {tiles} tiles are there already")
+    if pending:
+        shown.tell(f"expected: {in_words(pending, at_work)}; a guess, corrected after the first tile")
+    if preset == PAPER and (seconds := expected(pending, at_work)) > LONG:
+        for shorter in presets_of(find(name)):
+            price = sum(map(cost, load(name, shorter, settings).raw_tiles()), Cost())
+            other = price.seconds(at_work[0].partition(":")[0]) / len(at_work)
+            if other < seconds:
+                shown.tell(f"shorter: --preset {shorter}, about {duration(other)}")

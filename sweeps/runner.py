@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps import backend as backends
+from sweeps.cost import duration
 from sweeps.progress import Progress, Tally
 from sweeps.store.folder import Folder
 from sweeps.worker_process import Tile, WorkerProcess
@@ -80,6 +81,7 @@ class Runner:
         self.interrupts = 0
         self.deadline: float | None = None
         self.stillborn = 0
+        self.paced = False
 
     def run(self) -> Outcome:
         """Trains until every tile is done or given up, or the run is interrupted (once: tiles in flight have `grace`
@@ -143,6 +145,8 @@ class Runner:
         now = time.monotonic()
         for _ in range(len(self.pending)):
             if self.pending[0].not_before <= now:
+                if not self.tally.new_cells and not self.tally.partial:
+                    self.tally.started = now  # the pace is that of training, without the workers' start
                 worker.give(self.pending.popleft())
                 return
             self.pending.rotate(-1)
@@ -176,7 +180,7 @@ class Runner:
                 tile.not_before = time.monotonic() + BUSY_POLL
                 self.pending.append(tile)
             elif kind == "done":
-                self._done(tile, event)
+                self._done(tile, event, time.monotonic() - worker.given)
             elif kind == "full":
                 self.outcome.stopped = (
                     f"{self.folder.path}: {event['reason']}; free some space and start again: nothing is damaged"
@@ -185,7 +189,7 @@ class Runner:
                 worker.ready = False  # it ends by itself
                 self._failed(tile, event["reason"], final=event["final"])
 
-    def _done(self, tile: Tile, event: dict[str, Any]) -> None:
+    def _done(self, tile: Tile, event: dict[str, Any], seconds: float) -> None:
         del self.open[tile.key]
         self.tally.add(
             cells=tile.cells,
@@ -194,6 +198,13 @@ class Runner:
             outcomes=event["outcomes"],
             accuracy=event["accuracy"],
         )
+        if event["trained"] and not self.paced:
+            self.paced = True
+            if self.open and (left := self.tally.left()) is not None:
+                self.progress.tell(
+                    f"the first tile took {duration(seconds)}, expected were {duration(tile.cost)}: "
+                    f"about {duration(left)} are left"
+                )
 
     def _failed(self, tile: Tile, reason: str, *, final: bool = False) -> None:
         tile.attempts += 1

@@ -43,7 +43,11 @@ def experiment_of(source: str, config: Any) -> Experiment:
     text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
     document = yaml.safe_load(text)
     # The server may add keys of its own; what the experiment says is among these.
-    known = {key: document[key] for key in ("name", "description", "method", "parameters", "metric") if key in document}
+    known = {key: document[key] for key in ("name", "description", "method", "metric") if key in document}
+    known["parameters"] = {
+        parameter: {kind: entry[kind] for kind in ("value", "values") if kind in entry}
+        for parameter, entry in (document.get("parameters") or {}).items()
+    }
     name = str(document.get("name") or source.rpartition("/")[2])
     return from_text(yaml.safe_dump(known, sort_keys=False), name=name, preset="of the sweep", source=source)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps import backend as backends
-from sweeps.store.folder import Folder, hide_home
+from sweeps.store.folder import Folder, redact
 from sweeps.store.result import ResultError, read, write
 from theory.errors import InputError
 
@@ -137,8 +137,7 @@ class Worker:
             for number, copy in enumerate(saved, start=1):
                 os.dup2(copy, number)
                 os.close(copy)
-            with contextlib.suppress(OSError):
-                hide_home(path)
+            redact(path)
 
 
 def summary(result: dict[str, Any]) -> dict[str, Any]:

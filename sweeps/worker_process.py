@@ -63,11 +63,12 @@ class WorkerProcess:
         self.verdict: str | None = None
         self.ready = False
         self.tile: Tile | None = None
-        self.last_sign = time.monotonic()
+        self.last_sign = self.given = time.monotonic()
 
     def give(self, tile: Tile) -> None:
         """Hands the worker a tile."""
-        self.tile, self.last_sign = tile, time.monotonic()
+        self.tile = tile
+        self.last_sign = self.given = time.monotonic()
         self._send({"key": tile.key, "parameters": tile.parameters})
 
     def dismiss(self) -> None:

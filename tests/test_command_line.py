@@ -75,14 +75,13 @@ def test_list_answers_without_numerics() -> None:
         (["run", "tiny.yaml", "--set", "activation=none.py:f"], ["none.py"]),
         (["run", "tiny.yaml", "--set", "dataset=none.npz"], ["none.npz"]),
         (["run", "tiny.yaml", "--preset", "quick"], ["tiny: unknown preset 'quick': expected one of paper"]),
-        (["run", "tiny.yaml", "--set", "depth=0", "--set", "widht=1"], ["unknown parameter 'widht'"]),
         (["run", "tiny.yaml", "--set", "depth=0", "--set", "width=0"], ["depth: 0", "width: 0"]),
         (["run", "tiny.yaml", "--workers", "none"], ["--workers"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml: there is no such file"]),
         (["run", "broken.yaml"], ["broken.yaml:3: not valid YAML"]),
         (["run", "tiny.yaml", "--out", "thesis"], ["--out thesis: is not empty and holds no experiment"]),
         (["train", "--depth", "3", "--steps", "3"], ["lr, lr_per_sample: give exactly one of them"]),
-        (["train", "--depht", "3"], ["unknown parameter 'depht'; did you mean depth?"]),
+        (["train", "--depht", "3", "--lr", "1", "--steps", "1"], ["unknown parameter 'depht'; did you mean depth?"]),
         (["train", "word"], ["'word': expected --key value"]),
         (["train", "--depth"], ["--depth: has no value"]),
         (["train", "{"], ["not a JSON object"]),
@@ -107,6 +106,28 @@ def test_bad_input(tiny: str, capfd: pytest.CaptureFixture[str], arguments: list
     for line, part in zip(lines, expected, strict=True):
         assert line.startswith(("phasemap: error: ", "phasemap run: error: "))
         assert part in line
+
+
+def test_every_mistake_is_told_at_once(tiny: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of the preset, the settings, the parameters, the user's own files, the workers and the folder."""
+    Path("thesis").mkdir()
+    Path("thesis/chapter.tex").write_text("x")
+    settings = ["depth=0", "widht=1", "lr=[1", "dataset=none.npz", "activation=none.py:f"]
+    given = [word for setting in settings for word in ("--set", setting)]
+    _, _, err = call(capfd, "run", tiny, "--check", "--preset", "quick", "--workers", "0", "--out", "thesis", *given)
+    starts = [
+        "--workers 0: expected at least 1",
+        "--out thesis: is not empty",
+        "tiny: unknown preset 'quick'",
+        "--set widht=1: unknown parameter 'widht'; did you mean width",
+        "--set lr=[1",
+        "--set: depth: 0: expected at least 1",
+        "'none.py:f': there is no file none.py",
+        "dataset: none.npz: cannot be read",
+    ]
+    lines = err.splitlines()
+    assert len(lines) == len(starts), err
+    assert [line for line, s in zip(lines, starts, strict=True) if not line.startswith(f"phasemap: error: {s}")] == []
 
 
 def test_a_missing_data_folder(tiny: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

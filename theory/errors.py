@@ -1,5 +1,10 @@
 """The one exception for bad input: the front door prints its lines and exits with 2, without a traceback."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(Exception):
     """What the user gave cannot be used. Each message is one line: the file, key and value, and what was expected."""
@@ -7,3 +12,12 @@ class InputError(Exception):
     def __init__(self, *messages: str) -> None:
         super().__init__("\n".join(messages))
         self.messages = messages
+
+
+@contextmanager
+def noted(mistakes: list[str]) -> Iterator[None]:
+    """Adds the messages of an InputError within to ``mistakes`` and goes on: so that all can be told at once."""
+    try:
+        yield
+    except InputError as error:
+        mistakes += [message for message in error.messages if message not in mistakes]

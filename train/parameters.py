@@ -9,6 +9,7 @@ import difflib
 import itertools
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -16,6 +17,7 @@ from typing import Any, cast
 from theory.activations import BUILT_IN
 from theory.errors import InputError
 from theory.user_code import is_user_code
+from train.provenance import below_home
 
 SEMANTICS = 1  # of a result: raised when the same parameters would mean a different training
 
@@ -227,6 +229,10 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
         raise ValueError(f"{name}: {value!r} is not {_article(row.kind)}")
     if row.kind is float and not math.isfinite(cast(float, value)):
         raise ValueError(f"{name}: {value!r} is not finite")
+    if row.kind is float:
+        value = cast(float, value) + 0.0  # -0.0 is 0.0
+    if row.kind is str:
+        value = below_home(value)
     if not row.check(value):
         raise ValueError(f"{name}: {value!r}: expected {row.expected}")
     return value
@@ -269,29 +275,39 @@ def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: one line for every mistake in ``raw``.
     """
+    values, mistakes = checked(raw)
+    if mistakes:
+        raise InputError(*mistakes)
+    return values
+
+
+def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What `normalise` gives, with the default in place of what is wrong; and every mistake.
+
+    A mistake between parameters is told only if each of them is right by itself.
+    """
     mistakes = [unknown_key(name, TABLE) for name in raw if name not in TABLE]
     values: dict[str, Any] = {}
+    wrong = set()
     for name, row in TABLE.items():
         try:
             values[name] = _value(name, row, raw[name]) if name in raw else row.default
         except ValueError as error:
             mistakes.append(str(error))
-    if mistakes:
-        raise InputError(*mistakes)
-    mistakes += _together(values)
-    if mistakes:
-        raise InputError(*mistakes)
+            wrong.add(name)
+            values[name] = row.default
+    mistakes += [message for message in _together(values) if wrong.isdisjoint(re.findall(r"\w+", message))]
     values = {name: value for name, value in values.items() if TABLE[name].applies_to(values["architecture"])}
     for name, value in values.items():
-        if _is_reference(value) and not isinstance(values[value[1:]], list):
-            values[name] = values[value[1:]]
+        if _is_reference(value) and not isinstance(target := values.get(value[1:], TABLE[name].default), list):
+            values[name] = target
     per_sample = values.pop("lr_per_sample")
     if isinstance(per_sample, list):
         values["lr"] = [_times(rate, values["batch_size"]) for rate in per_sample]
     elif per_sample is not None:
         values["lr"] = _times(per_sample, values["batch_size"])
     values["statistics_batch_size"] = values["statistics_batch_size"] or values["batch_size"]
-    return values
+    return values, mistakes
 
 
 def _times(rate: float, batch_size: int) -> float:
@@ -307,8 +323,12 @@ def _together(values: Mapping[str, Any]) -> list[str]:
         if not row.applies_to(architecture) and values[name] != row.default:
             owners = " and ".join(row.only) + (" has" if len(row.only) == 1 else " have")
             mistakes.append(f"{name}: architecture {architecture} has no such parameter (only {owners})")
-        if _is_reference(values[name]) and _is_reference(values[values[name][1:]]):
-            mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
+        if _is_reference(values[name]):
+            target = values[name][1:]
+            if _is_reference(values[target]):
+                mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
+            if not TABLE[target].applies_to(architecture):
+                mistakes.append(f"{name}: {values[name]!r}: architecture {architecture} has no {target}")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
         mistakes.append("lr, lr_per_sample: give exactly one of them")
     if (values["epochs"] is None) == (values["steps"] is None):

@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -25,6 +24,7 @@ from filelock import FileLock, Timeout
 from sweeps.experiment import Experiment, from_text
 from sweeps.store.result import ResultError, read, write_text
 from theory.errors import InputError
+from train.provenance import redacted
 
 MANIFEST_SCHEMA = 1
 
@@ -90,28 +90,33 @@ class Folder:
         """Where the tile's worker writes what it has to say."""
         return self.logs / f"{key}.log"
 
+    def check(self, experiment: Experiment | None = None, manifest: Manifest | None = None) -> None:
+        """Checks that the folder is free or holds an experiment, and if one is given, that it is of the same trainings.
+
+        Raises:
+            InputError: it holds another experiment (one line per differing key), or other things.
+        """
+        if (self.path / "manifest.json").is_file():
+            if experiment and manifest and (mistakes := self._differences(experiment, manifest)):
+                raise InputError(*mistakes)
+        elif self.path.exists() and not self.path.is_dir():
+            raise InputError(f"--out {self.path}: is a file, not a folder")
+        elif self.path.is_dir() and not self.tiles.is_dir() and any(self.path.iterdir()):
+            raise InputError(f"--out {self.path}: is not empty and holds no experiment; give another folder")
+
     def claim(self, experiment: Experiment, manifest: Manifest) -> None:
         """Makes the folder, or checks that it is of the same trainings. Experiments that differ in the picture only, as
         Figs. 8 and 9 do, share a folder; it then describes the one that came last.
 
         Raises:
-            InputError: the folder belongs to another experiment (one line per differing key), or holds other things.
+            InputError: as `check`, or it cannot be written.
         """
-        if (self.path / "manifest.json").is_file():
-            mistakes = self._differences(experiment, manifest)
-            if mistakes:
-                raise InputError(*mistakes)
-            if experiment.text() != self.experiment().text():  # the same tiles, to be drawn as another picture
-                self._describe(experiment, manifest)
-            return
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"--out {self.path}: is a file, not a folder")
-        if self.path.is_dir() and not self.tiles.is_dir() and any(self.path.iterdir()):
-            raise InputError(f"--out {self.path}: is not empty and holds no experiment; give another folder")
+        self.check(experiment, manifest)
         try:
             for folder in (self.tiles, self.locks, self.failed, self.logs):
                 folder.mkdir(parents=True, exist_ok=True)
-            self._describe(experiment, manifest)
+            if not (self.path / "manifest.json").is_file() or experiment.text() != self.experiment().text():
+                self._describe(experiment, manifest)
         except OSError as error:
             raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None
 
@@ -217,11 +222,16 @@ class Folder:
             lock.release()
 
     def remove_leftovers(self) -> None:
-        """Removes temporary files of writers that were killed (whoever writes holds the tile's lock)."""
-        for leftover in self.tiles.glob(".*.tmp"):
+        """Removes temporary files of writers that were killed, and what their logs must not tell (whoever writes holds
+        the tile's lock)."""
+        for leftover in [*self.tiles.glob(".*.tmp"), *self.logs.glob(".*.tmp")]:
             with self.lock(leftover.name.split(".")[1]) as mine:
                 if mine:
                     leftover.unlink(missing_ok=True)
+        for log in self.logs.glob("*.log"):
+            with self.lock(log.stem) as mine:
+                if mine:
+                    redact(log)
 
     def mark_failed(self, key: str, attempts: int, reason: str) -> None:
         """Says that the tile was given up; the reason becomes the log's last line."""
@@ -229,8 +239,8 @@ class Folder:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as file:
             file.write(f"phasemap: given up after {attempts} attempts: {reason}\n")
-        hide_home(log)
-        document = {"attempts": attempts, "reason": without_home(reason), "log": f"logs/{key}.log"}
+        redact(log)
+        document = {"attempts": attempts, "reason": redacted(reason), "log": f"logs/{key}.log"}
         write_text(self.failed / f"{key}.json", json.dumps(document) + "\n")
 
     def failures(self) -> dict[str, dict[str, Any]]:
@@ -249,22 +259,16 @@ class Folder:
             (self.failed / f"{key}.json").unlink(missing_ok=True)
 
 
-def without_home(text: str) -> str:
-    """The text with the user's home folder replaced by ``~``."""
-    home = os.path.expanduser("~")  # noqa: PTH111 (Path.home raises where there is no home)
-    return text.replace(home, "~") if len(home) > 1 else text
-
-
-def hide_home(path: Path) -> None:
-    """Replaces the user's home folder in a log by ``~``; removes the log if it is empty."""
+def redact(log: Path) -> None:
+    """Takes home folders and values of the environment out of a log; removes the log if it is empty."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if not text.strip():
+            log.unlink(missing_ok=True)
+        elif redacted(text) != text:
+            write_text(log, redacted(text))
+    except OSError:  # it is gone, or the disk is full
         return
-    if not text.strip():
-        path.unlink(missing_ok=True)
-    elif without_home(text) != text:
-        path.write_text(without_home(text), encoding="utf-8")
 
 
 def _shown(entry: Any) -> str:

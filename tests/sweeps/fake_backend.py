@@ -3,7 +3,7 @@
 ``FAKE_*`` environment variables tell worker processes what to do: FAKE_SECONDS per tile; FAKE_SAVES, to save and stop
 when asked to; FAKE_LOG, a file to which every training appends ``start KEY`` and ``end KEY``; FAKE_TROUBLE, a file of
 lines ``WIDTH WHAT`` (raise, input, kill, stuck, full), each obeyed whenever a tile of that width is trained, or once if
-WHAT begins with ``once-``.
+WHAT begins with ``once-``; with ``told-`` before the rest, it first prints what no log should tell.
 """
 
 from __future__ import annotations
@@ -124,7 +124,10 @@ class FakeBackend:
                 if mark.exists():
                     continue
                 mark.touch()
-            match what.removeprefix("once-"):
+            what = what.removeprefix("once-")
+            if what.startswith("told-"):
+                print(f"in {Path.home()}/x, with {os.environ.get('MY_TOKEN')}", flush=True)
+            match what.removeprefix("told-"):
                 case "raise":
                     print("a line for the log")
                     raise RuntimeError(f"made to fail in {Path.home()}")

@@ -27,27 +27,32 @@ def write_experiment(path: Path, tiles: int, **parameters: Any) -> Path:
     return path
 
 
-def run_fake(experiment: Path, out: Path, *, workers: int = 2, **options: Any) -> int:
+def run_fake(experiment: Path | str, out: Path, *, workers: int = 2, **options: Any) -> int:
     """`phasemap run` with the fake backend, in this process."""
     given = {"preset": "paper", "backend": NAME, "report": False, "device_list": "cpu", **options}
     return run(str(experiment), out=out, workers=workers, **given)
 
 
 def start_fake(
-    experiment: Path, out: Path, *, workers: int = 2, env: dict[str, str] | None = None
+    experiment: Path | str,
+    out: Path,
+    *,
+    workers: int = 2,
+    env: dict[str, str] | None = None,
+    stderr: int = subprocess.PIPE,
 ) -> subprocess.Popen[str]:
     """The same in a process group of its own."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path\n"
         "from tests.sweeps.runs import run_fake\n"
-        f"sys.exit(run_fake(Path({str(experiment)!r}), Path({str(out)!r}), workers={workers}))"
+        f"sys.exit(run_fake({str(experiment)!r}, Path({str(out)!r}), workers={workers}))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, **(env or {})},
         start_new_session=True,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 

@@ -15,7 +15,7 @@ from sweeps.experiment import load
 from sweeps.run import plan
 from sweeps.store import result as store
 from sweeps.store.export import to_csv
-from sweeps.store.folder import Folder, hide_home
+from sweeps.store.folder import Folder, redact
 from sweeps.store.key import tile_key
 from tests.sweeps.fake_backend import FAKE, fake_result
 from theory.errors import InputError
@@ -223,14 +223,24 @@ def test_a_lock_is_held_by_one_process_and_dies_with_it(tmp_path: Path) -> None:
     assert folder.running() == set()
 
 
-def test_logs_do_not_tell_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_tell_neither_home_folders_nor_values_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home" / "ada"))
+    monkeypatch.setenv("MY_KEY", "0123456789")
+    monkeypatch.setenv("MY_PLACE", f"{tmp_path}/home/ada/venv")
+    monkeypatch.setenv("MY_SWITCH", "1")
     log = tmp_path / "a.log"
-    log.write_text(f'File "{tmp_path}/home/ada/x.py"\n')
-    hide_home(log)
-    assert log.read_text() == 'File "~/x.py"\n'
+    log.write_text(
+        f'File "{tmp_path}/home/ada/x.py", line 1\n{tmp_path}/home/ada/venv/y\n{tmp_path}/home/adam\n'
+        '"/home/ben/z"\nkey=0123456789 and 01234567890\n'
+    )
+    redact(log)
+    assert log.read_text() == (
+        f'File "~/x.py", line 1\n$MY_PLACE/y\n{tmp_path}/home/adam\n"~/z"\nkey=$MY_KEY and 01234567890\n'
+    )
     log.write_text("\n")
-    hide_home(log)
+    redact(log)
     assert not log.exists()
 
 
