@@ -58,14 +58,21 @@ def figure(
 
 
 @app.command("list")
-def list_command() -> None:
-    """The experiments: figure, axes, presets, cost.
+def list_command(
+    as_json: Annotated[bool, typer.Option("--json", help="one strict JSON list, an object per figure")] = False,
+) -> None:
+    """Every figure of both papers: axes, presets, cost, and those that need no training.
 
     Example: phasemap list
     """
-    from sweeps.listing import listing
+    from sweeps.listing import listing, records
 
-    print(listing())
+    if as_json:
+        import json
+
+        print(json.dumps(records(), allow_nan=False, ensure_ascii=False))
+    else:
+        print(listing())
 
 
 @app.command()
@@ -236,6 +243,29 @@ def agents(
     from sweeps.wandb_agents import watch
 
     return watch(sweep, devices=devices, restarts=restarts, count=count)
+
+
+@app.command()
+def bench(
+    rows: Annotated[Optional[str], typer.Option(help="some of narrow,wide,seconds,resnet,...; default: all")] = None,  # noqa: UP045
+    device: Annotated[Optional[str], typer.Option(help="cpu or the number of a GPU; default: a GPU if any")] = None,  # noqa: UP045
+    repeats: Annotated[Optional[int], typer.Option(help="interleaved repetitions; default: 5")] = None,  # noqa: UP045
+    out: OutFile = None,
+    quick: Annotated[bool, typer.Option("--quick", help="a few small cells, within a minute")] = False,
+    table: Annotated[Optional[Path], typer.Option(help="only show the table of this file of results")] = None,  # noqa: UP045
+    into: Annotated[Optional[Path], typer.Option(help="with --table: the page whose marked block it becomes")] = None,  # noqa: UP045
+) -> None:
+    """Times the engine against other ways to train the same cells; leave the machine idle meanwhile (about 12 minutes).
+
+    Example: phasemap bench --quick --out bench.json
+    """
+    from sweeps.bench import command
+
+    print(
+        command.show(table, into)
+        if table
+        else command.run(rows=rows, device=device, repeats=repeats, out=out, quick=quick)
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

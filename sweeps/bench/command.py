@@ -1,0 +1,183 @@
+"""``phasemap bench``: runs what was asked for, writes JSON, prints the table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sweeps.bench import table
+from sweeps.bench.cases import ENGINE, GRID, METHODS, ROWS, SCALING, STARTUP, rows_of
+from sweeps.bench.machine import machine, software
+from sweeps.bench.measure import Bench, compare
+from sweeps.bench.process import MethodProcess
+from sweeps.cost import KNOWN
+from sweeps.devices import parse
+from theory.errors import InputError
+from train.provenance import commit
+
+SCHEMA = 1
+REPEATS, QUICK_REPEATS = 5, 2
+SECONDS, QUICK_SECONDS, SCALING_SECONDS = 1.5, 0.4, 0.5
+IDLE = 0.97
+"""Share of a core that a process gets on an idle machine, at least."""
+
+
+def run(
+    *,
+    rows: str | None = None,
+    device: str | None = None,
+    repeats: int | None = None,
+    out: Path | None = None,
+    quick: bool = False,
+) -> str:
+    """Runs the bench; the table and what became of the targets, as text.
+
+    Raises:
+        InputError: unknown rows, no such device, fewer than one repetition.
+    """
+    where = parse(device)[0]
+    parts = rows_of(rows, gpu=where != "cpu", quick=quick)
+    if repeats is not None and repeats < 1:
+        raise InputError(f"--repeats {repeats}: expected at least 1")
+    if out and not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}")
+    results = measure(parts, where, repeats or (QUICK_REPEATS if quick else REPEATS), quick)
+    if out:
+        out.write_text(json.dumps(_rounded(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    shown = [table.block(results)] if any(row.get("ratios") for row in results["rows"].values()) else []
+    return "\n".join([*shown, *[""] * len(shown), *table.targets(results)])
+
+
+def show(path: Path, into: Path | None) -> str:
+    """The table of a file of results; ``into``: also put between the marks of this page.
+
+    Raises:
+        InputError: no such file, no results in it, or no marks in the page.
+    """
+    block = table.block(table.read(path))
+    if into:
+        try:
+            text = into.read_text()
+        except OSError as error:
+            raise InputError(f"--into {into}: {error.strerror}") from None
+        into.write_text(table.replace(text, block))
+    return block
+
+
+def measure(parts: list[str], device: str, repeats: int, quick: bool) -> dict[str, Any]:
+    """The results (docs/bench.md) of these parts."""
+    started, gpu = time.monotonic(), device != "cpu"
+
+    def say(line: str) -> None:
+        print(f"[{time.monotonic() - started:4.0f} s] {line}", file=sys.stderr, flush=True)
+
+    with _data(gpu) as extra:
+        peaks = _peaks(device)
+        name = peaks.pop("gpu")
+        say(f"one process: {peaks['gemm_flops_per_second']:.3g} FLOP/s, {peaks['copy_bytes_per_second']:.3g} B/s")
+        bench = Bench(
+            device=device,
+            repeats=repeats,
+            seconds=QUICK_SECONDS if quick else SECONDS,
+            quick=quick,
+            data=KNOWN["mnist" if gpu else "digits"],
+            extra=extra,
+            peaks=peaks,
+            say=say,
+        )
+        found = {part: compare(part, ROWS[part], bench) for part in parts if part in ROWS}
+        results: dict[str, Any] = {
+            "schema": SCHEMA,
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "commit": commit(),
+            "quick": quick,
+            "repeats": repeats,
+            "idle": _idle(found),
+            "threads_per_process": 1,
+            "machine": machine(name),
+            "versions": software(),
+            "methods": METHODS,
+            "peaks": peaks,
+            "rows": found if gpu else {**found, **_gpu_rows()},
+        }
+        if GRID in parts:
+            from sweeps.bench.grid import grid
+
+            results["rows"][GRID] = grid(bench)
+        if SCALING in parts:
+            from dataclasses import replace
+
+            from sweeps.bench.scaling import scaling
+
+            results[SCALING] = scaling(replace(bench, seconds=min(bench.seconds, SCALING_SECONDS)))
+        if STARTUP in parts:
+            from sweeps.bench.startup import startup
+
+            results[STARTUP] = startup(repeats, say)
+    results["seconds"] = time.monotonic() - started
+    return results
+
+
+def _peaks(device: str) -> dict[str, Any]:
+    process = MethodProcess(ENGINE, device)
+    try:
+        process.reply()
+        process.ask(peaks=True)
+        return process.reply()
+    finally:
+        process.close()
+
+
+def _gpu_rows() -> dict[str, Any]:
+    """What is not measured without a GPU, with its targets."""
+    reason = "needs a GPU (--device 0)"
+    return {name: {"what": row.what, "ratios": None, "reason": reason} for name, row in ROWS.items() if row.gpu} | {
+        GRID: {"ratios": None, "reason": reason}
+    }
+
+
+def _idle(rows: Mapping[str, Any]) -> bool | None:
+    """Whether the processes had their cores to themselves; None where no row can tell."""
+    shares = [row["cpu_share"] for row in rows.values() if row["cpu_share"] is not None]
+    return min(shares) >= IDLE if shares else None
+
+
+@contextlib.contextmanager
+def _data(gpu: bool) -> Iterator[dict[str, Any]]:
+    """What every tile's data are: the embedded ones, or for a GPU random ones of MNIST's shape in a temporary file
+    (times do not depend on what the pictures show)."""
+    if not gpu:
+        yield {}
+        return
+    import numpy as np
+
+    size, generator = KNOWN["mnist"], np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.npz"
+        arrays = {
+            f"{letter}_{part}": value
+            for part, count in (("train", size.train), ("test", size.test))
+            for letter, value in (
+                ("x", generator.standard_normal((count, size.inputs), dtype=np.float32)),
+                ("y", generator.integers(0, size.classes, count)),
+            )
+        }
+        np.savez(path, **arrays)  # type: ignore[arg-type]
+        yield {"dataset": str(path)}
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers to six digits: more would be noise."""
+    if isinstance(value, dict):
+        return {key: _rounded(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(entry) for entry in value]
+    return float(f"{value:.6g}") if isinstance(value, float) and math.isfinite(value) else value
