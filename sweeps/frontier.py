@@ -96,8 +96,8 @@ def crossings(
     count: Int[np.ndarray, "*batch depths columns"],
     threshold: Float[np.ndarray, "*batch"],
 ) -> tuple[Float[np.ndarray, "*batch columns"], Int[np.ndarray, "*batch columns"]]:
-    """(depth, code) of every column, of one map or of many at once (the bootstrap's): where the antitone regression over
-    depth crosses the threshold, linear between depths, found without fitting.
+    """(depth, code) of every column, of one map or of many at once (the bootstrap's): where the antitone regression
+    over depth crosses the threshold, linear between depths, found without fitting.
 
     The antitone fit is at or above t up to the last maximum of the running sum of w·(y - t); there its value is the
     least mean of a run that ends there, and beyond it the largest mean of a run that starts there (the min-max formulas

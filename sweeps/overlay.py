@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
 from sweeps.phase_map import column_parameters
-from theory.activations import activation
+from theory.activations import Activation, activation
 from theory.errors import InputError
 
 CURVE_POINTS = 193
@@ -44,6 +44,16 @@ class Prediction:
         """ξ at ``curve_x``; infinite where ln λ is 0."""
         with np.errstate(divide="ignore"):
             return 1 / np.abs(self.curve_log_rate)
+
+    @property
+    def critical_x(self) -> list[float]:
+        """Where the curve goes from exploding to vanishing gradients, or back: ln λ = 0."""
+        x, rate = self.curve_x, self.curve_log_rate
+        at = [float(x[i]) for i in np.flatnonzero(rate[1:-1] == 0) + 1]
+        with np.errstate(invalid="ignore"):
+            crossed = np.flatnonzero(rate[:-1] * rate[1:] < 0)
+        at += [float(x[i] + (x[i + 1] - x[i]) * rate[i] / (rate[i] - rate[i + 1])) for i in crossed]
+        return sorted(at)
 
     @property
     def exists(self) -> bool:
@@ -129,15 +139,11 @@ def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
     from theory.batchnorm import depth_scale
 
     try:
-        phi = activation(
-            column["activation"],
-            scale=float(column["gamma"]),
-            shift=float(column["beta"]),
-            slope=float(column["slope"]),
-            alpha=float(column["alpha"]),
-        )
         found = depth_scale(
-            phi, int(column["statistics_batch_size"]), eps=float(column["eps"]), sigma_w=float(column["sigma_w"])
+            _activation(column),
+            int(column["statistics_batch_size"]),
+            eps=float(column["eps"]),
+            sigma_w=float(column["sigma_w"]),
         )
     except (InputError, ValueError, ArithmeticError) as error:
         return float("nan"), "", str(error)
@@ -146,11 +152,32 @@ def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
     return float(found.xi), str(found.regime), ""
 
 
+def _activation(column: Mapping[str, Any]) -> Activation:
+    return activation(
+        column["activation"],
+        scale=float(column["gamma"]),
+        shift=float(column["beta"]),
+        slope=float(column["slope"]),
+        alpha=float(column["alpha"]),
+    )
+
+
+def _critical(phase_map: xr.Dataset) -> float:
+    """The critical ε of a map over ε; infinite for other maps."""
+    from theory.batchnorm_fixed_point import critical_eps
+
+    if phase_map.attrs["x_axis"] != "eps":
+        return float("inf")
+    column = column_parameters(phase_map)[0]
+    return critical_eps(_activation(column), int(column["statistics_batch_size"]), float(column["sigma_w"]))
+
+
 def _curve(
     phase_map: xr.Dataset, xi: Float[np.ndarray, " columns"], regimes: Sequence[str]
 ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
     """ln λ between the columns, by a monotone interpolant on the axis's scale: ln λ is smooth where ξ is infinite, so
-    the line goes through a critical point as it should."""
+    the line goes through a critical point as it should. The critical ε, which the theory knows exactly, is a point of
+    it even if no column is."""
     columns = phase_map[phase_map.attrs["x_axis"]].values
     known = ~np.isnan(xi) & (xi > 0)
     if not np.issubdtype(columns.dtype, np.number) or known.sum() < 2:
@@ -159,9 +186,16 @@ def _curve(
     log = phase_map.attrs["x_scale"] == "log" and x.min() > 0
     position = np.log(x) if log else x
     sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in regimes])
-    between = PchipInterpolator(position[known], (sign / np.where(known, xi, 1.0))[known], extrapolate=False)
-    dense = np.unique(np.concatenate([position, np.linspace(position[0], position[-1], CURVE_POINTS)]))
+    at, rate = position[known], (sign / np.where(known, xi, 1.0))[known]
+    critical = _critical(phase_map)
+    critical = np.log(critical) if log else critical
+    if at[0] < critical < at[-1] and critical not in at:
+        place = int(np.searchsorted(at, critical))
+        at, rate = np.insert(at, place, critical), np.insert(rate, place, 0.0)
+    between = PchipInterpolator(at, rate, extrapolate=False)
+    dense = np.unique(np.concatenate([position, at, np.linspace(position[0], position[-1], CURVE_POINTS)]))
     curve = between(dense)
     # no line over columns for which the theory says nothing
-    curve[~known[np.abs(dense[:, None] - position).argmin(axis=1)]] = np.nan
+    nearest = np.searchsorted((position[1:] + position[:-1]) / 2, dense)
+    curve[~known[nearest]] = np.nan
     return np.exp(dense) if log else dense, curve

@@ -22,6 +22,7 @@ PRESENTATION = ("experiment", "x_axis", "y_axis", "x_scale", "y_scale", "metric"
 COUNTS = ("duplicates", "conflicts", "unexpected")
 """Attributes that count: results beyond the first of a cell; those whose outcome differs; cells outside the grid."""
 _DATA_AXES = ("dataset", "train_size", "test_size")
+_IDENTITY = tuple(name for name, row in parameters.TABLE.items() if row.identity)
 _DETAILS = ("sum_lr", "steps", "diverged_at")
 
 
@@ -41,9 +42,10 @@ def build(
 
     Returns:
         Dimensions (y_axis, x_axis, seed), each coordinate sorted. Variables: the metrics (float, NaN where missing or
-        not existing), ``outcome``, and ``sum_lr``, ``steps``, ``diverged_at``, ``results`` (how many of each cell). A
-        parameter that varies with one axis only is a further coordinate along it. Attributes: the parameters common to
-        all cells, the presentation, ``chance`` (majority-class rate; per column too, as a coordinate), ``dtype``,
+        not existing), ``outcome``, and ``sum_lr``, ``steps``, ``diverged_at``, ``results`` (how many of each cell),
+        ``exceeds_float32`` (1 where gradients leave float32's range by the theory, and float32 it was). A parameter
+        that varies with one axis only is a further coordinate along it. Attributes: the parameters common to all
+        cells, the presentation, ``chance`` (majority-class rate; per column too, as a coordinate), ``dtype``,
         ``data`` with ``p0`` and ``gamma0``, ``sum_lr`` with ``sum_lr_min`` and ``sum_lr_max``, and the counts of
         ``COUNTS``. Attributes and values are fit for netCDF: null is left out, true and false are 1 and 0.
 
@@ -61,7 +63,7 @@ def build(
     values = {axis: _sorted({cell[axis] for cell in cells}) for axis in axes}
     places = _places(cells, axes, values)
 
-    results: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
+    results: dict[tuple[Any, ...], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
     unexpected = 0
     for parameters_of_cell, cell, content in found:
         key = _key(parameters_of_cell)
@@ -106,10 +108,9 @@ def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
     return shown
 
 
-def _key(cell: Mapping[str, Any]) -> str:
-    """What decides the cell's training, as text: the same for a local result and for one read back from W&B."""
-    known = {name: value for name, value in cell.items() if name in parameters.TABLE}
-    return json.dumps(parameters.identity(known), sort_keys=True)
+def _key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What decides the cell's training, in the table's order: the same for a local result and for one of W&B."""
+    return tuple(cell.get(name) for name in _IDENTITY)
 
 
 def _sorted(values: set[Any]) -> list[Any]:
@@ -119,7 +120,7 @@ def _sorted(values: set[Any]) -> list[Any]:
 
 def _places(
     cells: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]]
-) -> dict[str, tuple[int, ...]]:
+) -> dict[tuple[Any, ...], tuple[int, ...]]:
     """Key of each cell -> its indices in the array."""
     indices = {axis: {value: i for i, value in enumerate(values[axis])} for axis in axes}
     places = {_key(cell): tuple(indices[axis][cell[axis]] for axis in axes) for cell in cells}
@@ -139,26 +140,27 @@ def _places(
 
 
 def _variables(
-    results: Mapping[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]],
-    places: Mapping[str, tuple[int, ...]],
+    results: Mapping[tuple[Any, ...], list[tuple[Mapping[str, Any], Mapping[str, Any]]]],
+    places: Mapping[tuple[Any, ...], tuple[int, ...]],
     axes: tuple[str, ...],
     values: Mapping[str, list[Any]],
 ) -> xr.Dataset:
     shape = tuple(len(values[axis]) for axis in axes)
     numbers = {name: np.full(shape, np.nan) for name in (*parameters.METRICS, *_DETAILS)}
     outcome = np.full(shape, "missing", dtype="U8")
-    count = np.zeros(shape, dtype=np.int64)
+    count, beyond = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int8)
     for key, entries in results.items():
         place = places[key]
         count[place] = len(entries)
+        beyond[place] = any(cell.get("exceeds_float32") and content["dtype"] == "float32" for cell, content in entries)
         outcome[place] = Counter(cell["outcome"] for cell, _ in entries).most_common(1)[0][0]
         agreed = [cell for cell, _ in entries if cell["outcome"] == outcome[place]]
         for name, array in numbers.items():
             given = [cell[name] for cell in agreed if cell.get(name) is not None]
             if given:
-                array[place] = float(np.mean(given))
+                array[place] = sum(given) / len(given)
     variables: dict[Hashable, Any] = {name: (axes, array) for name, array in numbers.items()}
-    variables |= {"outcome": (axes, outcome), "results": (axes, count)}
+    variables |= {"outcome": (axes, outcome), "results": (axes, count), "exceeds_float32": (axes, beyond)}
     return xr.Dataset(variables, coords={axis: _coordinate(values[axis]) for axis in axes})
 
 

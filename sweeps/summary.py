@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from sweeps.frontier import ACCURACIES, accuracies
 from sweeps.phase_map import OUTCOMES
@@ -22,12 +22,14 @@ class Cells:
         sd: sample standard deviation over the same seeds; NaN with fewer than two.
         state: ``finished`` if at least one seed finished, ``missing`` if none was run, else the more frequent failure.
         counts: seeds per outcome, in the order of ``phase_map.OUTCOMES``.
+        exceeds_float32: gradients leave float32's range by the theory, and float32 it was, for at least one seed.
     """
 
     mean: Float[np.ndarray, "y x"]
     sd: Float[np.ndarray, "y x"]
     state: Shaped[np.ndarray, "y x"]
     counts: Int[np.ndarray, "4 y x"]
+    exceeds_float32: Bool[np.ndarray, "y x"]
 
     @property
     def partly_failed(self) -> Shaped[np.ndarray, "y x"]:
@@ -56,6 +58,7 @@ def summarise(phase_map: xr.Dataset, metric: str) -> Cells:
         np.where(shown & (n > 1), np.sqrt(squares / np.maximum(n - 1, 1)), np.nan),
         state,
         counts,
+        np.asarray((phase_map["exceeds_float32"].values > 0).any(axis=2)),
     )
 
 

@@ -17,6 +17,7 @@ COLOUR_MAP = "viridis"
 OUTCOME_COLOURS = {"diverged": "#d55e00", "dead": "#9a9a9a", "missing": "#ffffff"}
 OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///"}
 """Colour and hatch, so that the outcomes differ for every eye and in black and white."""
+BEYOND_FLOAT32 = "#ffffff"
 THEORY = "#ffffff"
 FITTED = "#ff7fc4"
 FRONTIER = "#ffffff"
@@ -60,5 +61,6 @@ def save(figure: Figure, path_stem: Path, style: str = "report") -> tuple[Path, 
     png, pdf = (path_stem.parent / f"{path_stem.name}.{kind}" for kind in ("png", "pdf"))
     with styled(style):
         figure.savefig(png, metadata={"Software": None})
+        figure.set_layout_engine("none")  # the layout is made; the second file would measure it all again
         figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return png, pdf

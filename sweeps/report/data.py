@@ -30,17 +30,20 @@ def payload(
     squares = {metric: summarise(phase_map, metric) for metric in metrics}
     any_metric = squares[metrics[0]]
     curves, steps = _curves(phase_map, contents)
+    predicted = next(iter(agreements.values())).prediction if agreements else None
     return {
         "x": {"name": x.label, "ticks": list(x.ticks)},
         "y": {"name": y.label, "ticks": list(y.ticks), "depth": y.name == "depth"},
         "outcomes": list(OUTCOMES),
         "state": any_metric.state.tolist(),
         "counts": np.moveaxis(any_metric.counts, 0, -1).tolist(),
+        "float32": any_metric.exceeds_float32.astype(int).tolist(),
         "metrics": {
             metric: {"title": TITLES[metric], "mean": _rounded(square.mean), "sd": _rounded(square.sd)}
             for metric, square in squares.items()
         },
-        "xi": _rounded(next(iter(agreements.values())).prediction.xi) if agreements else [None] * len(x.ticks),
+        "xi": _rounded(predicted.xi) if predicted else [None] * len(x.ticks),
+        "regime": list(predicted.regime) if predicted else [""] * len(x.ticks),
         "curves": curves,
         "steps": steps,
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.pictures import Table
 from sweeps.report.page import environment, inline
+from sweeps.report.tables import DASH, number
 from theory.errors import InputError
 
 _SUMMARY = re.compile(r'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
@@ -34,7 +36,7 @@ def write(reports: Sequence[Path], *, out: Path) -> Path:
     if mistakes:
         raise InputError(*mistakes)
     out.parent.mkdir(parents=True, exist_ok=True)
-    text = environment().get_template("index.html").render(cards=cards, css=inline("report.css"))
+    text = environment().get_template("index.html").render(cards=cards, table=_table(cards), css=inline("report.css"))
     out.write_text(text, encoding="utf-8")
     return out
 
@@ -42,6 +44,18 @@ def write(reports: Sequence[Path], *, out: Path) -> Path:
 def find(folder: Path) -> list[Path]:
     """Every ``report.html`` below ``folder``, by path."""
     return sorted(folder.rglob("report.html"))
+
+
+def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
+    """κ and ρ of every map that has one, beside each other."""
+
+    def row(card: Mapping[str, Any]) -> tuple[str, ...]:
+        ends = card["interval"]
+        interval = f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else DASH
+        return card["name"], number(card["kappa"], 1), interval, number(card["rho"]), str(card["used"]), card["caption"]
+
+    rows = tuple(row(card) for card in cards if card["kappa"] is not None)
+    return Table("The maps' numbers", ("map", "κ", "95% interval", "ρ", "columns used", "trained on"), rows)
 
 
 def _card(report: Path, out: Path) -> dict[str, Any]:

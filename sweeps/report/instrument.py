@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.figures.style import save, styled
-from sweeps.pictures import Table, painter
-from sweeps.report.page import environment, file_stem, inline
+from sweeps.pictures import Table, data_in_words, painter
+from sweeps.report.page import environment, file_stem, inline, summary
 from sweeps.report.tables import duration
 
 
@@ -45,16 +45,6 @@ def write(
         written = [
             save(figure, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, figure in drawn.figures.items()
         ]
-    below = written[0].resolve().is_relative_to(out.parent.resolve())
-    summary = {
-        "name": name,
-        "caption": drawn.caption,
-        "verdict": drawn.verdict,
-        "kappa": None,
-        "interval": None,
-        "rho": None,
-        "figure": written[0].resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
-    }
     text = (
         environment()
         .get_template("instrument.html")
@@ -67,7 +57,8 @@ def write(
             sentences=drawn.sentences,
             tables=[*drawn.tables, _outcomes(contents, missing), _sources(contents, provenance)],
             experiment_yaml=experiment_yaml,
-            summary=summary,
+            summary=summary(name, drawn.caption, drawn.verdict, out, written[0]),
+            picture=picture,
             css=inline("report.css"),
         )
     )
@@ -87,8 +78,10 @@ def _sources(contents: Sequence[Mapping[str, Any]], provenance: Sequence[Mapping
         return ", ".join(sorted({"–" if value is None else str(value) for value in values}))
 
     rows = [
-        ("data", all_of([f"{c['data']['name']}, digest {c['data']['digest']}" for c in contents])),
+        ("data", all_of([f"{data_in_words(c['data'])}, digest {c['data']['digest']}" for c in contents])),
+        ("seeds", all_of([cell["seed"] for content in contents for cell in content["cells"]])),
         ("dtype", all_of([content["dtype"] for content in contents])),
+        ("Σ lr", all_of([f"{cell['sum_lr']:.3g}" for content in contents for cell in content["cells"]])),
         ("device", all_of([one.get("device") for one in provenance])),
         ("commit", all_of([one.get("commit") for one in provenance])),
         ("training time, all tiles together", duration(sum(float(one.get("wall_time") or 0) for one in provenance))),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+
+from sweeps.agreement import Agreement
 
 _HERE = Path(__file__).parent
 
@@ -25,6 +28,23 @@ def environment() -> Environment:
 def inline(name: str) -> Markup:
     """A file of this folder, to be put into a page as it is."""
     return Markup((_HERE / name).read_text(encoding="utf-8"))
+
+
+def summary(
+    name: str, caption: str, verdict: str, out: Path, png: Path, agreement: Agreement | None = None
+) -> dict[str, Any]:
+    """What the index page shows of a report. The figure is named only if it lies below the page."""
+    below = png.resolve().is_relative_to(out.parent.resolve())
+    return {
+        "name": name,
+        "caption": caption,
+        "verdict": verdict,
+        "kappa": agreement.kappa if agreement else None,
+        "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
+        "rho": agreement.rho if agreement else None,
+        "used": agreement.used if agreement else None,
+        "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
+    }
 
 
 def file_stem(name: str) -> str:

@@ -57,9 +57,9 @@
 
   function read() {
     const cell = chosen ?? kept;
+    const box = byId("cell");
     if (!cell) return;
     const [i, j] = cell;
-    const box = byId("cell");
     box.replaceChildren();
     element("p", {}, box, `${data.y.name}: ${data.y.ticks[i]}`);
     element("p", {}, box, `${data.x.name}: ${data.x.ticks[j]}`);
@@ -72,8 +72,15 @@
     const seeds = data.counts[i][j].map((n, k) => (n ? `${n} ${data.outcomes[k]}` : "")).filter(Boolean).join(", ");
     element("p", { className: "small" }, box, `seeds: ${seeds}`);
     const xi = data.xi[j];
+    const regime = data.regime[j];
     if (xi !== null && data.y.depth) {
-      element("p", { className: "small" }, box, `depth = ${figure(Number(data.y.ticks[i]) / xi, 1)} ξ (ξ = ${figure(xi, 2)})`);
+      element("p", { className: "small" }, box,
+        `depth = ${figure(Number(data.y.ticks[i]) / xi, 1)} ξ (ξ = ${figure(xi, 2)}, ${regime})`);
+    } else if (regime === "critical") {
+      element("p", { className: "small" }, box, "critical: ξ is infinite");
+    }
+    if (data.float32[i][j]) {
+      element("p", { className: "small" }, box, "gradients beyond float32's range: what is seen here may be the arithmetic's");
     }
   }
 
@@ -125,6 +132,9 @@
   for (const picture of pictures) {
     const map = picture.querySelector("svg");
     map.setAttribute("tabindex", "0");
+    map.setAttribute("role", "application"); // so that a screen reader leaves the arrow keys to the map
+    map.setAttribute("aria-roledescription", "heat map");
+    map.setAttribute("aria-describedby", `${map.getAttribute("aria-describedby")} keys`);
     map.addEventListener("pointerover", (event) => choose(place(event.target)));
     map.addEventListener("pointerleave", () => choose(null));
     map.addEventListener("click", (event) => {
@@ -141,6 +151,10 @@
       } else if (event.key === "Enter" || event.key === " ") {
         kept = [i, j];
         choose(kept);
+        curves();
+      } else if (event.key === "Escape") {
+        kept = null;
+        choose(null);
         curves();
       } else {
         return;

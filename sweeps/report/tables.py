@@ -47,6 +47,16 @@ def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, s
     ]
 
 
+def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
+    """One row per value of the y axis, the largest first: the axis's value, then the metric (or the state) of each
+    square. ``data`` is ``data.payload``."""
+    mean, state = data["metrics"][metric]["mean"], data["state"]
+    return [
+        [tick, *(state[i][j] if value is None else f"{value:.2f}" for j, value in enumerate(mean[i]))]
+        for i, tick in reversed(list(enumerate(data["y"]["ticks"])))
+    ]
+
+
 def agreement_rows(agreements: Iterable[Agreement]) -> list[dict[str, str]]:
     """One row per metric: κ, its interval, spread, ρ and how many columns each rests on."""
     rows = []
@@ -106,6 +116,8 @@ def outcome_rows(phase_map: xr.Dataset) -> list[tuple[str, int]]:
         "unexpected": "results outside this experiment's grid (left out)",
     }
     extra = [(counted[name], int(phase_map.attrs[name])) for name in COUNTS if phase_map.attrs[name]]
+    if beyond := int((phase_map["exceeds_float32"].values > 0).sum()):
+        extra.append(("of all, in float32 though gradients leave its range (white corner)", beyond))
     return [*outcome_counts(phase_map).items(), *extra]
 
 

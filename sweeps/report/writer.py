@@ -15,15 +15,18 @@ from sweeps import overlay, overlay_residual, residual_agreement
 from sweeps.agreement import Agreement, assess
 from sweeps.figures import heat_map
 from sweeps.figures.axes import map_axis
+from sweeps.figures.theory_lines import SYMBOLS
 from sweeps.frontier import ACCURACIES
 from sweeps.ranking import Ranked, depth_in_scales, rank
 from sweeps.regions import WHOLE
 from sweeps.report import sentences, sentences_eps, sentences_residual, tables
 from sweeps.report.data import payload
-from sweeps.report.page import environment, file_stem, inline
+from sweeps.report.page import environment, file_stem, inline, summary
 from sweeps.report.picture import svg
 from train.parameters import METRICS
 
+MOST_COLUMNS, MOST_SQUARES = 200, 5000
+"""Beyond which the page has no table of them."""
 NO_DEPTH = "This map has no depth on its vertical axis, so there is no frontier to judge."
 
 
@@ -75,17 +78,23 @@ def write(
         rankings = {WHOLE: tables.ranking_rows(_ranking(phase_map, judged))}
         compared = [*sentences.rows(phase_map, judged), *sentences_eps.rows(phase_map, judged)]
     titles = heat_map.titles(phase_map)
-    page = environment().get_template("template.html")
+    data = payload(phase_map, agreements, metrics, contents)
+    columns = phase_map.sizes[phase_map.attrs["x_axis"]]
+    page = environment().get_template("map.html")
     text = page.render(
         name=name,
         lead=_lead(experiment_yaml),
+        seeds=phase_map.sizes["seed"],
+        chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
+        critical=SYMBOLS.get(phase_map.attrs["x_axis"], "point") if predicted and predicted.critical_x else "",
         caption=heat_map.caption(phase_map),
         x_label=map_axis(phase_map, "x").label,
         y_label=map_axis(phase_map, "y").label,
         agreement=judged,
         verdict=verdict,
         agreement_rows=tables.agreement_rows(agreements.values()),
-        columns={metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()},
+        columns=_columns(phase_map, agreements),
+        squares=tables.square_rows(data, primary) if len(data["state"]) * columns <= MOST_SQUARES else None,
         rankings=rankings,
         ranked_metric=titles[residual.metric if residual else judged.metric if judged else primary],
         corners=tables.corner_rows(residual.corners) if residual else [],
@@ -95,12 +104,15 @@ def write(
         titles=titles,
         metrics=metrics,
         primary=primary,
-        pictures={metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields)) for metric in metrics},
+        pictures={
+            metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields, f"{titles[metric]}. {verdict}"))
+            for metric in metrics
+        },
         fields=fields,
         experiment_yaml=experiment_yaml,
         residual=residual is not None,
-        summary=_summary(name, heat_map.caption(phase_map), judged, verdict, out, png),
-        data=payload(phase_map, agreements, metrics, contents),
+        summary=summary(name, heat_map.caption(phase_map), verdict, out, png, judged),
+        data=data,
         css=inline("report.css"),
         js=inline("report.js"),
     )
@@ -119,20 +131,11 @@ def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
     return {metric: assess(phase_map, metric, prediction=prediction) for metric in present or ACCURACIES[:1]}
 
 
-def _summary(
-    name: str, caption: str, agreement: Agreement | None, verdict: str, out: Path, png: Path
-) -> dict[str, Any]:
-    """What the index page shows of this report. The figure is named only if it lies below the page."""
-    below = png.resolve().is_relative_to(out.parent.resolve())
-    return {
-        "name": name,
-        "caption": caption,
-        "verdict": verdict,
-        "kappa": agreement.kappa if agreement else None,
-        "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
-        "rho": agreement.rho if agreement else None,
-        "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
-    }
+def _columns(phase_map: xr.Dataset, agreements: Mapping[str, Agreement]) -> dict[str, list[dict[str, str]]] | None:
+    """The tables of columns by metric; None where they would be too long to read."""
+    if phase_map.sizes[phase_map.attrs["x_axis"]] > MOST_COLUMNS:
+        return None
+    return {metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()}
 
 
 def _ranking(phase_map: xr.Dataset, agreement: Agreement) -> list[Ranked]:

@@ -43,8 +43,22 @@ def made_up(flat_from: int, seeds: int = 3) -> dict[str, Any]:
             "log_weight_gradient": [gradient.tolist(), gradient.tolist()],
             "log_output_gradient": [(height + noise).tolist(), (height - 2 * taken + noise).tolist()],
         }
-        cells.append({"parameters": {**point, "seed": seed}, "seed": seed, "outcome": "finished", "monitor": monitor})
-    return {"parameters": point, "dtype": "float64", "data": {"name": "made up"}, "cells": cells}
+        cells.append(
+            {
+                "parameters": {**point, "seed": seed},
+                "seed": seed,
+                "outcome": "finished",
+                "steps": 2,
+                "sum_lr": 0.2,
+                "monitor": monitor,
+            }
+        )
+    return {
+        "parameters": point,
+        "dtype": "float64",
+        "data": {"name": "made up", "train_size": 9, "test_size": 3},
+        "cells": cells,
+    }
 
 
 def only(content: dict[str, Any]) -> LayerSeries:

@@ -36,9 +36,14 @@ def made_up(seeds: int = 3, lrs: tuple[float, ...] = (0.01, 0.1)) -> list[dict[s
         point = normalise({**BASE, "lr": lr, "beta": beta, "eps": eps, "seed": seed})
         scores = [accuracy(lr, beta, eps, seed, epoch) for epoch in (1, 2, 3)]
         epochs = {"epoch": [1.0, 2.0, 3.0], "train_accuracy": scores, "test_accuracy": [s / 2 for s in scores]}
-        cell = {"parameters": point, "seed": seed, "outcome": "finished", "epochs": epochs}
+        cell = {"parameters": point, "seed": seed, "outcome": "finished", "steps": 2, "sum_lr": 0.2, "epochs": epochs}
         contents.append(
-            {"parameters": point, "dtype": "float32", "data": {"name": "x", "chance": 0.1}, "cells": [cell]}
+            {
+                "parameters": point,
+                "dtype": "float32",
+                "data": {"name": "x", "train_size": 9, "test_size": 3, "chance": 0.1},
+                "cells": [cell],
+            }
         )
     return contents
 
@@ -109,8 +114,23 @@ def monitored(spreads: list[float], seeds: int = 3) -> dict[str, Any]:
             "log_output_gradient": gradient,
         }
         epochs = {key: [0.5] for key in ("epoch", *bn_fig7.SCORES)}
-        cells.append({"parameters": point, "seed": seed, "outcome": "finished", "monitor": monitor, "epochs": epochs})
-    return {"parameters": cells[0]["parameters"], "dtype": "float32", "data": {"name": "x"}, "cells": cells}
+        cells.append(
+            {
+                "parameters": point,
+                "seed": seed,
+                "outcome": "finished",
+                "steps": 2,
+                "sum_lr": 0.2,
+                "monitor": monitor,
+                "epochs": epochs,
+            }
+        )
+    return {
+        "parameters": cells[0]["parameters"],
+        "dtype": "float32",
+        "data": {"name": "x", "train_size": 9, "test_size": 3},
+        "cells": cells,
+    }
 
 
 def test_scales_stand_behind_their_convolutions_and_the_read_out_is_left_out() -> None:
@@ -161,12 +181,19 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
     out.claim(eight, planned.manifest)
     scored = made_up(seeds=1)[0]["cells"][0]["epochs"]
     for tile in planned.tiles:
-        cell = {"parameters": tile.parameters, "seed": 0, "outcome": "finished", "epochs": scored}
+        cell = {
+            "parameters": tile.parameters,
+            "seed": 0,
+            "outcome": "finished",
+            "steps": 2,
+            "sum_lr": 0.2,
+            "epochs": scored,
+        }
         content = {
             "semantics": 1,
             "parameters": tile.parameters,
             "dtype": "float32",
-            "data": {"name": "digits", "digest": "0", "chance": 0.1},
+            "data": {"name": "digits", "digest": "0", "train_size": 9, "test_size": 3, "chance": 0.1},
             "cells": [cell],
         }
         write(out.result_file(tile.key), {"content": content, "provenance": {"wall_time": 1.0}})
