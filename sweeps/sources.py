@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,18 +55,30 @@ class Results:
 
     def expect(self, experiment: Experiment) -> None:
         """Takes in what an experiment asks for; a cell that several ask for counts once."""
-        from train.parameters import cells
+        from train.parameters import cells, identity
 
         self.experiment = self.experiment or experiment
-        seen = {canonical(cell) for cell in self.expected_cells or []}
-        self.expected_cells = self.expected_cells or []
-        for tile in experiment.tiles():
-            for cell in cells(tile):
-                if (name := canonical(cell)) not in seen:
-                    seen.add(name)
-                    self.expected_cells.append(cell)
+        asked = [cell for tile in experiment.tiles() for cell in cells(tile)]
+        known = {canonical(identity(cell)) for cell in self.expected_cells or []}
+        self.expected_cells = [
+            *(self.expected_cells or []),
+            *(cell for cell in asked if not known or canonical(identity(cell)) not in known),
+        ]
 
 
+@contextmanager
+def reading_many() -> Iterator[None]:
+    """Without the search for garbage: thousands of results are millions of objects that it would go through in vain."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@reading_many()
 def gather(sources: Sequence[str]) -> Results:
     """The results of folders and ``wandb:ENTITY/PROJECT/SWEEP`` sources.
 

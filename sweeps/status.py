@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeps.sources import WANDB
+from sweeps.sources import WANDB, reading_many
 from sweeps.store.folder import Folder
 from theory.errors import InputError
 
@@ -85,6 +85,7 @@ def of(source: str, *, requeue: bool = False) -> Status:
     return of_folder(Path(source))
 
 
+@reading_many()
 def of_folder(path: Path) -> Status:
     """The status of an output folder. Raises InputError if it holds no experiment."""
     from sweeps.cost import cell_count
@@ -93,6 +94,8 @@ def of_folder(path: Path) -> Status:
     folder = Folder(path)
     if not folder.exists():
         raise InputError(f"{path}: there are no results of phasemap")
+    if not (path / "manifest.json").is_file():
+        return _single_tiles(folder)
     manifest, experiment = folder.manifest(), folder.experiment()
     scan = folder.scan(max(SEMANTICS, manifest.semantics), manifest.keys)
     unusable = {problem.path.stem: problem.kind for problem in scan.problems}
@@ -110,3 +113,12 @@ def of_folder(path: Path) -> Status:
                 note = f"{failures[key]['reason']}; see {failures[key]['log']}"
         status.tiles.append(TileStatus(tile_label(raw, experiment.tile_axes), cells, note))
     return status
+
+
+def _single_tiles(folder: Folder) -> Status:
+    """The status of a folder of `phasemap train`, where nothing says which tiles are wanted."""
+    from train.parameters import SEMANTICS
+
+    scan = folder.scan(SEMANTICS)
+    tiles = [TileStatus(key[:8], result_cells(result)) for key, result in scan.results.items()]
+    return Status(f"single tiles: {folder.path}", tiles, [str(problem) for problem in scan.problems])

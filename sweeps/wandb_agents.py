@@ -88,7 +88,8 @@ def watch(
     """Runs agents until the sweep has no more tiles for them.
 
     Returns:
-        0: every tile has a result; 1: tiles are left that the agents could not do; 130: interrupted.
+        0: every tile has a result, or with ``count`` none has failed; 1: tiles are left that the agents could not do;
+        130: interrupted.
 
     Raises:
         InputError: not ENTITY/PROJECT/SWEEP, no wandb, or no such devices.
@@ -122,7 +123,7 @@ def watch(
     if interrupts:
         print(f"interrupted; phasemap agents {sweep} goes on", file=sys.stderr)
         return 130
-    return _conclude(sweep)
+    return _conclude(sweep, partly=count is not None)
 
 
 def _sick(sweep: str, code: int) -> bool:
@@ -137,12 +138,13 @@ def _sick(sweep: str, code: int) -> bool:
         return True
 
 
-def _conclude(sweep: str) -> int:
+def _conclude(sweep: str, *, partly: bool) -> int:
+    """Prints the sweep's status; 0 if it is complete, or, where the agents were to do a part of it, if none failed."""
     from sweeps.wandb_source import status_of_sweep
 
     status = status_of_sweep(f"wandb:{sweep}")
     print(status.text())
-    if status.complete:
+    if status.complete or (partly and not status.cells["failed"]):
         return 0
     print(f"phasemap status wandb:{sweep} --requeue frees the failed tiles", file=sys.stderr)
     return 1

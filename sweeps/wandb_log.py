@@ -14,11 +14,23 @@ from typing import Any, Literal, cast
 from sweeps.store.key import canonical
 from sweeps.worker import summary
 from theory.errors import InputError
+from train.provenance import redacted
 
 MODES = ("auto", "online", "offline", "disabled")
 RESULT = "phasemap_result"
 """Summary key of the whole result, as JSON text: numbers come back exactly as they were."""
 PROJECT = "phasemap"
+FAILURE = "phasemap_failure"
+"""Summary key of why a run failed."""
+PRIVATE: dict[str, Any] = {
+    "console": "off",
+    "disable_git": True,
+    "x_disable_meta": True,
+    "x_disable_machine_info": True,
+    "host": "somewhere",
+    "program": "phasemap",
+}
+"""W&B's settings: no host name, no paths, no log with either. Versions and device are in the result's provenance."""
 
 
 def resolve_mode(mode: str) -> Literal["online", "offline", "disabled"]:
@@ -112,7 +124,9 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
     project = os.environ.get("WANDB_PROJECT") or PROJECT
     name = f"{parameters['experiment'] or 'tile'}-{key[:8]}"
     try:
-        run = wandb.init(project=project, mode=resolved, config=dict(parameters), name=name)
+        known = {name: value for name, value in PRIVATE.items() if name in wandb.Settings.model_fields}
+        settings = wandb.Settings(**known)
+        run = wandb.init(project=project, mode=resolved, config=dict(parameters), name=name, settings=settings)
     except wandb.Error as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         print(f"phasemap: warning: W&B cannot be reached ({reason}); the result will be in its file", file=sys.stderr)
@@ -125,4 +139,7 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
             yield WandbLog(run)
         except SystemExit:  # SIGTERM: the cluster takes the machine away, so W&B should hand the tile out again
             run.mark_preempting()
+            raise
+        except Exception as error:
+            run.summary[FAILURE] = redacted(f"{type(error).__name__}: {error}".splitlines()[0])
             raise

@@ -14,7 +14,7 @@ import yaml
 
 from sweeps.experiment import Experiment, from_text
 from sweeps.store.key import canonical, tile_key
-from sweeps.wandb_log import RESULT
+from sweeps.wandb_log import FAILURE, RESULT
 from sweeps.wandb_sweep import parse_path, require_wandb
 from theory.errors import InputError
 
@@ -28,13 +28,15 @@ LOST = ("failed", "crashed", "killed", "preempted", "finished")
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run: its tile's parameters (None where it never told them), state, and result if it has a valid one."""
+    """One run: its tile's parameters (None where it never told them), state, and result if it has a valid one; else why
+    it failed, if it could say so."""
 
     id: str
     state: str
     parameters: dict[str, Any] | None
     result: dict[str, Any] | None
     problem: str | None
+    failure: str | None
     handle: Any
 
 
@@ -91,7 +93,8 @@ def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
                     result, problem = None, f"semantics {semantics}; this program knows up to {SEMANTICS}"
             except (ValueError, KeyError, TypeError):
                 result, problem = None, "its result is damaged"
-        yield SweepRun(str(run.id), str(run.state), parameters, result, problem, run)
+        failure = run.summary.get(FAILURE)
+        yield SweepRun(str(run.id), str(run.state), parameters, result, problem, failure and str(failure), run)
 
 
 def key_of(result: dict[str, Any]) -> str:
@@ -148,7 +151,7 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
         else:
             state = "running" if alive else "failed" if lost else "missing"
             cells = Counter({state: cell_count(tile)})
-            notes += [f"run {run.id} {run.state}" for run in lost]
+            notes += [f"run {run.id} {run.state}" + (f": {run.failure}" if run.failure else "") for run in lost]
             if requeue and lost and not alive:
                 for run in lost:
                     run.handle.delete()

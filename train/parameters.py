@@ -363,7 +363,8 @@ def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest."""
     axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
+    references = [(name, value[1:]) for name, value in parameters.items() if _is_reference(value)]
     points = [{**parameters, **dict(point)} for point in itertools.product(*axes)]
-    return [
-        {name: point[value[1:]] if _is_reference(value) else value for name, value in point.items()} for point in points
-    ]
+    for point in points:
+        point.update({name: point[target] for name, target in references})
+    return points

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sweeps.store.key import canonical
+
 MEASURED = (
     "outcome",
     "diverged_at",
@@ -22,13 +24,19 @@ MEASURED = (
 
 
 def rows(contents: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
-    """Column names, and the cells' rows sorted by their parameters.
+    """Column names, and the cells' rows sorted by their parameters; a cell that several tiles hold is there once.
 
     Columns: the map's axes and the seed, every parameter that varies, ``dtype`` if it varies, and what was measured.
     """
-    from train.parameters import TABLE
+    from train.parameters import TABLE, identity
 
-    cells = [(cell, content) for content in contents for cell in content["cells"]]
+    once: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for content in contents:
+        which = [content[name] for name in ("semantics", "dtype")] + [content["data"]["digest"]]
+        for cell in content["cells"]:
+            known = {name: value for name, value in cell["parameters"].items() if name in TABLE}
+            once.setdefault(canonical([identity(known), *which]), (cell, content))
+    cells = list(once.values())
     distinct: dict[str, set[str]] = {}
     for cell, content in cells:
         for name, value in [*cell["parameters"].items(), ("resolved_dtype", content["dtype"])]:

@@ -12,8 +12,10 @@ from typing import Any
 
 from sweeps.store.key import canonical
 
-SCHEMA = 1
-"""Version of the file's layout. A reader refuses newer ones."""
+SCHEMA, OLDEST_SCHEMA = 1, 1
+"""Version of the file's layout as it is written, and the oldest that is read. Others are refused, with a clear line."""
+OLDEST_SEMANTICS = 1
+"""The oldest version of the training whose results are read. The version is part of the key: no two are confused."""
 OUTCOMES = ("finished", "diverged", "dead")
 
 
@@ -21,7 +23,8 @@ class ResultError(Exception):
     """A file that is no usable result.
 
     Attributes:
-        kind: ``damaged`` (truncated or altered), ``foreign`` (not a result, or of another tile) or ``newer``.
+        kind: ``damaged`` (truncated or altered), ``foreign`` (not a result, or of another tile), ``newer`` or ``older``
+            than this program reads.
     """
 
     def __init__(self, kind: str, path: Path, reason: str) -> None:
@@ -70,7 +73,7 @@ def read(path: Path, *, semantics: int) -> dict[str, Any]:
     """The result in ``path``; ``semantics`` is the newest version of the training that this program knows.
 
     Raises:
-        ResultError: it is truncated, altered, newer than this program, of another tile, or no result at all.
+        ResultError: it is truncated, altered, of a version that is not read, of another tile, or no result at all.
         FileNotFoundError: there is no such file.
     """
     return check(path, path.read_bytes(), semantics=semantics)
@@ -86,14 +89,15 @@ def check(path: Path, data: bytes, *, semantics: int) -> dict[str, Any]:
     if not isinstance(document, dict) or not all(isinstance(document.get(k), dict) for k in ("content", "provenance")):
         raise ResultError("foreign", path, "it has no content and provenance")
     content, provenance = document["content"], document["provenance"]
-    for what, version, known in (
-        ("schema", provenance.get("schema"), SCHEMA),
-        ("semantics", content.get("semantics"), semantics),
+    for what, version, oldest, newest in (
+        ("schema", provenance.get("schema"), OLDEST_SCHEMA, SCHEMA),
+        ("semantics", content.get("semantics"), OLDEST_SEMANTICS, semantics),
     ):
         if not isinstance(version, int):
             raise ResultError("foreign", path, f"it has no {what} version")
-        if version > known:
-            raise ResultError("newer", path, f"{what} {version}; this program knows up to {known}")
+        if not oldest <= version <= newest:
+            kind = "newer" if version > newest else "older"
+            raise ResultError(kind, path, f"{what} {version}; this program reads {oldest} to {newest}")
     if provenance.get("key") != path.stem:
         raise ResultError("foreign", path, f"it holds the result of tile {provenance.get('key')}")
     if provenance.get("checksum") != _checksum(path.stem, content):

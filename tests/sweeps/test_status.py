@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from sweeps.experiment import load
+from sweeps.phase_map import build
 from sweeps.run import Plan, plan
 from sweeps.sources import gather
 from sweeps.status import of, of_folder
 from sweeps.store import result as store
+from sweeps.store.export import to_csv
 from sweeps.store.folder import Folder
 from tests.sweeps.fake_backend import FAKE, fake_result
 from theory.errors import InputError
@@ -100,3 +102,20 @@ def test_results_of_single_tiles_need_no_manifest(tmp_path: Path) -> None:
     found = gather([str(tmp_path / "b")])
     assert (len(found.results), found.expected_cells, found.experiment) == (1, None, None)
     assert json.dumps(found.contents) == json.dumps([fake_result(tile.parameters)["content"]])
+    status = of_folder(tmp_path / "b")
+    assert [(entry.label, dict(entry.cells)) for entry in status.tiles] == [(tile.key[:8], {"finished": 12})]
+
+
+def test_a_cell_that_several_tiles_hold_is_exported_once(tmp_path: Path) -> None:
+    """Folders whose tiles overlap without being the same: seeds 0 and 1 here, 1 and 2 there."""
+    for name, seeds in (("a", "[0, 1]"), ("b", "[1, 2]")):
+        folder, planned = folder_of(tmp_path / name, f"seed={seeds}", "batch_size=[8]", "depth=[3]")
+        store.write(folder.result_file(planned.tiles[0].key), fake_result(planned.tiles[0].parameters))
+    found = gather([str(tmp_path / name) for name in "ab"])
+    assert len(found.results) == 2
+    assert len(found.expected_cells or []) == 3
+    seeds = [line.split(",")[2] for line in to_csv(found.contents).splitlines()]
+    assert seeds == ["seed", "0", "1", "2"]
+    phase_map = build(found.contents, found.expected_cells)
+    assert dict(phase_map.sizes) == {"depth": 1, "batch_size": 1, "seed": 3}
+    assert phase_map.attrs["duplicates"] == 1

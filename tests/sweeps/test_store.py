@@ -106,6 +106,15 @@ def test_newer_files_are_refused(written: Path) -> None:
     assert store.read(written, semantics=2)["content"]["semantics"] == 2
 
 
+def test_results_of_an_older_training_are_read_and_older_layouts_refused(written: Path) -> None:
+    assert store.read(written, semantics=7)["content"]["semantics"] == 1
+    document = json.loads(written.read_text())
+    document["provenance"]["schema"] = store.OLDEST_SCHEMA - 1
+    written.write_text(json.dumps(document))
+    with pytest.raises(store.ResultError, match=r"older result file .*: schema 0; this program reads 1 to 1"):
+        store.read(written, semantics=1)
+
+
 @pytest.mark.parametrize("text", ["hello", "[]", '{"content": 3}', '{"content": {}, "provenance": {}}'])
 def test_files_that_are_no_results_are_foreign(written: Path, text: str) -> None:
     written.write_text(text)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from sweeps.wandb_agents import session_members
-from sweeps.wandb_log import RESULT, resolve_mode
+from sweeps.wandb_log import FAILURE, RESULT, resolve_mode
 from tests.sweeps.fake_backend import NAME, fake_result
 from tests.sweeps.runs import ROOT, exported, run_fake, write_experiment
 from tests.sweeps.wandb_server import ENTITY, Run, WandbServer
@@ -125,8 +125,11 @@ AGENT = (sys.executable, "-m", "wandb", "agent")
 
 
 def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
-    server: WandbServer, client: Path, start: Start
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    secrets = {"HOME": str(client / "home-of-ada"), "MY_TOKEN": "t0ken-of-mine", "WANDB_API_KEY": "k3y" * 14}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
     file = write_experiment(client / "mine.yaml", 4)
     assert run_fake(file, client / "local", quiet=True) == 0
     local = exported(client / "local")
@@ -152,10 +155,33 @@ def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
     code, out, _ = call("status", f"wandb:{sweep}")
     assert out.splitlines()[-1].split() == ["total", "8", "8", "0", "0", "0", "0"]
     assert server.unknown == []
-    text = json.dumps([run.summary for run in server.runs.values()])
-    assert str(client) not in text
-    assert str(Path.home()) not in text
     assert all(any(name.endswith(".png") for name in run.files) for run in server.runs.values())
+    told = [*server.received, *(data for run in server.runs.values() for data in run.files.values())]
+    for secret in (*secrets.values(), str(client), str(ROOT)):
+        assert not any(secret.encode() in part for part in told), secret
+
+
+@pytest.mark.slow
+def test_two_agents_finish_a_smoke_preset_that_is_really_trained(
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH")  # no fake backend
+    code, _, err = call("run", "bn-fig3a", "--preset", "smoke", "--out", "local", "--devices", "cpu")
+    assert code == 0, err
+    code, out, err = call("sweep", "bn-fig3a", "--preset", "smoke")
+    assert code == 0, err
+    sweep = out.splitlines()[-1]
+    agents = [start(*AGENT, sweep, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="") for _ in range(2)]
+    assert [process.wait(1200) for process in agents] == [0, 0]
+    code, out, err = call("status", f"wandb:{sweep}")
+    assert sum(map(int, out.splitlines()[-1].split()[1:4])) == 72, (out, err)
+    _, of_sweep, _ = call("export", f"wandb:{sweep}")
+    _, of_folder, _ = call("export", "local")
+    assert of_sweep == of_folder
+    assert len(of_folder.splitlines()) == 73
+    code, out, err = call("report", f"wandb:{sweep}", "--out", "report.html")
+    assert code == 0, err
+    assert "<svg" in Path("report.html").read_text() or "<img" in Path("report.html").read_text()
 
 
 @pytest.mark.slow
@@ -190,6 +216,17 @@ def test_agents_survive_a_killed_run_and_a_requeue_frees_its_tile(server: WandbS
     code, out, err = call("agents", sweep, "--devices", "cpu")
     assert code == 0, err
     assert out.splitlines()[-1].split()[1:] == ["6", "6", "0", "0", "0", "0"]
+
+
+def test_a_run_that_fails_says_why_and_nothing_else(server: WandbServer, client: Path) -> None:
+    (client / "trouble").write_text("12 told-raise\n")
+    arguments = ["--width", "12", "--depth", "3", "--lr", "0.1", "--steps", "10"]
+    code, _, _ = call("train", *arguments, "--wandb", "online", "--device", "cpu", MY_TOKEN="t0ken-of-mine")
+    assert code == 1
+    (run,) = server.runs.values()
+    assert run.state == "failed"
+    assert run.summary[FAILURE] == "RuntimeError: made to fail in ~"
+    assert not any(b"t0ken-of-mine" in part or f"{Path.home()}".encode() in part for part in server.received)
 
 
 @pytest.mark.slow

@@ -111,13 +111,14 @@ def project_document(name: str) -> dict[str, Any]:
 
 
 class WandbServer:
-    """The server and its memory. ``sweeps``, ``runs`` and ``requests`` (operation names) may be read at any time."""
+    """The server and its memory, to be read at any time: ``requests`` by operation, ``received`` the bodies whole."""
 
     def __init__(self) -> None:
         self.sweeps: dict[str, Sweep] = {}
         self.runs: dict[str, Run] = {}
         self.agents: dict[str, str] = {}
         self.requests: list[str] = []
+        self.received: list[bytes] = []
         self.unknown: list[str] = []
         self.memory = threading.RLock()
         self.faults = 0
@@ -186,6 +187,7 @@ class WandbServer:
 
     def handle(self, path: str, body: bytes) -> tuple[int, Any]:
         """Status and answer to a POST."""
+        self.received.append(body)
         if path.startswith("/sdk/"):  # telemetry
             return 200, {}
         with self.memory:
