@@ -76,9 +76,7 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
         return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
     aten = torch.ops.aten
     catalogue: dict[str, TorchActivation] = {
-        "relu": TorchActivation(
-            torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False, torch.relu_
-        ),
+        "relu": TorchActivation(torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False, torch.relu_),
         "leaky-relu": _leaky_relu(slope),
         "alpha-relu": TorchActivation(partial(_power, alpha=alpha), partial(_power_backward, alpha=alpha), True),
         "tanh": TorchActivation(torch.tanh, lambda g, z, out: aten.tanh_backward(g, out), False, torch.tanh_),

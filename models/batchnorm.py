@@ -58,11 +58,14 @@ class _BatchNormActivation(torch.autograd.Function):
         ctx.save_for_backward(*kept)
         ctx.activation = activation
         ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)  # theirs would be tensors of zeros
         return out, mean, variance
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if gradients[0] is None:
+            return (None,) * 6
         d_h, sum_d, sum_dn = _differentiate(gradients[0], ctx.saved_tensors, ctx.activation)
         d_gamma = sum_dn.sum(1) if ctx.needs_input_grad[1] else None
         d_beta = sum_d.sum(1) if ctx.needs_input_grad[2] else None
@@ -85,11 +88,14 @@ class _LinearBatchNormActivation(torch.autograd.Function):
         ctx.save_for_backward(x, weight, *kept)
         ctx.activation = activation
         ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)  # theirs would be tensors of zeros
         return out, mean, variance
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        if gradients[0] is None:
+            return (None,) * 7
         x, weight, *kept = ctx.saved_tensors
         d_h, sum_d, sum_dn = _differentiate(gradients[0], tuple(kept), ctx.activation)
         d_x = torch.bmm(d_h, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None

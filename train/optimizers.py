@@ -7,6 +7,7 @@ learning rates are the first k of the stack's.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,12 +18,40 @@ from torch.nn import Parameter
 from train.parameters import VGG
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Parameters that are updated together by foreach operations, and what their gradients are multiplied by."""
+
+    parameters: list[Parameter]
+    minus_lr: list[Tensor]
+
+    def gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.parameters]  # type: ignore[misc]
+
+
 class _MemberOptimizer(torch.optim.Optimizer):
-    def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"]) -> None:
+    """
+    Args:
+        passes: operations of one update. Where there are several, the CPU does all of them on one parameter before it
+            turns to the next: it is in the cache then.
+    """
+
+    def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, passes: int) -> None:
         trained = [p for p in parameters if p.requires_grad]
         super().__init__(trained, {})
-        self.trained: list[Tensor] = [*trained]
-        self.minus_lr = [-lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1)) for p in trained]
+        # CUDA's foreach operations take tensors of one shape only: what is small (BN's, biases) gets its learning rates
+        # in full; a weight has an operation to itself, which is long enough.
+        small = [p for p in trained if p.dim() < 3 or p.shape[1] == 1]
+        large = [p for p in trained if not (p.dim() < 3 or p.shape[1] == 1)]
+        apart = passes > 1 and trained[0].device.type == "cpu"
+        together = [[p] for p in trained] if apart else [group for group in (small, large) if group]
+        in_full = {id(p) for p in small}
+
+        def minus(p: Parameter) -> Tensor:
+            rates = -lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1))
+            return rates.expand_as(p).contiguous() if id(p) in in_full else rates
+
+        self.groups = [_Group(group, [minus(p) for p in group]) for group in together]
 
     def close(self, closure: Callable[[], float] | None) -> None:
         """Calls what Lightning hands to a step: its callbacks' moment between backward pass and update."""
@@ -30,34 +59,33 @@ class _MemberOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 closure()
 
-    def gradients(self) -> list[Tensor]:
-        return [p.grad for p in self.trained]  # type: ignore[misc]
-
-    def kept(self, name: str) -> list[Tensor]:
+    def kept(self, name: str, group: _Group) -> list[Tensor]:
         """What the optimizer remembers of each parameter; a checkpoint keeps it."""
-        return [self.state[p][name] for p in self.trained]
+        return [self.state[p][name] for p in group.parameters]
 
 
 class MemberSGD(_MemberOptimizer):
     """Plain SGD, with heavy-ball momentum if ``momentum`` > 0 (as torch.optim.SGD, dampening 0)."""
 
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, momentum: float = 0.0) -> None:
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, passes=3 if momentum else 1)
         self.momentum = momentum
-        for p in self.trained if momentum else []:
-            self.state[p]["velocity"] = torch.zeros_like(p)
+        for group in self.groups if momentum else []:
+            for p in group.parameters:
+                self.state[p]["velocity"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step along the gradients that are there, or that ``closure`` leaves."""
         self.close(closure)
-        update = self.gradients()
-        if self.momentum:
-            velocity = self.kept("velocity")
-            torch._foreach_mul_(velocity, self.momentum)
-            torch._foreach_add_(velocity, update)
-            update = velocity
-        torch._foreach_addcmul_(self.trained, update, self.minus_lr)
+        for group in self.groups:
+            update = group.gradients()
+            if self.momentum:
+                velocity = self.kept("velocity", group)
+                torch._foreach_mul_(velocity, self.momentum)
+                torch._foreach_add_(velocity, update)
+                update = velocity
+            torch._foreach_addcmul_(group.parameters, update, group.minus_lr)
 
 
 class MemberRMSprop(_MemberOptimizer):
@@ -66,21 +94,23 @@ class MemberRMSprop(_MemberOptimizer):
     def __init__(
         self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, alpha: float = 0.99, eps: float = 1e-8
     ) -> None:
-        super().__init__(parameters, lr)
+        super().__init__(parameters, lr, passes=6)
         self.alpha, self.eps = alpha, eps
-        for p in self.trained:
-            self.state[p]["square"] = torch.zeros_like(p)
+        for group in self.groups:
+            for p in group.parameters:
+                self.state[p]["square"] = torch.zeros_like(p)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step along the gradients that are there, or that ``closure`` leaves."""
         self.close(closure)
-        gradients, square = self.gradients(), self.kept("square")
-        torch._foreach_mul_(square, self.alpha)
-        torch._foreach_addcmul_(square, gradients, gradients, value=1 - self.alpha)
-        root = torch._foreach_sqrt(square)
-        torch._foreach_add_(root, self.eps)
-        torch._foreach_addcmul_(self.trained, torch._foreach_div(gradients, root), self.minus_lr)
+        for group in self.groups:
+            gradients, square = group.gradients(), self.kept("square", group)
+            torch._foreach_mul_(square, self.alpha)
+            torch._foreach_addcmul_(square, gradients, gradients, value=1 - self.alpha)
+            root = torch._foreach_sqrt(square)
+            torch._foreach_add_(root, self.eps)
+            torch._foreach_addcmul_(group.parameters, torch._foreach_div(gradients, root), group.minus_lr)
 
 
 class ScheduledSGD(torch.optim.SGD):
