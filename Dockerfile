@@ -4,16 +4,21 @@
 # Holds no key: give W&B's with -e WANDB_API_KEY. Data sets: -v /your/data:/data -e PHASEMAP_DATA_DIR=/data
 FROM pytorch/pytorch:2.9.1-cuda12.8-cudnn9-runtime
 
-RUN useradd --create-home researcher
+RUN useradd --create-home researcher && mkdir /runs && chown researcher /runs
 WORKDIR /opt/phasemap
 
 # The dependencies are a layer of their own, made anew only when pyproject.toml changes. The image's torch satisfies them.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > /tmp/requirements.txt \
-    && python -m pip install --no-cache-dir -r /tmp/requirements.txt
+RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
+    && python -m pip install --no-cache-dir -r requirements.txt
 
-COPY . .
-RUN python -m pip install --no-cache-dir --no-deps . && mkdir /runs && chown researcher /runs
+# Named one by one: nothing else of the folder, no key, no result, can get into the image.
+COPY LICENSE README.md phasemap.py ./
+COPY theory theory/
+COPY models models/
+COPY train train/
+COPY sweeps sweeps/
+RUN python -m pip install --no-cache-dir --no-deps .
 
 USER researcher
 WORKDIR /runs

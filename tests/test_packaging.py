@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import venv
 import zipfile
+from itertools import chain
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,13 +47,80 @@ def test_wheel_holds_the_rooms_and_their_data(tmp_path: Path) -> None:
                 assert f"{folder}/{path.name}" in names
 
 
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions, as (word, rest)."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    return [(word, rest) for line in text.splitlines() if line.strip() for word, _, rest in [line.partition(" ")]]
+
+
 def test_dockerfile_is_pinned_keyless_and_runs_as_a_user() -> None:
-    text = (ROOT / "Dockerfile").read_text()
-    assert re.search(r"^FROM \S+:\d+\.\d+\.\d+\S*$", text, re.MULTILINE)
-    assert text.index("COPY pyproject.toml") < text.index("COPY . .")
-    assert re.search(r"^USER (?!root)\w+$", text, re.MULTILINE)
-    assert 'ENTRYPOINT ["phasemap"]' in text
-    assert not re.search(r"^(ARG|ENV) .*KEY", text, re.MULTILINE)
+    steps = instructions()
+    words = [word for word, _ in steps]
+    assert words.count("FROM") == 1
+    assert re.fullmatch(r"\S+/\S+:\d+\.\d+\.\d+-cuda\d+\.\d+-cudnn\d+-runtime", dict(steps)["FROM"])
+    assert dict(steps)["USER"] not in ("root", "0")
+    assert words.index("USER") > max(place for place, word in enumerate(words) if word in ("RUN", "COPY"))
+    assert json.loads(dict(steps)["ENTRYPOINT"]) == ["phasemap"]
+    assert not {"ARG", "ENV", "ADD"} & set(words)  # nothing that could bake a key in
+
+
+def test_dockerfile_copies_the_dependencies_first_and_nothing_but_the_project() -> None:
+    copied = [rest.split()[:-1] for word, rest in instructions() if word == "COPY"]
+    assert copied[0] == ["pyproject.toml"]
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    rooms = {pattern.rstrip("*") for pattern in build["packages"]["find"]["include"]}
+    files = {"pyproject.toml", "README.md", "LICENSE", *(f"{module}.py" for module in build["py-modules"])}
+    assert sorted(chain.from_iterable(copied)) == sorted(rooms | files)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    assert {line[1:] for line in ignored if line.startswith("!")} == rooms | files
+
+
+@pytest.mark.slow
+def test_dockerfiles_install_steps(tmp_path: Path) -> None:
+    """Copied and run as the image's builder would, in an environment in which the dependencies are there already, as
+    torch is in the image; then the entry point, as the image's user would call it, from another folder."""
+    source, environment = tmp_path / "opt", tmp_path / "environment"
+    source.mkdir()
+    venv.create(environment, with_pip=True)
+    (there,) = (environment / "lib").glob("python*/site-packages")
+    (there / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    path = f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    ran = []
+    for word, rest in instructions():
+        if word == "COPY":
+            *names, _ = rest.split()
+            for name in names:
+                if (ROOT / name).is_dir():
+                    shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+                else:
+                    shutil.copy(ROOT / name, source / name)
+        elif word == "RUN" and " pip " in rest:
+            subprocess.run(["sh", "-ec", rest], cwd=source, check=True, env={**os.environ, "PATH": path})
+            ran.append(rest)
+    assert len(ran) == 2
+    help_text = subprocess.run(
+        ["phasemap", "--help"], cwd=tmp_path, check=True, capture_output=True, text=True, env={"PATH": path}
+    ).stdout
+    assert "Trainability phase maps" in help_text
+    where = subprocess.run(
+        ["python", "-c", "import sweeps; print(sweeps.__file__)"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": path},
+    ).stdout
+    assert where.startswith(str(environment))
+    listed = subprocess.run(
+        ["phasemap", "run", "bn-fig3a", "--preset", "smoke", "--check", "--devices", "cpu"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": path, "HOME": str(tmp_path)},
+    ).stdout
+    assert "cells:  72" in listed
 
 
 def test_rooms_import_one_way() -> None:
