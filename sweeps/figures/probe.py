@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from train.probe.measure import Probe
 from train.probe.rate import LEVEL, trimmed
@@ -73,21 +73,22 @@ def draw_growth(found: Probe, *, ax: Axes) -> Axes:
     if np.isfinite([low, high]).all():
         margin = 0.08 * (high - low) + 1e-3
         bottom, top = math.exp(low - margin), math.exp(high + 5 * margin)  # room for the legend
-        for marker, hidden in (
-            ("v", growth < bottom),
-            ("^", growth > top),
-            ("o", (growth >= bottom) & (growth <= top)),
-        ):
-            place = np.clip(growth[~used & hidden], bottom, top)
-            ax.plot(
-                x[~used & hidden], place, marker, color=MEASURED, markersize=4, markerfacecolor="none", clip_on=False
-            )
+        inside = (growth >= bottom) & (growth <= top)
+        for marker, which in (("v", growth < bottom), ("^", growth > top), ("o", inside)):
+            if (which & ~used).any():
+                heights = np.clip(growth[which & ~used], bottom, top)
+                ax.plot(
+                    x[which & ~used],
+                    heights,
+                    marker,
+                    color=MEASURED,
+                    markersize=4,
+                    markerfacecolor="none",
+                    clip_on=False,
+                )
         ax.set_ylim(bottom, top)
     ax.axhline(1, color="#8a8a8e", linewidth=0.7, zorder=0)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_locator(MaxNLocator(7))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter("{x:.3g}")
+    _log_axis(ax)
     ax.set_ylabel("growth of ‖gradient‖²\nper step to the input")
     ax.legend(loc="upper center", ncols=2)
     return _name_points(found.points, ax)
@@ -100,6 +101,7 @@ def draw_moments(found: Probe, *, ax: Axes) -> Axes:
     """
     x = np.arange(1, len(found.points) + 1)
     right = ax.twinx()
+    ax.set_yscale("log")
     for name, colour, axis, label in (
         ("mean_square", MEASURED, ax, "mean square"),
         ("cosine", COSINE, right, "cosine between samples"),
@@ -112,9 +114,7 @@ def draw_moments(found: Probe, *, ax: Axes) -> Axes:
             if predicted is not None:
                 axis.plot(inside, np.full(len(inside), predicted), "--", color=colour, linewidth=1.8)
         axis.set_ylabel(label, color=colour)
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:.3g}")
-    ax.yaxis.set_minor_formatter("")
+    _log_axis(ax)
     right.set_ylim(-0.05, 1.05)
     return _name_points(found.points, ax)
 
@@ -122,10 +122,13 @@ def draw_moments(found: Probe, *, ax: Axes) -> Axes:
 def figure_probe(found: Probe, *, title: str = "") -> Figure:
     """Gradient norm, its growth by step, and the activations at the same layers, one below the other."""
     figure = Figure(figsize=(7.2, 8.4), layout="constrained")
-    first, second, third = figure.subplots(3, 1, sharex=True)
-    draw_gradient(found, ax=first).set_xlabel("")
-    draw_growth(found, ax=second).set_xlabel("")
+    first, second, third = figure.subplots(3, 1)
+    draw_gradient(found, ax=first)
+    draw_growth(found, ax=second)
     draw_moments(found, ax=third)
+    for ax in (first, second):  # the same layers stand below the last
+        ax.xaxis.set_major_formatter(NullFormatter())
+        ax.set_xlabel("")
     figure.suptitle(title, fontsize="medium")
     return figure
 
@@ -153,6 +156,19 @@ def draw_history(
         ax.set_yticks(np.arange(1, len(points) + 1), points)
     ax.figure.colorbar(mesh, ax=ax, label="log₁₀ ‖gradient‖ over the last layer's")
     return ax
+
+
+def _log_axis(ax: Axes) -> None:
+    """A logarithmic y axis on which also a range of less than a decade has its ticks and numbers."""
+    low, high = ax.get_ylim()
+    low = max(low, high * 1e-12)
+    locator = LogLocator(subs=(1.0, 2.0, 5.0)) if high > 6 * low else MaxNLocator(6)
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    ticks = [tick for tick in locator.tick_values(low, high) if low <= tick <= high]
+    ax.yaxis.set_major_locator(FixedLocator(ticks))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter("{x:.3g}")
 
 
 def _name_points(points: Sequence[str], ax: Axes) -> Axes:

@@ -8,7 +8,9 @@ paths have joined, as in the theory of residual networks, where the gradient by 
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +21,8 @@ from train.probe.forward import Call, Moments, Node, Place
 from train.probe.graph import Graph
 
 NORMALISATION = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+RESHAPING = ("View", "Reshape", "ReshapeAlias", "Transpose", "T", "Permute", "Unsqueeze", "Squeeze", "Expand", "Clone")
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,23 @@ def between(graph: Graph, place: Place | None, end: Node) -> list[Node] | None:
         found.append(node)
         node = below[0]
     return found
+
+
+def outside_modules(calls: Sequence[Call], graph: Graph) -> dict[str, int]:
+    """What the model computes by functions between its layers, such as F.relu: the names of the nodes, with numbers."""
+    inside: set[Node] = set()
+    for call in calls:
+        stack = [call.place[0]] if call.place else []
+        end = call.inputs[0] if call.inputs else None
+        while stack:
+            node = stack.pop()
+            if node in graph.order and node not in inside and node is not end:
+                inside.add(node)
+                stack += graph.below(node)
+    kinds = Counter(
+        re.sub(r"Backward\d*$", "", node.name()) for node, place in graph.order.items() if node not in inside and place
+    )
+    return {kind: count for kind, count in kinds.most_common() if not kind.endswith(RESHAPING)}
 
 
 def mean_square(parameter: torch.Tensor | None) -> float:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from theory.errors import InputError
 from train.probe.backward import RescaledBackprop
-from train.probe.chains import Point, points
+from train.probe.chains import Point, outside_modules, points
 from train.probe.forward import Moments, run_forward
 from train.probe.graph import trace_graph
 from train.probe.prediction import Stretch, predict
@@ -89,7 +89,7 @@ class Probe:
 
 def probe(
     model: nn.Module,
-    x: Float[Tensor, "B ..."],
+    x: Tensor,
     *,
     seed: int = 0,
     mode: str = "train",
@@ -100,7 +100,7 @@ def probe(
     Args:
         model: any module whose ``model(x)`` returns a floating-point tensor, or several in tuples, lists, mappings or
             data classes; samples along the first dimension.
-        x: a batch on the model's device and in its dtype.
+        x: a batch [B, …] on the model's device and in its dtype.
         seed: of the cotangent, and of what the forward pass draws (dropout).
         mode: ``train`` (batch statistics, dropout at work), ``eval``, or ``as-is``.
         forward_context: entered around the forward pass, for autocast.
@@ -135,8 +135,10 @@ def probe(
         cotangents = [torch.randn(output.shape, generator=generator).to(output) for output in outputs]
         found = RescaledBackprop(graph, wanted).run(outputs, cotangents, leaf)
         stretches, reasons = predict(places, calls, graph)
+        functions = outside_modules(calls, graph)
     log_gradient = np.array([found.get(point.node, math.nan) for point in places])
-    steps = -2 * np.diff(log_gradient)
+    with np.errstate(invalid="ignore"):  # −∞ − −∞ where gradients are zero
+        steps = -2 * np.diff(log_gradient)
     layers = tuple(
         Layer(call.name, call.kind, call.shape, call.moments, found.get(call.place, math.nan)) for call in calls
     )
@@ -147,7 +149,7 @@ def probe(
         log_gradient=log_gradient,
         rate=explosion_rate(steps, allowance=_allowance(stretches, len(steps))),
         comparisons=tuple(_compare(stretch, steps) for stretch in stretches),
-        notes=tuple(_notes(layers, places, steps, reasons)),
+        notes=tuple(_notes(layers, places, steps, reasons, functions)),
     )
 
 
@@ -166,7 +168,11 @@ def _allowance(stretches: list[Stretch], steps: int) -> float:
 
 
 def _notes(
-    layers: tuple[Layer, ...], places: list[Point], steps: Float[np.ndarray, " steps"], reasons: list[tuple[str, int]]
+    layers: tuple[Layer, ...],
+    places: list[Point],
+    steps: Float[np.ndarray, " steps"],
+    reasons: list[tuple[str, int]],
+    functions: dict[str, int],
 ) -> list[str]:
     """What a reader must know beside the numbers."""
     notes = []
@@ -185,6 +191,9 @@ def _notes(
             "a step is a layer, or a block where a skip connection spans several layers: "
             f"{sum(len(p.layers) > 1 for p in places)} of {len(places)} points are blocks"
         )
+    if functions:
+        named = ", ".join(f"{kind} ({count})" for kind, count in functions.items())
+        notes.append(f"computed by functions between the modules, and so not among the layers: {named}")
     missing = [layer.name for layer in layers if layer.shape and math.isnan(layer.log_gradient)]
     if missing:
         notes.append(f"no gradient arrives at {len(missing)} layers, the first of them {missing[0]!r}")

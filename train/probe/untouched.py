@@ -27,7 +27,7 @@ class _Kept:
         }
         tensors = [*self.attributes.values(), *self.attributes["_buffers"].values()]
         kept = [t for t in tensors if isinstance(t, Tensor) and not isinstance(t, nn.Parameter)]
-        self.tensors = [(tensor, tensor._version, tensor.detach().clone()) for tensor in kept]
+        self.tensors = [(tensor, tensor.detach().clone()) for tensor in kept]
 
     def restore(self, module: nn.Module) -> None:
         for name in [name for name in vars(module) if name not in self.attributes]:
@@ -37,8 +37,9 @@ class _Kept:
             container: Any = self.attributes[name]
             container.clear()
             container.extend(before) if isinstance(before, list) else container.update(before)
-        for tensor, version, value in self.tensors:
-            if tensor._version != version:  # one that did not change may be needed, unchanged, by a pending backward
+        for tensor, value in self.tensors:
+            # batch normalisation writes its statistics without telling autograd, so versions say nothing
+            if not torch.equal(tensor, value):
                 tensor.data.copy_(value)
 
 
