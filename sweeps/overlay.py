@@ -16,6 +16,7 @@ from theory.activations import Activation, activation
 from theory.errors import InputError
 
 CURVE_POINTS = 193
+FIELD_POINTS = 1000
 _THEORY = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
 
 
@@ -85,7 +86,8 @@ class Field:
 def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:
     """Predicted quantities for contours: the powers of ten by which the squared gradient norm grows from the last layer
     to the first, depth/(ξ ln 10); negative where gradients vanish. None on a categorical axis or without a ξ."""
-    known = ~np.isnan(prediction.curve_log_rate)
+    known = np.flatnonzero(~np.isnan(prediction.curve_log_rate))
+    known = known[:: -(-known.size // FIELD_POINTS) or 1]
     x = prediction.curve_x[known]
     if x.size < 2 or phase_map.sizes["depth"] < 2:
         return ()

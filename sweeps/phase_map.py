@@ -21,6 +21,8 @@ OUTCOMES = ("finished", "diverged", "dead", "missing")
 PRESENTATION = ("experiment", "x_axis", "y_axis", "x_scale", "y_scale", "metric", "overlay", "overlay_factor")
 COUNTS = ("duplicates", "conflicts", "unexpected")
 """Attributes that count: results beyond the first of a cell; those whose outcome differs; cells outside the grid."""
+REPEAT = "repeat"
+"""The third dimension of a map one of whose axes is the seed."""
 _DATA_AXES = ("dataset", "train_size", "test_size")
 _IDENTITY = tuple(name for name, row in parameters.TABLE.items() if row.identity)
 _DETAILS = ("sum_lr", "steps", "diverged_at")
@@ -41,7 +43,8 @@ def build(
             is taken from the first expected cell's parameters.
 
     Returns:
-        Dimensions (y_axis, x_axis, seed), each coordinate sorted. Variables: the metrics (float, NaN where missing or
+        Dimensions (y_axis, x_axis, seed), or `REPEAT` of length one for the last where the seed is an axis; each
+        coordinate sorted. Variables: the metrics (float, NaN where missing or
         not existing), ``outcome``, and ``sum_lr``, ``steps``, ``diverged_at``, ``results`` (how many of each cell),
         ``exceeds_float32`` (1 where gradients leave float32's range by the theory, and float32 it was). A parameter
         that varies with one axis only is a further coordinate along it. Attributes: the parameters common to all
@@ -59,8 +62,8 @@ def build(
     if not cells:
         raise InputError("phase map: no cells: no results, and no experiment that says which were expected")
     shown = _presentation(cells[0], presentation or {})
-    axes = (shown["y_axis"], shown["x_axis"], "seed")
-    values = {axis: _sorted({cell[axis] for cell in cells}) for axis in axes}
+    axes = (shown["y_axis"], shown["x_axis"], "seed" if "seed" not in (shown["y_axis"], shown["x_axis"]) else REPEAT)
+    values = {axis: _sorted({cell.get(axis, 0) for cell in cells}) for axis in axes}
     places = _places(cells, axes, values)
 
     results: dict[tuple[Any, ...], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
@@ -123,7 +126,7 @@ def _places(
 ) -> dict[tuple[Any, ...], tuple[int, ...]]:
     """Key of each cell -> its indices in the array."""
     indices = {axis: {value: i for i, value in enumerate(values[axis])} for axis in axes}
-    places = {_key(cell): tuple(indices[axis][cell[axis]] for axis in axes) for cell in cells}
+    places = {_key(cell): tuple(indices[axis][cell.get(axis, 0)] for axis in axes) for cell in cells}
     taken = Counter(places.values())
     if max(taken.values()) > 1:
         varying = sorted(
@@ -240,8 +243,5 @@ def column_parameters(phase_map: xr.Dataset) -> list[dict[str, Any]]:
     x_axis = phase_map.attrs["x_axis"]
     common = {name: value for name, value in phase_map.attrs.items() if name in parameters.TABLE}
     along = [str(name) for name in phase_map.coords if phase_map[name].dims == (x_axis,) and name in parameters.TABLE]
-    columns = []
-    for i in range(phase_map.sizes[x_axis]):
-        values = {name: phase_map[name].values[i].item() for name in along}
-        columns.append({**common, **values})
-    return columns
+    values = [phase_map[name].values.tolist() for name in along]
+    return [{**common, **dict(zip(along, column, strict=True))} for column in zip(*values, strict=True)]

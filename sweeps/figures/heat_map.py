@@ -38,7 +38,7 @@ BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
 TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
 NARROW = 0.1
 MOST_VECTORS = 2000
-"""Squares; a PDF of a map with more has them as a picture within it."""
+"""Squares; of a map with more, a PDF holds them as a picture, and they have no edges of their own."""
 
 
 def titles(phase_map: xr.Dataset) -> dict[str, str]:
@@ -97,15 +97,17 @@ def draw(
     ax.set_autoscale_on(False)
     cells = summarise(phase_map, metric)
     low, high = colour_limits(phase_map, metric)
+    many = cells.mean.size > MOST_VECTORS
     mesh = ax.pcolormesh(
         x.edges,
         y.edges,
         np.ma.masked_invalid(cells.mean),
         cmap=matplotlib.colormaps[styles.COLOUR_MAP],
         norm=Normalize(low, high),
-        edgecolors="face",
+        edgecolors="none" if many else "face",
         linewidth=0.2,
-        rasterized=cells.mean.size > MOST_VECTORS,
+        antialiased=not many,
+        rasterized=many,
         gid=f"{ids}-cells" if ids else None,
     )
     cell_marks.draw_states(ax, x, y, cells, ids)

@@ -36,7 +36,7 @@ def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> Non
     if not prediction.exists:
         return
     where, xi = _curve(x, prediction)
-    taken = np.column_stack([x.centres, agreement.frontier.depth])
+    taken = np.column_stack([x.centres, agreement.frontier.depth])[:: _every(x)]
     paper = f"{prediction.factor:g} ξ"
     sides = _sides(prediction)
     lines: list[tuple[str, float, str, Any]] = [("theory", prediction.factor, styles.THEORY, (0, (4, 2.5)))]
@@ -104,6 +104,11 @@ def _curve(x: MapAxis, prediction: Prediction) -> tuple[Float[np.ndarray, " poin
     values = np.repeat(np.minimum(prediction.xi, FAR), 3)
     values[2::3] = np.nan
     return steps, values
+
+
+def _every(x: MapAxis) -> int:
+    """Every how many-th column has a marker."""
+    return -(-x.centres.size // MOST_MARKERS)
 
 
 def _writing(colour: str) -> dict[str, Any]:
@@ -198,7 +203,7 @@ def draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> 
         "markeredgecolor": "#101014",
         "zorder": 4,
     }
-    shown = np.arange(x.centres.size) % -(-x.centres.size // MOST_MARKERS) == 0
+    shown = np.arange(x.centres.size) % _every(x) == 0
     inside = np.isfinite(found.depth) & shown
     (line,) = ax.plot(x.centres[inside], found.depth[inside], marker="o", **options)
     edge = blended_transform_factory(ax.transData, ax.transAxes)

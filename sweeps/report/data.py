@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -66,14 +67,14 @@ def _curves(
     index = {axis: {_plain(v): i for i, v in enumerate(phase_map[axis].values.tolist())} for axis in (y_axis, x_axis)}
     curves: dict[str, list[dict[str, Any]]] = {}
     known: dict[tuple[int, ...], int] = {}
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[int, int, int]] = set()
     for content in contents:
         for cell in content["cells"]:
-            values = {**content["parameters"], **cell["parameters"]}
+            values = ChainMap(cell["parameters"], content["parameters"])
             i, j = index[y_axis].get(_plain(values[y_axis])), index[x_axis].get(_plain(values[x_axis]))
-            if i is None or j is None or (f"{i}-{j}", cell["seed"]) in seen:
+            if i is None or j is None or (i, j, cell["seed"]) in seen:
                 continue
-            seen.add((f"{i}-{j}", cell["seed"]))
+            seen.add((i, j, cell["seed"]))
             history = cell.get("history") or {"step": [], "loss": []}
             chosen = _thinned(len(history["step"]))
             steps = tuple(int(history["step"][k]) for k in chosen)

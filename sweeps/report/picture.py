@@ -50,7 +50,7 @@ def svg(
         handles = heat_map.legend_handles(phase_map, [agreement] if agreement else [])
         rows = -(-len(handles) // 4)
         # fixed margins: a layout engine would draw every picture twice to measure it
-        figure.subplots_adjust(left=0.095, right=1.04, bottom=0.105 + _LEGEND_ROW * rows, top=0.98)
+        figure.subplots_adjust(left=0.095, right=1.0, bottom=0.105 + _LEGEND_ROW * rows, top=0.98)
         ax = figure.add_subplot()
         heat_map.draw(phase_map, agreement, ax=ax, metric=metric, title="", fields=fields, ids=metric)
         if handles:
