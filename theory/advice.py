@@ -17,6 +17,7 @@ from scipy import optimize
 PRECISION = 1e-8
 HALVINGS = 40  # of the distance of two points of the grid, where f jumps or stops existing
 MOST_DIGITS = 17
+TINY = 1e-250  # not rounded
 LARGE = 1e6  # stands for what is infinite or does not exist, for Brent's method
 
 
@@ -30,7 +31,7 @@ class Span:
     open_high: bool = False
 
     def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
+        return bool(self.low <= value <= self.high)
 
     def nearest(self, value: float, logarithmic: bool = False) -> float:
         """The value of the span that is nearest to ``value``, with the fewest digits that stay within.
@@ -51,8 +52,8 @@ class Span:
 
 def _round(value: float, digits: int, *, up: bool) -> float:
     """Up or down to so many digits."""
-    if value == 0:
-        return 0.0
+    if abs(value) < TINY:
+        return value
     places = digits - 1 - math.floor(math.log10(abs(value)))
     scaled = value * 10.0**places
     return float(f"{(math.ceil(scaled) if up else math.floor(scaled)):d}e{-places:d}")
@@ -181,7 +182,12 @@ class _Scale:
         return self.value(float(optimize.brentq(finite, u, v, xtol=tolerance, rtol=1e-14)))
 
     def lowest(self, function: Callable[[float], float], a: float, b: float) -> float:
-        """The smallest value between a and b."""
+        """The smallest value between a and b, if there is one low."""
+        if self.integer:
+            while b - a > 3:
+                third = float((b - a) // 3)
+                a, b = (a, b - third) if function(a + third) <= function(b - third) else (a + third, b)
+            return min((a + i for i in range(int(b - a) + 1)), key=function)
         bounds = self.position(a), self.position(b)
         found = optimize.minimize_scalar(
             lambda w: function(self.value(w)), bounds=bounds, method="bounded", options={"maxiter": 25, "xatol": 1e-4}

@@ -41,7 +41,7 @@ class Setting:
     """
 
     activation: str
-    batch_size: float
+    batch_size: int | float
     gamma: float = 1.0
     beta: float = 0.0
     eps: float = 0.0

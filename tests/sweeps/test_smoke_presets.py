@@ -1,4 +1,4 @@
-"""Every experiment's smoke preset, trained for real in this process: planned, trained, stored, and read into its map."""
+"""Every experiment's smoke preset, for real and in this process: planned, trained, stored, and read into its map."""
 
 from __future__ import annotations
 
