@@ -139,17 +139,17 @@ def report(
 @app.command()
 def compare(
     a: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")],
-    b: Annotated[str, typer.Argument(help="another one, or theory:ACTIVATION")],
+    b: Annotated[list[str], typer.Argument(help="another one (or several), or theory:ACTIVATION")],
     metric: Annotated[str, typer.Option(help="what to compare")] = "test_accuracy",
-    out: Annotated[Optional[Path], typer.Option(help="the difference map's path, without suffix")] = None,  # noqa: UP045
+    out: Annotated[Optional[Path], typer.Option(help="the picture's path, without suffix")] = None,  # noqa: UP045
 ) -> None:
-    """Compares two maps, or a map with the theory of another activation: difference and shift of the frontier.
+    """Compares two maps or more, or a map with the theory of another activation: difference and shift of the frontier.
 
     Example: phasemap compare runs/bn-fig3a-quick runs/bn-fig3c-quick --out difference
     """
     from sweeps.comparing import run as compare_maps
 
-    print(compare_maps(a, b, metric=metric, out=out))
+    print(compare_maps(a, *b, metric=metric, out=out))
 
 
 @app.command()
@@ -261,11 +261,10 @@ def bench(
     """
     from sweeps.bench import command
 
-    print(
-        command.show(table, into)
-        if table
-        else command.run(rows=rows, device=device, repeats=repeats, out=out, quick=quick)
-    )
+    if table or into:
+        print(command.show(table, into))
+    else:
+        print(command.run(rows=rows, device=device, repeats=repeats, out=out, quick=quick))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""``phasemap compare``: two result folders or sweeps, or one against the theory of another activation."""
+"""``phasemap compare``: two or more result folders or sweeps, or one against the theory of another activation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import xarray as xr
 
 from sweeps.agreement import Agreement
 from sweeps.compare import against_theory, compare
+from sweeps.joint import Joint, joint
 from sweeps.likeness import likeness
 from sweeps.sources import gather
 from sweeps.transfer import transfer
@@ -16,16 +17,22 @@ from theory.errors import InputError
 THEORY = "theory:"
 
 
-def run(a: str, b: str, *, metric: str = "test_accuracy", out: Path | None = None) -> str:
+def run(a: str, *others: str, metric: str = "test_accuracy", out: Path | None = None) -> str:
     """The comparison in words.
 
     Args:
-        a: a result folder or ``wandb:ENTITY/PROJECT/SWEEP``. b: another one, or ``theory:ACTIVATION``.
-        out: path without suffix for the difference map's PNG and PDF; none is drawn if not given, or against a theory.
+        a: a result folder or ``wandb:ENTITY/PROJECT/SWEEP``. others: one or more of them, or one ``theory:ACTIVATION``.
+        out: path without suffix for the PNG and PDF of the difference, or of the frontiers of more than two maps; none
+            is drawn if not given, or against a theory.
 
     Raises:
         InputError: a source cannot be read or is empty, the maps do not compare, unknown activation or metric.
     """
+    if not others:
+        raise InputError("compare: give a second map, or theory:ACTIVATION")
+    if len(others) > 1:
+        return _together([a, *others], metric, out)
+    (b,) = others
     one = _map(a)
     if b.startswith(THEORY):
         return _theories(one, b.removeprefix(THEORY), metric)
@@ -51,8 +58,9 @@ def _cell_by_cell(one: xr.Dataset, other: xr.Dataset, metric: str, out: Path | N
     """What the cells that both maps have say, and the picture of their difference. Raises InputError without any."""
     found = compare(one, other, metric)
     lines = [f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns"]
-    if one.attrs.get("architecture") != "resnet":  # whose accuracy need not fall with depth: there is no frontier
-        lines.append(found.sentence)
+    lines += ["B's columns are interpolated between its own to A's."] if found.interpolated else []
+    if found.frontier_a is not None:
+        lines += [line for line in (found.sentence, found.alike) if line]
     alike = likeness(found.a, found.b, metric)
     lines += [alike.sentence] if alike else []
     if out is not None:
@@ -66,6 +74,40 @@ def _cell_by_cell(one: xr.Dataset, other: xr.Dataset, metric: str, out: Path | N
     return lines
 
 
+def _together(names: list[str], metric: str, out: Path | None) -> str:
+    """Three maps and more: each one's κ, every pair's frontiers, and what they say together."""
+    if mistaken := [name for name in names if name.startswith(THEORY)]:
+        raise InputError(f"compare: {mistaken[0]}: a theory is compared with one map")
+    maps = {name: _map(name) for name in names}
+    if len(maps) < len(names):
+        raise InputError("compare: a map is given twice")
+    if residual := [name for name, one in maps.items() if one.attrs.get("architecture") == "resnet"]:
+        raise InputError(f"compare: {residual[0]}: residual networks have no frontier; compare two maps at a time")
+    found = joint(maps, metric)
+    width = max(24, *(len(name) + 2 for name in names))
+    lines = [_heading("map", width), *(_row(name, one, width) for name, one in found.agreements.items()), ""]
+    lines.append(f"{'r of log frontiers (95%)':<28}{'rank':>6}  {'ratio of κ (95%)':<40}pair")
+    for (one, other), pair in found.pairs.items():
+        r, ends = pair.pearson or (None, None)
+        told = "-" if r is None else f"{r:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
+        ratio = str(pair.kappa_ratio or pair.shift or "-") + (", interpolated" if pair.interpolated else "")
+        lines.append(f"{told:<28}{_text(pair.spearman, '.2f'):>6}  {ratio:<40}{one} / {other}")
+    lines += ["", found.sentence]
+    if out is not None:
+        lines += [str(path) for path in _draw_frontiers(found, maps, out)]
+    return "\n".join(lines)
+
+
+def _draw_frontiers(found: Joint, maps: dict[str, xr.Dataset], out: Path) -> tuple[Path, Path]:
+    from sweeps.figures.frontiers import draw
+    from sweeps.figures.style import save, styled
+
+    with styled():
+        figure = draw(found, maps).get_figure(root=True)
+        assert figure is not None
+        return save(figure, out)
+
+
 def _map(source: str) -> xr.Dataset:
     from sweeps.phase_map import build
 
@@ -77,20 +119,24 @@ def _map(source: str) -> xr.Dataset:
 
 def _theories(one: xr.Dataset, activation: str, metric: str) -> str:
     own, other = against_theory(one, activation, metric)
-    lines = [f"{'theory of':<24}{'kappa':>8}{'95% interval':>18}{'spread':>9}{'rho':>7}"]
-    lines += [_row(str(one.attrs["activation"]), own), _row(activation, other)]
+    lines = [_heading("theory of", 24), _row(str(one.attrs["activation"]), own, 24), _row(activation, other, 24)]
     if own.spread is not None and other.spread is not None:
         better = str(one.attrs["activation"]) if own.spread <= other.spread else activation
         lines.append(f"One multiple of xi fits all columns better with the theory of {better}.")
     return "\n".join(lines)
 
 
-def _row(name: str, agreement: Agreement) -> str:
-    def text(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
+def _heading(what: str, width: int) -> str:
+    return f"{what:<{width}}{'kappa':>8}{'95% interval':>18}{'spread':>9}{'rho':>7}"
 
+
+def _row(name: str, agreement: Agreement, width: int) -> str:
     interval = f"{agreement.interval.low:.1f} to {agreement.interval.high:.1f}" if agreement.interval else "-"
     return (
-        f"{name:<24}{text(agreement.kappa, '.1f'):>8}{interval:>18}"
-        f"{text(agreement.spread, '.0%'):>9}{text(agreement.rho, '.2f'):>7}"
+        f"{name:<{width}}{_text(agreement.kappa, '.1f'):>8}{interval:>18}"
+        f"{_text(agreement.spread, '.0%'):>9}{_text(agreement.rho, '.2f'):>7}"
     )
+
+
+def _text(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from sweeps.compare import Comparison
 from sweeps.figures import style as styles
 from sweeps.figures.axes import dress, map_axis
-from sweeps.figures.heat_map import TITLES
+from sweeps.figures.heat_map import titles
 
 COLOUR_MAP = "PuOr_r"
 MARKERS = (("A", "o", "#ffffff"), ("B", "s", "#101014"))
 
 
 def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, str] = ("A", "B")) -> Axes:
-    """A - B on fixed limits -1 to 1; what either map did not run is hatched."""
+    """A - B on fixed limits -1 to 1; what either map did not run is hatched. Frontiers only where the maps have one."""
     if ax is None:
         ax = Figure(figsize=(6.6, 4.6), layout="constrained").add_subplot()
     x, y = map_axis(comparison.a, "x"), map_axis(comparison.a, "y")
@@ -36,6 +36,8 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
     )
     frontiers = (comparison.frontier_a, comparison.frontier_b)
     for name, frontier, (_, marker, colour) in zip(names, frontiers, MARKERS, strict=True):
+        if frontier is None:
+            continue
         inside = np.isfinite(frontier.depth)
         ax.plot(
             x.centres[inside],
@@ -46,7 +48,8 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
             markeredgecolor="#7a7a80",
             label=f"frontier of {name}",
         )
-    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    ax.set_title(f"{names[0]} − {names[1]}: {TITLES[comparison.metric]}")
+    if ax.lines:
+        ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    ax.set_title(f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}")
     ax.figure.colorbar(mesh, ax=ax, pad=0.02).set_label("difference of accuracies")
     return ax

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps import comparing
+from sweeps import comparing, phase_map
 from sweeps.compare import against_theory, compare
 from sweeps.figures.difference import draw
 from sweeps.frontier import find
+from sweeps.joint import joint
 from sweeps.likeness import likeness
 from theory.activations import activation
 from theory.batchnorm import depth_scale
 from theory.errors import InputError
 
-from .synthetic import a_map
+from .residual_maps import residual_map
+from .synthetic import a_map, content, tile_parameters
 
 SIZES = (8, 12, 16, 32, 64)
 
@@ -28,10 +30,12 @@ def shifted(factor: float, **options: Any):
 
 def test_the_shift_that_was_put_in_is_found() -> None:
     found = compare(shifted(1.2, noise=0.02, rng_seed=1), shifted(1.0, noise=0.02, rng_seed=2))
-    assert found.shift == pytest.approx(1.2, rel=0.03)  # the interpolation between depths, see test_frontier
-    assert found.interval is not None
-    assert found.interval.low <= 1.2 <= found.interval.high
-    assert found.interval.low > 1
+    assert found.shift is not None
+    assert found.shift.value == pytest.approx(1.2, rel=0.03)  # the interpolation between depths, see test_frontier
+    assert found.shift.interval is not None
+    assert found.shift.interval.low <= 1.2 <= found.shift.interval.high
+    assert found.shift.told
+    assert found.shift.interval.low > 1
     assert "deeper than that of B" in found.sentence
     assert "beyond chance" in found.sentence
     frontiers = [find(one).depth for one in (found.a, found.b)]
@@ -40,8 +44,9 @@ def test_the_shift_that_was_put_in_is_found() -> None:
 
 def test_the_same_experiment_with_other_noise_shows_no_shift() -> None:
     found = compare(shifted(1.0, noise=0.03, rng_seed=1), shifted(1.0, noise=0.03, rng_seed=2))
-    assert found.interval is not None
-    assert found.interval.low <= 1 <= found.interval.high
+    assert found.shift is not None
+    assert found.shift.interval is not None
+    assert not found.shift.told
     assert "no difference can be told" in found.sentence
     alike = likeness(found.a, found.b)
     assert alike is not None
@@ -53,8 +58,9 @@ def test_the_shifts_interval_covers() -> None:
     inside = 0
     for k in range(60):
         found = compare(shifted(1.1, noise=0.04, rng_seed=2 * k), shifted(1.0, noise=0.04, rng_seed=2 * k + 1))
-        assert found.interval is not None
-        inside += found.interval.low <= 1.1 <= found.interval.high
+        assert found.shift is not None
+        assert found.shift.interval is not None
+        inside += found.shift.interval.low <= 1.1 <= found.shift.interval.high
     # 95 % of 60 is 57 with a standard deviation of 1.7; five columns at fixed places also carry interpolation error
     assert inside >= 50
 
@@ -72,7 +78,7 @@ def test_maps_that_do_not_compare_are_refused() -> None:
     with pytest.raises(InputError, match="different axes"):
         compare(a, a_map(SIZES, x_axis="batch_size", y_axis="depth").assign_attrs(x_axis="lr"))
     with pytest.raises(InputError, match="no batch_size in common"):
-        compare(a, a_map((7, 9), eps=0.0))
+        compare(a, a_map((100, 200), eps=0.0))
 
 
 def test_a_map_against_the_right_and_the_wrong_theory() -> None:
@@ -92,6 +98,7 @@ def test_the_difference_map_is_drawn_on_symmetric_limits() -> None:
     mesh = ax.collections[0]
     assert (mesh.norm.vmin, mesh.norm.vmax) == (-1, 1)
     np.testing.assert_allclose(mesh.get_array(), found.difference)
+    assert found.frontier_a is not None
     np.testing.assert_allclose(ax.lines[0].get_ydata(), found.frontier_a.depth)
     assert ax.get_title().startswith("wide − narrow")
 
@@ -103,3 +110,101 @@ def test_the_command_says_it_and_writes_the_picture(tmp_path: Path, monkeypatch:
     assert "deeper than that of B" in text
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".pdf", ".png"]
     assert "theory of relu" in comparing.run("a", "theory:tanh")
+
+
+def test_frontiers_that_run_alike_correlate_and_their_kappas_are_a_ratio_apart() -> None:
+    found = compare(shifted(1.2, noise=0.01, rng_seed=1), shifted(1.0, noise=0.01, rng_seed=2))
+    assert found.pearson is not None
+    assert found.pearson[0] > 0.99
+    assert found.spearman == pytest.approx(1)
+    assert found.kappa_ratio is not None
+    assert found.shift is not None  # the same networks have the same ξ
+    assert found.kappa_ratio.value == pytest.approx(found.shift.value)
+    unlike = compare(shifted(1.0), a_map(SIZES, frontier=lambda cell: 20 + 160 / cell["batch_size"], eps=0.0))
+    assert unlike.pearson is not None
+    assert unlike.pearson[0] < -0.9
+    assert unlike.spearman == pytest.approx(-1)
+
+
+def test_kappas_compare_where_xi_differs() -> None:
+    def at(name: str, multiple: float) -> Any:
+        return lambda cell: multiple * depth_scale(activation(name), cell["batch_size"]).xi
+
+    relu = a_map(SIZES, frontier=at("relu", 15), eps=0.0)
+    tanh = a_map(SIZES, frontier=at("tanh", 10), eps=0.0, activation="tanh", depth=list(range(4, 80, 4)))
+    found = compare(relu.sel(depth=[20, 40, 60]), tanh.sel(depth=[20, 40, 60]))
+    assert found.kappa_ratio is not None
+    assert found.shift is not None
+    assert found.kappa_ratio.value != pytest.approx(found.shift.value, rel=0.05)
+
+
+def over_statistics(sizes: tuple[int, ...], factor: float = 1.0, **options: Any):
+    """Fig. 3(b): one batch size, sub-batches normalised by themselves."""
+    tiles = [
+        tile_parameters(batch_size=960, statistics_batch_size=size, x_axis="statistics_batch_size", eps=0.0)
+        for size in sizes
+    ]
+    frontier = lambda cell: factor * 40 * (1 - 3 / cell["statistics_batch_size"])  # noqa: E731
+    return phase_map.build([content(tile, frontier, **options) for tile in tiles], None)
+
+
+def test_batch_size_and_samples_per_statistic_are_the_same_axis() -> None:
+    for a, b in ((shifted(1.2), over_statistics(SIZES)), (over_statistics(SIZES, 1.2), shifted(1.0))):
+        found = compare(a, b)
+        assert found.difference.shape[1] == len(SIZES)
+        assert not found.interpolated
+        assert found.shift is not None
+        assert found.shift.value == pytest.approx(1.2, rel=0.03)
+        assert found.kappa_ratio is not None
+        assert found.kappa_ratio.value == pytest.approx(found.shift.value)
+
+
+def test_columns_that_do_not_coincide_are_interpolated_and_it_is_said() -> None:
+    other = over_statistics((8, 10, 15, 20, 30, 40, 60, 80))
+    found = compare(shifted(1.2), other)
+    assert found.interpolated
+    assert found.a["statistics_batch_size"].values.tolist() == list(SIZES)
+    assert found.shift is not None
+    # the frontier is concave in log B: a chord between neighbours lies below it by at most h²/8·max|f''|, here
+    # (ln 1.5)²/8 of 40·3/B <= 0.02·15 = 0.3 of some 25 layers, beside the 3 % of the depths' grid
+    assert found.shift.value == pytest.approx(1.2, rel=0.045)
+    exact = compare(shifted(1.0), over_statistics((4, 8, 64, 96)))
+    assert exact.interpolated
+    np.testing.assert_allclose(exact.difference[:, [0, -1]], 0, atol=1e-12)  # 8 and 64 are columns of both
+
+
+def test_what_lies_beyond_the_other_map_is_left_out_of_an_interpolation() -> None:
+    found = compare(shifted(1.0), over_statistics((10, 20, 40)))
+    assert found.a["statistics_batch_size"].values.tolist() == [12, 16, 32]
+
+
+def test_residual_maps_have_no_frontier_in_words_or_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = (residual_map(lambda cell, k=k: 0.5 + 0.1 * k - cell["depth"] / 300, values=(0.0, 0.5, 1.0)) for k in (0, 1))
+    found = compare(a, b)
+    assert (found.frontier_a, found.shift, found.pearson) == (None, None, None)
+    assert "no frontier" in found.sentence
+    assert draw(found).lines == [] or not list(draw(found).lines)
+    monkeypatch.setattr(comparing, "_map", {"a": a, "b": b}.__getitem__)
+    assert "frontier" not in comparing.run("a", "b", out=tmp_path / "difference")
+
+
+def test_four_maps_are_judged_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    near = {name: shifted(1.0, noise=0.03, rng_seed=k) for k, name in enumerate("acd")}
+    near["b"] = over_statistics(SIZES, noise=0.03, rng=np.random.default_rng(9))
+    found = joint(near)
+    assert len(found.pairs) == 6
+    assert "r = 0.9" in found.sentence or "r = 1.0" in found.sentence
+    assert "No pair differs beyond chance" in found.sentence
+    far = joint({**near, "e": shifted(1.3, noise=0.03, rng_seed=7)})
+    assert "(4 of 10 pairs)" in far.sentence
+    assert "by a factor of 1.3" in far.sentence or "by a factor of 1.2" in far.sentence
+    monkeypatch.setattr(comparing, "_map", near.__getitem__)
+    text = comparing.run("a", "b", "c", "d", out=tmp_path / "frontiers")
+    assert text.count(" / ") == 6
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".pdf", ".png"]
+    with pytest.raises(InputError, match="given twice"):
+        comparing.run("a", "b", "a")
+    with pytest.raises(InputError, match="theory:tanh"):
+        comparing.run("a", "b", "theory:tanh")
+    with pytest.raises(InputError, match="second map"):
+        comparing.run("a")
