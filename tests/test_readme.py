@@ -45,6 +45,15 @@ def blocks(page: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
 
 
+def saved(page: str) -> dict[str, str]:
+    """The files that the page has its reader save."""
+    found = re.findall(
+        r"[Ss]ave this as `(\S*?)`.*?^```\w+\n(.*?)^```", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert len(found) >= len(blocks(page, "yaml"))
+    return dict(found)
+
+
 def commands(page: str) -> list[list[str]]:
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     return [words for line in lines if (words := shlex.split(line, comments=True))]
@@ -78,9 +87,7 @@ def test_commands_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setattr(sweeps.run, "run", functools.partial(sweeps.run.run, backend=NAME))
         fake_tile = functools.partial(sweeps.train_command.train, backend_name=NAME)
         monkeypatch.setattr(sweeps.train_command, "train", fake_tile)
-    for name, text in zip(
-        re.findall(r"Save this as `(.*?)`", (ROOT / page).read_text()), blocks(page, "yaml"), strict=True
-    ):
+    for name, text in saved(page).items():
         (tmp_path / name).write_text(text.replace("steps: {value: 100}", "steps: {value: 3}"))
     for _, arguments in [entry for entry in phasemap_commands() if entry[0] == page]:
         run(shortened(arguments))

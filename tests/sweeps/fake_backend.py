@@ -28,10 +28,15 @@ def number(*parts: Any) -> float:
     return int(hashlib.sha256(repr(parts).encode()).hexdigest()[:8], 16) / 2**32
 
 
+def _width(point: Mapping[str, Any]) -> Any:
+    """Of a residual network its schedule."""
+    return point.get("width", point.get("widths"))
+
+
 def fake_cell(point: dict[str, Any]) -> dict[str, Any]:
     """A result of one cell: diverged where it is deep, else a made-up accuracy."""
     diverged = point["depth"] > 90
-    score = None if diverged else number(point["depth"], point["batch_size"], point["seed"], point["width"])
+    score = None if diverged else number(point["depth"], point["batch_size"], point["seed"], _width(point))
     names = (
         "test_accuracy",
         "test_accuracy_batch",
@@ -92,9 +97,9 @@ class FakeBackend:
         checkpoint: Path | None = None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any] | None:
-        name = f"{tile['batch_size']}-{tile['width']}"
+        name = f"{tile['batch_size']}-{_width(tile)}"
         self._note(f"start {name}")
-        self._trouble(tile["width"])
+        self._trouble(_width(tile))
         progress({"cells": 1, "steps": 10, "steps_done": 5})
         end = time.monotonic() + float(os.environ.get("FAKE_SECONDS", "0"))
         while time.monotonic() < end:
@@ -113,11 +118,11 @@ class FakeBackend:
             with Path(log).open("a") as file:
                 file.write(f"{line}\n")  # shorter than a pipe's buffer: appended whole
 
-    def _trouble(self, width: int) -> None:
+    def _trouble(self, width: Any) -> None:
         file = Path(os.environ.get("FAKE_TROUBLE", "/nonexistent"))
         for line in file.read_text().splitlines() if file.is_file() else []:
             at, what = line.split()
-            if int(at) != width:
+            if at != str(width):
                 continue
             if what.startswith("once-"):
                 mark = file.with_name(f"{file.name}.{width}.done")

@@ -269,7 +269,7 @@ def test_sigterm_marks_the_run_as_preempted_and_it_is_handed_out_again(
 @pytest.mark.slow
 def test_runs_die_with_the_command_that_watches_their_agents(server: WandbServer, client: Path, start: Start) -> None:
     sweep = register(write_experiment(client / "mine.yaml", 1))
-    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100")
+    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100", FAKE_SAVES="1")
     wait_for(lambda: (client / "log").exists())
     trainers = [path for path in Path("/proc").glob("[0-9]*") if b"phasemap\0train" in command_line(path)]
     assert trainers
