@@ -56,12 +56,14 @@ def run(
     return "\n".join([*shown, *[""] * len(shown), *table.targets(results)])
 
 
-def show(path: Path, into: Path | None) -> str:
+def show(path: Path | None, into: Path | None) -> str:
     """The table of a file of results; ``into``: also put between the marks of this page.
 
     Raises:
         InputError: no such file, no results in it, or no marks in the page.
     """
+    if path is None:
+        raise InputError(f"--into {into}: goes with --table FILE.json")
     block = table.block(table.read(path))
     if into:
         try:

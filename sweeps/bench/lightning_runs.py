@@ -41,7 +41,7 @@ class CellModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """torch's own optimizer."""
-        return optimizer(self.cell, list(self.network.parameters()))
+        return optimizer(self.cell, self.network.parameters())
 
 
 def fit(cell: Cell, data: Data, device: str) -> CellModule:

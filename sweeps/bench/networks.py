@@ -6,7 +6,7 @@ that their losses must be the engine's (tests/sweeps/test_bench.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def _batch_norm(cell: Cell, inputs: int, classes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for layer in range(cell["depth"]):
         scale = cell["sigma_w"] if layer else 1.0
-        norm = nn.BatchNorm1d(width, eps=cell["eps"])
+        norm = nn.BatchNorm1d(width, eps=cell["eps"], dtype=torch.float64)
         nn.init.constant_(norm.weight, cell["gamma"])
         nn.init.constant_(norm.bias, cell["beta"])
         weight = scale * normal_weights(seed, HIDDEN, layer, width if layer else inputs, width)
@@ -108,7 +108,7 @@ def samples(cell: Cell, data: Data, device: str) -> tuple[Float[Tensor, "n D"], 
     return x, torch.from_numpy(data.y_train).to(device)
 
 
-def optimizer(cell: Cell, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def optimizer(cell: Cell, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """torch's own optimizer, one kernel for many parameters where torch has it."""
     if cell["optimizer"] == "rmsprop":
         alpha, eps = cell["rmsprop_alpha"], cell["rmsprop_eps"]

@@ -20,7 +20,7 @@ def train(parameters: dict[str, Any], device: str) -> list[list[float]]:
 
 def _train_cell(cell: Cell, data: Data, device: str) -> list[float]:
     model = network(cell, inputs=data.x_train.shape[1], classes=data.classes).to(device)
-    update = optimizer(cell, list(model.parameters()))
+    update = optimizer(cell, model.parameters())
     x, y = samples(cell, data, device)
     losses = []
     for rows in batches(cell, data).to(device):

@@ -20,6 +20,7 @@ from typing import Any
 
 from sweeps.bench.cases import ENGINE, JAX, LIGHTNING, PLAIN, VMAP
 from sweeps.devices import environment
+from sweeps.worker import die_with_parent
 from train.parameters import normalise
 
 MODULES = {ENGINE: "engine", LIGHTNING: "lightning_runs", PLAIN: "plain", VMAP: "vmapped", JAX: "jax_stack"}
@@ -157,6 +158,7 @@ def _peak_bytes() -> int:
 
 def main(arguments: list[str]) -> None:
     """``METHOD DEVICE``; then a JSON message a line on standard input, an answer a line on standard output."""
+    die_with_parent()
     method, device = arguments
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed

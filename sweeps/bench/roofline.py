@@ -70,8 +70,8 @@ def floor(
     moved = sum(bytes_moved(cell, inputs=inputs, classes=classes) for cell in stack)
     by_gemm, by_memory = gemm / peaks["gemm_flops_per_second"], moved / peaks["copy_bytes_per_second"]
     return {
-        "flops": gemm,
-        "bytes": moved,
+        "flops": float(gemm),
+        "bytes": float(moved),
         "gemm_seconds": by_gemm,
         "memory_seconds": by_memory,
         "floor_seconds": max(by_gemm, by_memory),

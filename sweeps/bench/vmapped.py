@@ -41,7 +41,7 @@ def _train_stack(stack: list[Cell], data: Data, device: str) -> list[list[float]
         return functional.cross_entropy(functional_call(skeleton, (weights, buffers), (x,)), y)
 
     losses_of = vmap(loss_of)
-    update = optimizer(stack[0], list(weights.values()))  # type: ignore[arg-type]
+    update = optimizer(stack[0], weights.values())
     x, y = samples(stack[0], data, device)
     losses = []
     for rows in torch.stack([batches(cell, data) for cell in stack], 1).to(device):
