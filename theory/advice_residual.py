@@ -118,7 +118,7 @@ def _recurrence(setting: ResidualSetting, instead: dict[str, np.ndarray]) -> Res
 def _beyond(levels: Sequence[Level], trace: ResidualTrace) -> np.ndarray:
     """The largest excess over any level at the trace's depth, shape of its grid; NaN where a quantity is missing."""
     values = [QUANTITIES[level.quantity][1](trace)[..., -1] for level in levels]
-    return np.max([level.beyond(value) for level, value in zip(levels, values, strict=True)], axis=0)
+    return np.asarray(np.max([level.beyond(value) for level, value in zip(levels, values, strict=True)], axis=0))
 
 
 def advise_beta(setting: ResidualSetting, name: str, levels: Sequence[Level]) -> Found:
