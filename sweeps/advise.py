@@ -122,7 +122,7 @@ def _change(setting: Setting, name: str, depth: int, kappa: Kappa) -> Record:
         "parameter": name,
         "now": int(now) if name == "batch_size" else now,
         **_spans(found, whole=name == "batch_size"),
-        "recommended": at(found.nearest(now, name != "beta")),
+        "recommended": at(found.nearest(float(now), name != "beta")),
         "best": at(found.best),
         "experiment": maps.EXPERIMENTS.get((setting.activation, name)),
     }

@@ -24,7 +24,7 @@ from tests.sweeps.wandb_server import WandbServer
 ROOT = Path(__file__).parent.parent
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("run", "wandb-sweep", "gpu-workstation", "theory-guide", "report")),
+    *(f"docs/{name}.md" for name in ("run", "wandb-sweep", "gpu-workstation", "theory-guide", "report", "advise")),
 ]
 # What makes a reader's minutes a test's seconds: fewer, smaller and shorter networks, and the data that are embedded.
 SHORTER = [
