@@ -72,16 +72,19 @@ def place_of(tensors: list[Tensor]) -> Place | None:
 
 @torch.no_grad()
 def moments(a: Tensor, batch_size: int) -> Moments:
-    """Moments in float64. The cosine needs a first dimension of ``batch_size`` samples."""
-    rows = a.detach().reshape(len(a), -1).double() if a.ndim else a.detach().reshape(1, 1).double()
-    mean, square = rows.mean(), rows.square().mean()
-    found = {"mean": mean, "mean_square": square, "variance": (rows - mean).square().mean()}
+    """Moments in float64, so that the variance may be a difference. The cosine needs ``batch_size`` rows."""
+    rows = a.detach().reshape(len(a) if a.ndim else 1, -1).double()
+    norms = torch.linalg.vector_norm(rows, dim=1)
+    # the sum over all pairs of u·u′ for unit vectors u is |Σu|²: no B × B products
+    pairs = ((1 / norms) @ rows).square().sum()
+    total, squares, paired = torch.stack([rows.sum(), norms.square().sum(), pairs]).tolist()
+    mean, square = total / rows.numel(), squares / rows.numel()
+    numbers = [mean, square, max(square - mean**2, 0.0) if math.isfinite(square) else square, paired]
     if a.ndim and len(a) == batch_size:
-        # the sum over all pairs of u·u′ for unit vectors u is |Σu|²: no B × B products
-        units = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-        found["cosine"] = (units.sum(0).square().sum() - batch_size) / (batch_size * (batch_size - 1))
-    numbers = {name: float(value) for name, value in found.items()}
-    return Moments(**{name: value if math.isfinite(value) else None for name, value in numbers.items()})
+        numbers[3] = (numbers[3] - batch_size) / (batch_size * (batch_size - 1))
+    else:
+        numbers[3] = math.nan
+    return Moments(*(number if math.isfinite(number) else None for number in numbers))
 
 
 class Recorder:

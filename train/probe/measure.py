@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from theory.errors import InputError
 from train.probe.backward import RescaledBackprop
 from train.probe.chains import Point, outside_modules, points
-from train.probe.forward import Moments, run_forward
+from train.probe.forward import Call, Moments, run_forward
 from train.probe.graph import trace_graph
 from train.probe.prediction import Stretch, predict
 from train.probe.rate import Rate, explosion_rate, trimmed
@@ -130,18 +130,17 @@ def probe(
         outputs = [output for output in outputs if output.requires_grad]
         graph = trace_graph([output.grad_fn for output in outputs], first)
         places = points(calls, graph, moments)
-        wanted = {call.place for call in calls if call.place} | {point.node for point in places}
+        wanted = {call.place for call in calls if call.place}
         generator = torch.Generator().manual_seed(seed)
         cotangents = [torch.randn(output.shape, generator=generator).to(output) for output in outputs]
-        found = RescaledBackprop(graph, wanted).run(outputs, cotangents, leaf)
+        backprop = RescaledBackprop(graph, wanted, [point.node for point in places])
+        backprop.run(outputs, cotangents, leaf)
         stretches, reasons = predict(places, calls, graph)
         functions = outside_modules(calls, graph)
-    log_gradient = np.array([found.get(point.node, math.nan) for point in places])
+    log_gradient = np.array([backprop.at_cut.get(point.node, math.nan) for point in places])
     with np.errstate(invalid="ignore"):  # −∞ − −∞ where gradients are zero
         steps = -2 * np.diff(log_gradient)
-    layers = tuple(
-        Layer(call.name, call.kind, call.shape, call.moments, found.get(call.place, math.nan)) for call in calls
-    )
+    layers = tuple(Layer(call.name, call.kind, call.shape, call.moments, _at(backprop, call)) for call in calls)
     return Probe(
         layers=layers,
         points=tuple(point.name for point in places),
@@ -151,6 +150,10 @@ def probe(
         comparisons=tuple(_compare(stretch, steps) for stretch in stretches),
         notes=tuple(_notes(layers, places, steps, reasons, functions)),
     )
+
+
+def _at(backprop: RescaledBackprop, call: Call) -> float:
+    return math.nan if call.place is None else backprop.found.get(call.place, math.nan)
 
 
 def _compare(stretch: Stretch, steps: Float[np.ndarray, " steps"]) -> Comparison:

@@ -32,7 +32,7 @@ from train.probe.forward import Call, Node
 from train.probe.graph import Graph
 
 UNIFORM = 1e-6  # largest relative spread of γ and β over units that still counts as one value
-SAME = 0.05  # relative difference up to which two layers' σ_w count as equal
+SAME = 0.05  # difference of ln σ_w² up to which two layers' weights count as drawn from one law, however many
 SIGMAS = 5  # standard errors by which the variance of a layer's sample of weights may miss its law
 
 
@@ -102,6 +102,7 @@ class _BatchNormStep:
     eps: float
     batch_size: int
     sigma_w: float
+    weights: int  # entries of the matrix that σ_w was read from
     width: int
 
     def continues_with(self, other: Any) -> bool:
@@ -109,7 +110,7 @@ class _BatchNormStep:
         return (
             isinstance(other, _BatchNormStep)
             and mine == (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size)
-            and abs(other.sigma_w / self.sigma_w - 1) < SAME
+            and 2 * abs(math.log(other.sigma_w / self.sigma_w)) < max(SAME, SIGMAS * math.sqrt(4 / self.weights))
         )
 
 
@@ -158,7 +159,9 @@ def _batchnorm_step(below: Point, above: Point, graph: Graph, norms: Mapping[Nod
     sigma_w = math.sqrt(fan_in_variance(matrix))
     if sigma_w == 0:
         return "a Linear layer's weights are all zero"
-    return _BatchNormStep(phi, gamma, beta, float(module.eps), norm.shape[0], sigma_w, norm.shape[1])
+    return _BatchNormStep(
+        phi, gamma, beta, float(module.eps), norm.shape[0], sigma_w, matrix.weight.numel(), norm.shape[1]
+    )
 
 
 def _uniform(parameter: Any, default: float) -> float | None:
