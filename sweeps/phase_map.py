@@ -24,6 +24,8 @@ COUNTS = ("duplicates", "conflicts", "unexpected")
 REPEAT = "repeat"
 """The third dimension of a map one of whose axes is the seed."""
 _DATA_AXES = ("dataset", "train_size", "test_size")
+_FILES = ("activation", "dataset")
+"""Parameters that may name a file; where the whole map has one, it may have moved since."""
 _IDENTITY = tuple(name for name, row in parameters.TABLE.items() if row.identity)
 _DETAILS = ("sum_lr", "steps", "diverged_at")
 
@@ -64,12 +66,13 @@ def build(
     shown = _presentation(cells[0], presentation or {})
     axes = (shown["y_axis"], shown["x_axis"], "seed" if "seed" not in (shown["y_axis"], shown["x_axis"]) else REPEAT)
     values = {axis: _sorted({cell.get(axis, 0) for cell in cells}) for axis in axes}
-    places = _places(cells, axes, values)
+    moved = [name for name in _FILES if len({cell.get(name) for cell in cells}) == 1]
+    places = _places(cells, axes, values, moved)
 
     results: dict[tuple[Any, ...], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = defaultdict(list)
     unexpected = 0
     for parameters_of_cell, cell, content in found:
-        key = _key(parameters_of_cell)
+        key = _key(parameters_of_cell, moved)
         if key in places:
             results[key].append((cell, content))
         else:
@@ -111,9 +114,10 @@ def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
     return shown
 
 
-def _key(cell: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What decides the cell's training, in the table's order: the same for a local result and for one of W&B."""
-    return tuple(cell.get(name) for name in _IDENTITY)
+def _key(cell: Mapping[str, Any], moved: Sequence[str] = ()) -> tuple[Any, ...]:
+    """What decides the cell's training, in the table's order: the same for a local result and for one of W&B, and of
+    the parameters ``moved``, which name files of the user's own, wherever the file lies."""
+    return tuple(str(cell.get(name)).rpartition("/")[2] if name in moved else cell.get(name) for name in _IDENTITY)
 
 
 def _sorted(values: set[Any]) -> list[Any]:
@@ -122,11 +126,11 @@ def _sorted(values: set[Any]) -> list[Any]:
 
 
 def _places(
-    cells: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]]
+    cells: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]], moved: Sequence[str]
 ) -> dict[tuple[Any, ...], tuple[int, ...]]:
     """Key of each cell -> its indices in the array."""
     indices = {axis: {value: i for i, value in enumerate(values[axis])} for axis in axes}
-    places = {_key(cell): tuple(indices[axis][cell.get(axis, 0)] for axis in axes) for cell in cells}
+    places = {_key(cell, moved): tuple(indices[axis][cell.get(axis, 0)] for axis in axes) for cell in cells}
     taken = Counter(places.values())
     if max(taken.values()) > 1:
         varying = sorted(

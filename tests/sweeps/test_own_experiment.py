@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -37,14 +38,21 @@ def test_every_example_is_checked(page: Path, capsys: pytest.CaptureFixture[str]
         assert "with 2 workers on cpu" in said
 
 
-def test_own_activation_and_data_are_trained(page: Path) -> None:
-    assert run("swish.yaml", preset="paper", out=Path("out"), device_list="cpu", workers=1, settings=["steps=5"]) == 0
-    export(["out"], format="netcdf", out=Path("map.nc"))
-    with xr.open_dataset("map.nc", engine="h5netcdf") as phase_map:
-        assert phase_map.attrs["activation"] == "swish.py:swish"
+def test_own_activation_and_data_are_trained(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given by their full paths below the user's home folder, of which nothing that is written tells."""
+    monkeypatch.setenv("HOME", str(page))
+    settings = ["steps=5", f"activation={page}/swish.py:swish", f"dataset={page}/clouds.npz"]
+    given: dict[str, Any] = {"preset": "paper", "out": Path("out"), "device_list": "cpu", "workers": 1}
+    assert run("swish.yaml", settings=settings, **given) == 0
+    export(["out"], format="netcdf", out=Path("out/map.nc"))
+    with xr.open_dataset("out/map.nc", engine="h5netcdf") as phase_map:
+        assert phase_map.attrs["activation"] == "~/swish.py:swish"
         assert phase_map.attrs["data"].startswith("clouds, 500 training and 100 test samples")
         assert dict(phase_map.sizes) == {"depth": 3, "batch_size": 2, "seed": 1}
         assert (phase_map["outcome"] == "finished").all()
+    for file in Path("out").rglob("*"):
+        assert not file.is_file() or str(page).encode() not in file.read_bytes(), file
+    assert run("swish.yaml", settings=["steps=5"], check=True, **given) == 0  # where the files lie does not matter
 
 
 def test_the_seed_as_an_axis_is_one_network_a_square(page: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from sweeps import wandb_log
 from sweeps.train_command import train
+from tests.sweeps.fake_backend import NAME
 
 TILE = ["--depth", "[2, 4]", "--width", "12", "--lr", "0.05", "--steps", "60", "--train-size", "200"]
 
@@ -45,3 +47,16 @@ def test_a_signal_saves_the_tile_and_the_same_command_goes_on(
         for name in ("stopped", "whole")
     ]
     assert contents[0] == contents[1]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    tile = ["--width", "12", "--depth", "3", "--lr", "0.1", "--steps", "10"]
+    assert train(tile, out=tmp_path / "out", device="cpu", wandb_mode="disabled", backend_name=NAME) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

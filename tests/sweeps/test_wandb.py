@@ -271,16 +271,25 @@ def test_runs_die_with_the_command_that_watches_their_agents(server: WandbServer
     sweep = register(write_experiment(client / "mine.yaml", 1))
     agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100", FAKE_SAVES="1")
     wait_for(lambda: (client / "log").exists())
-    trainers = [path for path in Path("/proc").glob("[0-9]*") if b"phasemap\0train" in command_line(path)]
-    assert trainers
+    assert trainers(client)
     agents.kill()
     agents.wait()
-    wait_for(lambda: not any(path.exists() and b"phasemap\0train" in command_line(path) for path in trainers), 20)
+    wait_for(lambda: not trainers(client), 20)
 
 
-def command_line(process: Path) -> bytes:
+def trainers(client: Path) -> list[Path]:
+    """The processes `phasemap train` of this test, told from others on the machine by their environment."""
+    here = str(client).encode()
+    return [
+        path
+        for path in Path("/proc").glob("[0-9]*")
+        if b"phasemap\0train" in said_by(path / "cmdline") and here in said_by(path / "environ")
+    ]
+
+
+def said_by(file: Path) -> bytes:
     try:
-        return (process / "cmdline").read_bytes()
+        return file.read_bytes()
     except OSError:
         return b""
 
