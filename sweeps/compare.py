@@ -15,8 +15,10 @@ from sweeps.frontier import Frontier, accuracies, find, seed_means
 from sweeps.interval import Interval, interval_of, sources
 from theory.errors import InputError
 
+FEWEST_COMMON = 5
+"""Common columns below which those of B are interpolated to A's, if that gives more."""
 FEWEST_COLUMNS = 3
-"""Common columns below which those of B are interpolated to A's."""
+"""Of a correlation."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Map A minus map B on the depths and columns that both have.
+    """Map A minus map B on the depths and columns that both have; their frontiers each on the map's own depths.
 
     Attributes:
-        metric: the accuracy compared. a, b: the two maps, cut down to what both have.
+        metric: the accuracy compared. a, b: the two maps, cut down to the depths and columns that both have.
         interpolated: whether B's columns are not its own but lie between them, linear on the axis's scale.
         difference: mean accuracy of A minus that of B, NaN where either was not run.
         frontier_a, frontier_b: per common column; None for residual networks, whose accuracy need not fall with depth.
@@ -104,11 +106,16 @@ def compare(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Comp
     Raises:
         InputError: the maps have different axes, or no depth or column in common; the metric is no accuracy.
     """
-    a, b, interpolated = _on_one_grid(a, b, metric)
-    means = [seed_means(accuracies(one, metric))[0] for one in (a, b)]
+    a, b, interpolated = _on_common_columns(a, b, metric)
+    y = a.attrs["y_axis"]
+    common = np.intersect1d(a[y].values, b[y].values)
+    if not common.size:
+        raise InputError(f"compare: the maps have no {y} in common")
+    cut = [one.sel({y: common}) for one in (a, b)]
+    means = [seed_means(accuracies(one, metric))[0] for one in cut]
     difference = means[0] - means[1]
-    if a.attrs["y_axis"] != "depth" or "resnet" in (a.attrs.get("architecture"), b.attrs.get("architecture")):
-        return Comparison(metric, a, b, interpolated, difference, None, None)
+    if y != "depth" or "resnet" in (a.attrs.get("architecture"), b.attrs.get("architecture")):
+        return Comparison(metric, cut[0], cut[1], interpolated, difference, None, None)
     found = [find(one, metric) for one in (a, b)]
     depth = [one.depth for one in found]
     used = np.isfinite(depth[0]) & np.isfinite(depth[1])
@@ -117,8 +124,8 @@ def compare(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Comp
     even = [np.ones(used.size)] * 2
     return Comparison(
         metric,
-        a,
-        b,
+        cut[0],
+        cut[1],
         interpolated,
         difference,
         found[0],
@@ -131,24 +138,23 @@ def compare(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Comp
     )
 
 
-def _on_one_grid(a: xr.Dataset, b: xr.Dataset, metric: str) -> tuple[xr.Dataset, xr.Dataset, bool]:
-    """(A, B, whether B's columns were interpolated), with the same depths and columns. Raises InputError."""
+def _on_common_columns(a: xr.Dataset, b: xr.Dataset, metric: str) -> tuple[xr.Dataset, xr.Dataset, bool]:
+    """(A, B, whether B's columns were interpolated), with the same columns. Raises InputError."""
     if a.attrs["x_axis"] != b.attrs["x_axis"]:
         a, b = _over_statistics(a), _over_statistics(b)
     axes = [(one.attrs["y_axis"], one.attrs["x_axis"]) for one in (a, b)]
     if axes[0] != axes[1]:
         raise InputError(f"compare: the maps have different axes: {' over '.join(axes[0])}, {' over '.join(axes[1])}")
-    y, x = axes[0]
-    common = {axis: np.intersect1d(a[axis].values, b[axis].values) for axis in (y, x)}
-    columns = a[x].values
-    if common[x].size < min(FEWEST_COLUMNS, columns.size) and np.issubdtype(columns.dtype, np.number):
+    x = axes[0][1]
+    columns, common = a[x].values, np.intersect1d(a[x].values, b[x].values)
+    others = common.size < b.sizes[x]  # B's gaps are filled from columns of its own that A does not have
+    if common.size < FEWEST_COMMON and others and b.sizes[x] > 1 and np.issubdtype(columns.dtype, np.number):
         within = columns[(columns >= b[x].values.min()) & (columns <= b[x].values.max())]
-        if within.size > common[x].size and common[y].size:
-            return a.sel({y: common[y], x: within}), _between(b.sel({y: common[y]}), within, metric), True
-    empty = [axis for axis, values in common.items() if not values.size]
-    if empty:
-        raise InputError(*(f"compare: the maps have no {axis} in common" for axis in empty))
-    return a.sel(common), b.sel(common), False
+        if within.size > common.size:
+            return a.sel({x: within}), _between(b, within, metric), True
+    if not common.size:
+        raise InputError(f"compare: the maps have no {x} in common")
+    return a.sel({x: common}), b.sel({x: common}), False
 
 
 def _over_statistics(phase_map: xr.Dataset) -> xr.Dataset:

@@ -78,20 +78,21 @@ def _together(names: list[str], metric: str, out: Path | None) -> str:
     """Three maps and more: each one's κ, every pair's frontiers, and what they say together."""
     if mistaken := [name for name in names if name.startswith(THEORY)]:
         raise InputError(f"compare: {mistaken[0]}: a theory is compared with one map")
-    maps = {name: _map(name) for name in names}
-    if len(maps) < len(names):
+    if len(set(names)) < len(names):
         raise InputError("compare: a map is given twice")
-    if residual := [name for name, one in maps.items() if one.attrs.get("architecture") == "resnet"]:
+    letters = {chr(ord("A") + i): name for i, name in enumerate(names)}
+    maps = {letter: _map(name) for letter, name in letters.items()}
+    if residual := [letters[key] for key, one in maps.items() if one.attrs.get("architecture") == "resnet"]:
         raise InputError(f"compare: {residual[0]}: residual networks have no frontier; compare two maps at a time")
     found = joint(maps, metric)
-    width = max(24, *(len(name) + 2 for name in names))
-    lines = [_heading("map", width), *(_row(name, one, width) for name, one in found.agreements.items()), ""]
-    lines.append(f"{'r of log frontiers (95%)':<28}{'rank':>6}  {'ratio of κ (95%)':<40}pair")
+    lines = [f"{letter}: {name}" for letter, name in letters.items()]
+    lines += ["", _heading("map", 6), *(_row(letter, one, 6) for letter, one in found.agreements.items()), ""]
+    lines.append(f"{'pair':<8}{'r of log frontiers (95%)':<28}{'rank':>6}  ratio of κ (95%)")
     for (one, other), pair in found.pairs.items():
         r, ends = pair.pearson or (None, None)
         told = "-" if r is None else f"{r:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
         ratio = str(pair.kappa_ratio or pair.shift or "-") + (", interpolated" if pair.interpolated else "")
-        lines.append(f"{told:<28}{_text(pair.spearman, '.2f'):>6}  {ratio:<40}{one} / {other}")
+        lines.append(f"{one} / {other}   {told:<28}{_text(pair.spearman, '.2f'):>6}  {ratio}")
     lines += ["", found.sentence]
     if out is not None:
         lines += [str(path) for path in _draw_frontiers(found, maps, out)]

@@ -70,7 +70,6 @@ def _draw_picture(picture: str, found: Results, target: Path) -> Path:
     return instrument.write(
         picture,
         name=experiment.name if experiment else str(contents[0]["parameters"]["experiment"]),
-        description=str(experiment.document.get("description", "")) if experiment else "",
         out=target,
         figures_dir=target.parent / "figures",
         contents=contents,

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from sweeps.figures.axes import map_axis
 from sweeps.figures.style import INK
@@ -31,6 +32,8 @@ def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None
     for i, (name, axis) in enumerate(zip(maps, axes, strict=True)):
         depth = found.agreements[name].frontier.depth
         ax.plot(axis.centres, depth, color=shades[i], marker=MARKERS[i % len(MARKERS)], label=name)
+    ax.set_xticks(axes[0].centres, labels=axes[0].ticks)
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_ylim(bottom=0)
     ax.set_xlabel(axes[0].label)
     ax.set_ylabel("frontier (layers)")

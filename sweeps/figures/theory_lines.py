@@ -147,24 +147,26 @@ def _label(
         beyond = np.nanmedian(path[:, 1]) > ax.get_ylim()[1]
         words = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
         middle = float(np.median(points[:, 0])) if target is None else target
-        left = middle < 0.5
+        left = not right if target is None else middle < 0.5
         place = (0.02 if left else 0.98, 0.985 if beyond else 0.015)
         side, va = "left" if left else "right", "top" if beyond else "bottom"
         return ax.text(*place, words, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
     candidates = points[inside][:: int(np.ceil(inside.sum() / MOST_PLACES))]
+    half = 0.02 + 0.011 * len(label)
+    if right and (fitting := candidates[candidates[:, 0] + 2 * half < 1]).size:
+        candidates = fitting
     if target is None:
         target = float(np.median(candidates[:, 0]))
     apart = np.abs(candidates[:, None] + np.array([0, 0.04 if above else -0.04]) - markers[None])
-    half = 0.02 + 0.011 * len(label)
     hidden = ((apart[..., 0] < half) & (apart[..., 1] < 0.055)).sum(axis=1)
     best = candidates[np.argmin(hidden + np.abs(candidates[:, 0] - target))]
     return ax.annotate(
         label,
         best,
         xycoords="axes fraction",
-        xytext=(7 if right else 0, 5 if above else -5),
+        xytext=(7 if right and best[0] + 2 * half < 1 else 0, 5 if above else -5),
         textcoords="offset points",
-        ha="left" if right or best[0] < half else "right" if best[0] > 1 - half else "center",
+        ha="right" if best[0] > 1 - half else "left" if right or best[0] < half else "center",
         va="bottom" if above else "top",
         **_writing(colour),
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sweeps.figures.style import save, styled
 from sweeps.pictures import Table, data_in_words, painter
-from sweeps.report.page import environment, file_stem, inline, summary
+from sweeps.report.page import environment, file_stem, inline, lead, summary
 from sweeps.report.tables import duration
 
 
@@ -19,7 +19,6 @@ def write(
     picture: str,
     *,
     name: str,
-    description: str,
     out: Path,
     figures_dir: Path,
     contents: Sequence[Mapping[str, Any]],
@@ -31,7 +30,7 @@ def write(
     """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png and .pdf.
 
     Args:
-        picture: which one (``sweeps.pictures``). name, description: of the experiment.
+        picture: which one (``sweeps.pictures``). name: of the experiment.
         missing: cells of the experiment that have no result.
 
     Returns:
@@ -51,7 +50,7 @@ def write(
         .render(
             name=name,
             caption=drawn.caption,
-            lead=[description] if description else [],
+            lead=lead(name, experiment_yaml),
             verdict=drawn.verdict,
             figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
             sentences=drawn.sentences,

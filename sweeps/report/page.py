@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from sweeps.agreement import Agreement
+from sweeps.experiment import available
 
 _HERE = Path(__file__).parent
 
@@ -45,6 +48,29 @@ def summary(
         "used": agreement.used if agreement else None,
         "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
     }
+
+
+def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
+    """The experiment's description, and the comment that opens its YAML, as paragraphs: what the figure is and what to
+    expect. One of the experiments that come with the project has its comment there; a folder's copy of a preset has
+    not. The cost is left out, because the map at hand may be a preset's."""
+    text = experiment_yaml or ""
+    try:
+        described = yaml.safe_load(text)
+    except yaml.YAMLError:
+        described = None
+    paragraphs = [[str(described["description"])]] if isinstance(described, dict) and "description" in described else []
+    paragraphs.append([])
+    known = available().get(name)
+    for line in (known.read_text(encoding="utf-8") if known else text).splitlines():
+        if not line.startswith("#"):
+            break
+        words = line.lstrip("#").strip()
+        if not words or (words.partition(":")[0] in ("Cost", "Expect") and paragraphs[-1]):
+            paragraphs.append([])
+        if words:
+            paragraphs[-1].append(words)
+    return [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
 
 
 def file_stem(name: str) -> str:

@@ -94,7 +94,9 @@ def _cells(phase_map: xr.Dataset, ax: Axes, metric: str) -> str:
     dots = cast("Figure", ax.figure).dpi / _POINTS
     across = ax.transData.transform(np.column_stack([x.edges, np.full(x.edges.size, y.edges[0])]))[:, 0] / dots
     down = height - ax.transData.transform(np.column_stack([np.full(y.edges.size, x.edges[0]), y.edges]))[:, 1] / dots
-    values: np.ma.MaskedArray = np.ma.masked_invalid(np.ma.asarray(mesh.get_array())).reshape(y.edges.size - 1, x.edges.size - 1)
+    values: np.ma.MaskedArray = np.ma.masked_invalid(np.ma.asarray(mesh.get_array())).reshape(
+        y.edges.size - 1, x.edges.size - 1
+    )
     hidden = np.ma.getmaskarray(values)
     # the map of colours has 256: no more need be spelt out
     shades = [to_hex(shade) for shade in mesh.cmap(np.arange(mesh.cmap.N))]

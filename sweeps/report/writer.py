@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import yaml
 from markupsafe import Markup
 
 from sweeps import overlay, overlay_residual, residual_agreement
@@ -21,7 +20,7 @@ from sweeps.ranking import Ranked, depth_in_scales, rank
 from sweeps.regions import WHOLE
 from sweeps.report import sentences, sentences_eps, sentences_residual, tables
 from sweeps.report.data import payload
-from sweeps.report.page import environment, file_stem, inline, summary
+from sweeps.report.page import environment, file_stem, inline, lead, summary
 from sweeps.report.picture import svg
 from train.parameters import METRICS
 
@@ -83,7 +82,7 @@ def write(
     page = environment().get_template("map.html")
     text = page.render(
         name=name,
-        lead=_lead(experiment_yaml),
+        lead=lead(name, experiment_yaml),
         seeds=phase_map.sizes["seed"],
         chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
         critical=SYMBOLS.get(phase_map.attrs["x_axis"], "point") if predicted and predicted.critical_x else "",
@@ -146,24 +145,3 @@ def _ranking(phase_map: xr.Dataset, agreement: Agreement) -> list[Ranked]:
 def _for(agreements: Mapping[str, Agreement], metric: str) -> Agreement | None:
     """The frontier drawn on a metric: its own, or, on a loss, the one of the accuracy on the same samples."""
     return agreements.get(metric) or agreements.get(metric.replace("loss", "accuracy"))
-
-
-def _lead(experiment_yaml: str | None) -> Sequence[str]:
-    """The experiment's description, and the comment that opens its YAML, as paragraphs: what the figure is and what to
-    expect. Its cost is left out, because the map at hand may be a preset's."""
-    text = experiment_yaml or ""
-    try:
-        described = yaml.safe_load(text)
-    except yaml.YAMLError:
-        described = None
-    paragraphs = [[str(described["description"])]] if isinstance(described, dict) and "description" in described else []
-    paragraphs.append([])
-    for line in text.splitlines():
-        if not line.startswith("#"):
-            break
-        words = line.lstrip("#").strip()
-        if not words or (words.partition(":")[0] in ("Cost", "Expect") and paragraphs[-1]):
-            paragraphs.append([])
-        if words:
-            paragraphs[-1].append(words)
-    return [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]

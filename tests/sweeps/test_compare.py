@@ -173,6 +173,16 @@ def test_columns_that_do_not_coincide_are_interpolated_and_it_is_said() -> None:
     np.testing.assert_allclose(exact.difference[:, [0, -1]], 0, atol=1e-12)  # 8 and 64 are columns of both
 
 
+def test_frontiers_are_of_each_maps_own_depths() -> None:
+    a, b = shifted(1.2).sel(depth=slice(5, 60, 2)), shifted(1.0)
+    found = compare(a, b)
+    assert found.difference.shape[0] == a.sizes["depth"]
+    assert found.frontier_b is not None
+    np.testing.assert_array_equal(found.frontier_b.depth, find(b).depth)
+    with pytest.raises(InputError, match="no depth in common"):
+        compare(b, b.assign_coords(depth=b["depth"].values + 1))
+
+
 def test_what_lies_beyond_the_other_map_is_left_out_of_an_interpolation() -> None:
     found = compare(shifted(1.0), over_statistics((10, 20, 40)))
     assert found.a["statistics_batch_size"].values.tolist() == [12, 16, 32]
