@@ -153,7 +153,7 @@ def _spans(found: Found, *, whole: bool = False) -> Record:
 
 def span_of(record: Mapping[str, Any]) -> Span:
     """An interval of the answer."""
-    return Span(record["low"], record["high"], record["open_low"], record["open_high"])
+    return Span(float(record["low"]), float(record["high"]), record["open_low"], record["open_high"])
 
 
 def _notes(setting: Setting, kappa: Kappa) -> list[str]:

@@ -31,12 +31,12 @@ FRONTIER = 12.0  # of the made-up maps, in depth scales
 
 
 def by_xi(cell: dict[str, Any]) -> float:
-    return FRONTIER * depth_scale(activation("relu"), cell["batch_size"], eps=1e-3).xi
+    return FRONTIER * depth_scale(activation("relu"), cell["batch_size"]).xi
 
 
 @pytest.fixture(scope="module")
 def relu_map():
-    return a_map((5, 6, 8, 12, 16, 32, 64), by_xi, noise=0.02)
+    return a_map((5, 6, 8, 12, 16, 32, 64), by_xi, noise=0.02, eps=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_the_papers_kappa_and_what_it_says() -> None:
 
 
 def test_a_critical_network_has_no_number_and_is_trainable() -> None:
-    record = advise("bn-mlp", 10_000, {**TANH, "eps": 1.0})
+    record = advise("bn-mlp", 10_000, {"activation": "identity", "eps": 1.0})
     assert record["predicted"]["regime"] == "critical"
     assert record["predicted"]["reach"] is None
     assert record["verdict"] == "trainable"
@@ -89,8 +89,8 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
     found = assess(relu_map)
     assert found.interval is not None
     low, high = found.interval.low, found.interval.high
-    xi = depth_scale(activation("relu"), 64, eps=1e-3).xi
-    relu = {"activation": "relu", "batch_size": 64, "eps": 1e-3}
+    xi = depth_scale(activation("relu"), 64).xi
+    relu = {"activation": "relu", "batch_size": 64, "eps": 0.0}
     kappa = advise_maps.map_kappa(relu_map, "runs/mine")
     depths = (math.floor(low * xi), math.ceil(low * xi), math.floor(high * xi), math.ceil(high * xi))
     verdicts = [kappa.verdict(depth, xi) for depth in depths]
@@ -105,7 +105,7 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
     assert support["data"].startswith("digits")
     assert support["sum_lr"] == "6"
     beta = change(record, "beta")["recommended"]
-    assert low * depth_scale(activation("relu", shift=beta["value"]), 64, eps=1e-3).xi >= depth
+    assert low * depth_scale(activation("relu", shift=beta["value"]), 64).xi >= depth
     words = text(record)
     assert "Borderline by theory" in words
     assert "width 128" in words
@@ -189,8 +189,8 @@ def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
     [
         ["--activation", "tanh", "--depth", "120", "--eps", "0"],
         ["--activation", "alpha-relu", "--alpha", "3", "--batch-size", "10", "--depth", "50", "--eps", "0"],
-        ["--activation", "tanh", "--depth", "50", "--eps", "1"],
-        ["--arch", "resnet", "--activation", "relu", "--depth", "2000", "--level", "30"],
+        ["--activation", "identity", "--depth", "50", "--eps", "1"],
+        ["--arch", "resnet", "--activation", "relu", "--depth", "60", "--level", "8"],
         ["--arch", "resnet", "--depth", "20"],
     ],
 )
