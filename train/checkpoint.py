@@ -53,6 +53,11 @@ class Checkpoint:
             self.seconds_before = float(self._loaded["seconds"])
             self.finished = {int(place): result for place, result in json.loads(self._loaded["finished"]).items()}
 
+    @property
+    def in_flight(self) -> list[int]:
+        """Places of the chunk that was interrupted, as long as nobody took it up."""
+        return list(self._loaded["places"]) if self._loaded else []
+
     def take(self, places: Sequence[int]) -> dict[str, Any] | None:
         """Lightning's checkpoint of the chunk with the cells at ``places``, if it is the one that was interrupted."""
         loaded, self._loaded = self._loaded, None

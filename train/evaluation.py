@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from models.stack import Stack
 
-ELEMENTS_AT_ONCE = 2**21  # activations of one layer held at a time: bounds memory and stays near the caches
+ELEMENTS_AT_ONCE = 2**18  # of one layer of one network, at least ROWS_AT_ONCE samples: bounds memory
+ROWS_AT_ONCE = 32
 DEAD = 1e-6  # logits that differ by less, relative to the largest, are equal
 
 
@@ -44,8 +45,9 @@ def evaluate(
     Returns:
         None where there are fewer samples than ``statistics_batch_size``.
     """
-    members, width = len(stack), stack.widest
-    chunk = max(1, ELEMENTS_AT_ONCE // (members * max(width, samples.shape[1])))
+    members = len(stack)
+    # not by the number of members: the parts that a sum is made of must not depend on a network's company
+    chunk = max(ROWS_AT_ONCE, ELEMENTS_AT_ONCE // max(stack.widest, samples.shape[1]))
     if statistics_batch_size is not None:
         used = len(samples) // statistics_batch_size * statistics_batch_size
         if not used:

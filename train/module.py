@@ -8,12 +8,14 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
 
 from models.stack import Stack
+from train.batches import LONGEST_BLOCK
 from train.epochs import EpochScores
 from train.lightning import pl
 from train.optimizers import make_optimizer
+from train.repeat import CudaRecorder, Repeat, why_eager
+from train.step import Step
 
 
 class StackModule(pl.LightningModule):
@@ -29,9 +31,10 @@ class StackModule(pl.LightningModule):
         on_block: called after each block with the number of steps done.
         augment: makes of a step's samples [K, B, D], and its number, those that are trained on.
         scores: told of every step, for scores epoch by epoch.
+        say: told in one line why steps are launched one by one on a GPU.
 
     Attributes:
-        losses: per block, the losses [steps in the block, K]; a loss is that of the batch before its update.
+        losses: per block, the losses [steps in the block, K], each that of the batch before its update; on the CPU.
         steps_done: steps trained, in this process or before.
     """
 
@@ -48,6 +51,7 @@ class StackModule(pl.LightningModule):
         on_block: Callable[[int], None] = lambda steps: None,
         augment: Callable[[Tensor, int], Tensor] | None = None,
         scores: EpochScores | None = None,
+        say: Callable[[str], None] = lambda reason: None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -56,10 +60,11 @@ class StackModule(pl.LightningModule):
         self.seed_of_member = seed_of_member
         self.lr = lr
         self.settings, self.steps = settings, steps
-        self.on_block, self.augment, self.scores = on_block, augment, scores
+        self.on_block, self.augment, self.scores, self.say = on_block, augment, scores, say
         self.losses: list[Float[Tensor, "steps K"]] = []
         self.steps_done = 0
         self.optimizer_state: dict[str, Any] | None = None
+        self.repeat: Repeat | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The member-wise optimizer of the settings; after ``go_on`` with what it remembered."""
@@ -76,40 +81,50 @@ class StackModule(pl.LightningModule):
     def go_on(self, checkpoint: dict[str, Any]) -> None:
         """Takes up a training where Lightning's ``checkpoint`` left it; to be called before ``fit``."""
         self.load_state_dict(checkpoint["state_dict"])
-        self.losses = [checkpoint["losses"].to(self.lr)]
+        self.losses = [checkpoint["losses"]]
         self.steps_done = len(checkpoint["losses"])
         self.optimizer_state = checkpoint["optimizer_states"][0]
         if self.scores:
             self.scores.go_on(checkpoint["scores"])
 
     def training_step(self, block: Int64[Tensor, "steps S B"], block_index: int) -> None:
-        """A whole block of steps."""
-        # a step through Lightning's optimizer calls the callbacks, but costs as much as a small network's own
-        monitored = self.settings["monitor"] is not None
-        optimizer = cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=monitored))
-        losses = []
-        for table in block:
-            losses.append(self._step(table, optimizer))
+        """A whole block of steps; the host waits for the device once, at its end."""
+        if self.repeat is None:
+            self.repeat = self._prepare(longest=max(len(block), LONGEST_BLOCK))
+        self.repeat.step.load(block)
+        for _ in range(len(block)):
+            self.repeat()
             self.steps_done += 1
             if self.scores:
                 self.scores.after_step(self.steps_done)
-        self.losses.append(torch.stack(losses))
+        self.losses.append(self.repeat.step.done(len(block)))
         self.on_block(self.steps_done)
 
-    def _step(self, table: Int64[Tensor, "S B"], optimizer: torch.optim.Optimizer) -> Float[Tensor, " K"]:
-        x, y = self.samples[table], self.labels[table]
-        if len(table) == 1:
-            x, y = x.expand(len(self.stack), -1, -1), y.expand(len(self.stack), -1)
-        else:
-            x, y = x[self.seed_of_member], y[self.seed_of_member]
-        if self.augment:
-            x = self.augment(x, self.steps_done)
-        size = self.settings["statistics_batch_size"]
-        logits = self.stack(x, statistics_batch_size=size, update_running=True)
-        loss = functional.cross_entropy(logits.transpose(1, 2), y, reduction="none").mean(1)
-        optimizer.zero_grad()
-        loss.sum().backward()  # the members' losses share no parameter, so each gets its own gradient
-        if self.scores:
-            self.scores.add(logits, y, loss)
-        optimizer.step()
-        return loss.detach()
+    def release(self) -> None:
+        """Frees what only training needs: a CUDA graph and its memory."""
+        if self.repeat:
+            self.repeat.release()
+        self.repeat = None
+
+    def _prepare(self, longest: int) -> Repeat:
+        # a step through Lightning's optimizer calls the callbacks, but costs as much as a small network's own
+        monitored = self.settings["monitor"] is not None
+        augment, scores = self.augment, self.scores
+        step = Step(
+            self.stack,
+            samples=self.samples,
+            labels=self.labels,
+            seed_of_member=self.seed_of_member,
+            statistics_batch_size=self.settings["statistics_batch_size"],
+            optimizer=cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=monitored)),
+            longest=longest,
+            augment=(lambda x: augment(x, self.steps_done)) if augment else None,
+            watcher=scores.add if scores else None,
+        )
+        recorder = None
+        if self.samples.is_cuda:
+            reason = why_eager(monitored=monitored, augmented=augment is not None, scored=scores is not None)
+            recorder = None if reason else CudaRecorder(self.samples.device)
+            if reason:
+                self.say(reason)
+        return Repeat(step, recorder, self.say)

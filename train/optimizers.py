@@ -22,7 +22,7 @@ from train.parameters import VGG
 class _Group:
     """Parameters that are updated together by foreach operations, and what their gradients are multiplied by."""
 
-    parameters: list[Parameter]
+    parameters: list[Tensor]
     minus_lr: list[Tensor]
 
     def gradients(self) -> list[Tensor]:
@@ -37,7 +37,7 @@ class _MemberOptimizer(torch.optim.Optimizer):
     """
 
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, passes: int) -> None:
-        trained = [p for p in parameters if p.requires_grad]
+        trained: list[Tensor] = [p for p in parameters if p.requires_grad]
         super().__init__(trained, {})
         # CUDA's foreach operations take tensors of one shape only: what is small (BN's, biases) gets its learning rates
         # in full; a weight has an operation to itself, which is long enough.
@@ -47,7 +47,7 @@ class _MemberOptimizer(torch.optim.Optimizer):
         together = [[p] for p in trained] if apart else [group for group in (small, large) if group]
         in_full = {id(p) for p in small}
 
-        def minus(p: Parameter) -> Tensor:
+        def minus(p: Tensor) -> Tensor:
             rates = -lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1))
             return rates.expand_as(p).contiguous() if id(p) in in_full else rates
 

@@ -165,6 +165,9 @@ TABLE: dict[str, Parameter] = {
     "dtype": Parameter(
         str, "auto", "auto: float64 where gradients would overflow float32", **_one_of("auto", "float32", "float64")
     ),
+    "tf32": Parameter(
+        bool, None, "let a GPU compute float32 products in TF32 (10 bits of mantissa); off if not given", nullable=True
+    ),
     "monitor": Parameter(
         str,
         None,
@@ -307,6 +310,7 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     elif per_sample is not None:
         values["lr"] = _times(per_sample, values["batch_size"])
     values["statistics_batch_size"] = values["statistics_batch_size"] or values["batch_size"]
+    values["tf32"] = values["tf32"] or None  # false is what is done anyway: the same training has one identity
     return values, mistakes
 
 

@@ -1,35 +1,148 @@
-"""Divides a tile's cells into chunks that are trained as one stack each: cells that fit together, within the memory."""
+"""Divides a tile's cells into chunks that are trained as one stack each: by what stacking pays, and by memory.
+
+A layer of a stack costs its kernels' launches once, and arithmetic and memory traffic once a member. Stacking pays as
+long as the launches are felt: a chunk has as many members as bring them down to ``LAUNCH_SHARE`` of its step. So narrow
+nets stack by the dozen on a CPU, wide ones (width ≥ 256 at batches of 128) hardly at all; a GPU, a thousand times as
+fast but not at launching, wants 32 or more of any. How cells are divided changes no result (docs/engine.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
-from train.families import layer_widths, stacking_key
+from models.vgg_layers import FEATURES, convolutions, multiplications
+from train.families import layer_widths, residual_widths, stacking_key
+from train.parameters import BN_MLP, RESNET
 
-ACTIVATION_BYTES = 512 * 2**20  # of one chunk's training step, all layers
-TENSORS_KEPT = 3  # per layer for the backward pass: input, normalised pre-activation, output
-ITEM = 8  # bytes of a float64, the worst case
+LAUNCH_SHARE = 0.05
+"""Share of a step's time at which the launches are no longer worth more members."""
+FEWEST = {"cpu": 1, "cuda": 32}
+"""Members that a chunk has in any case, if there are as many and memory allows."""
+KERNELS = {BN_MLP: 32, RESNET: 20}
+"""Operations of one layer in one step: forward, backward, running statistics and update."""
+PASSES = 14
+"""Times that a step reads and writes each number of a hidden activation, beside the matrix products."""
+KEPT = {BN_MLP: 3, RESNET: 3}
+"""Tensors that a layer keeps for the backward pass: normalised pre-activations, activations, and what φ′ needs."""
 
 
-def activation_bytes(cell: Mapping[str, Any], inputs: int) -> int:
-    """Bytes of activations that one training step of one network keeps."""
-    return int(ITEM * cell["batch_size"] * (inputs + TENSORS_KEPT * sum(layer_widths(cell))))
+@dataclass(frozen=True)
+class Rates:
+    """What a device does: FLOP/s of float32 products, bytes/s, and seconds that it loses at each launch."""
+
+    flops: float
+    bandwidth: float
+    launch: float
 
 
-def chunks(cells: Sequence[Mapping[str, Any]], *, inputs: int, budget: int = ACTIVATION_BYTES) -> list[list[int]]:
-    """Places in ``cells``, deepest first, in chunks within ``budget`` (a cell above it stands alone)."""
+RATES = {"cpu": Rates(1.2e11, 1.2e10, 5e-6), "cuda": Rates(3e13, 2e12, 2e-6)}
+"""One core, measured (docs/engine.md); a data-centre GPU, from its data sheet, its launches out of a CUDA graph."""
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one training step of one network takes.
+
+    Attributes:
+        flops: of the matrix products: 2 for each weight and sample forward, 4 backward.
+        traffic: bytes read and written beside them.
+        launches: of kernels; a stack has those of its deepest member, once.
+        memory: bytes held at the height of the step: weights, gradients, the optimizer's state, activations.
+    """
+
+    flops: float
+    traffic: float
+    launches: int
+    memory: float
+
+    def seconds(self, rates: Rates) -> float:
+        """Time of one member, the launches apart."""
+        return self.flops / rates.flops + self.traffic / rates.bandwidth
+
+
+def step_cost(cell: Mapping[str, Any], *, inputs: int, classes: int, item: int = 4) -> StepCost:
+    """The cost of one network's step; ``item`` is the size of a number in bytes."""
+    batch, widths = cell["batch_size"], layer_widths(cell)
+    weights = _weights(cell, inputs, classes)
+    activations = batch * sum(widths)
+    products = batch * (multiplications(classes) if cell["architecture"] not in KERNELS else weights)
+    remembered = 1 if cell["optimizer"] == "rmsprop" or cell["momentum"] else 0
+    return StepCost(
+        flops=6.0 * products,
+        traffic=float(item * (2 * PASSES * activations + (5 + 4 * remembered) * weights)),
+        launches=KERNELS.get(cell["architecture"], KERNELS[BN_MLP]) * len(widths),
+        memory=float(
+            item * ((2 + remembered) * weights + KEPT.get(cell["architecture"], 3) * activations + batch * inputs)
+            + 4 * item * batch * max(widths)  # in flight at any one time
+        ),
+    )
+
+
+def _weights(cell: Mapping[str, Any], inputs: int, classes: int) -> int:
+    """Weights of one network, vectors left out."""
+    if cell["architecture"] == RESNET:
+        widths = residual_widths(cell)
+        before, after = widths.activation[:-1], widths.activation[1:]
+        blocks = sum(
+            hidden * (n + m) + (n * m if n != m else 0)
+            for n, m, hidden in zip(before, after, widths.hidden, strict=True)
+        )
+        return inputs * before[0] + blocks + after[-1] * classes
+    if cell["architecture"] == BN_MLP:
+        width = cell["width"]
+        return int(inputs * width + (cell["depth"] - 1) * width**2 + width * classes)
+    return sum(9 * before * after for before, after, _ in convolutions()) + FEATURES * classes
+
+
+def members_that_pay(costs: Sequence[StepCost], kind: str) -> int:
+    """Members after which more in one stack gain less than ``LAUNCH_SHARE``."""
+    rates = RATES[kind]
+    launching = max(cost.launches for cost in costs) * rates.launch
+    each = sum(cost.seconds(rates) for cost in costs) / len(costs)
+    return max(FEWEST[kind], ceil(launching / (LAUNCH_SHARE * each)))
+
+
+def chunks(
+    cells: Sequence[Mapping[str, Any]],
+    *,
+    inputs: int,
+    classes: int,
+    budget: float,
+    device: str = "cpu",
+    item: int = 4,
+) -> list[list[int]]:
+    """Places in ``cells``, deepest first, in chunks within ``budget`` bytes (a cell above it stands alone).
+
+    Args:
+        inputs, classes: of the data.
+        budget: memory of one worker (``train.memory.budget``).
+        device: ``cpu``, or ``cuda`` and its number.
+        item: bytes of a number.
+    """
+    costs = [step_cost(cell, inputs=inputs, classes=classes, item=item) for cell in cells]
     groups: dict[Any, list[int]] = {}
     for place in sorted(range(len(cells)), key=lambda place: -cells[place].get("depth", 0)):
         groups.setdefault(stacking_key(cells[place]), []).append(place)
     result: list[list[int]] = []
     for places in groups.values():
-        room = 0
+        paying = members_that_pay([costs[place] for place in places], device.partition(":")[0])
+        most = ceil(len(places) / ceil(len(places) / paying))  # chunks of about one size, not a full one and a rest
+        room = budget
+        current: list[int] = []
         for place in places:
-            size = activation_bytes(cells[place], inputs)
-            if place == places[0] or size > room:
-                result.append([])
-                room = budget
-            result[-1].append(place)
-            room -= size
+            if current and (len(current) == most or costs[place].memory > room):
+                result.append(current)
+                room, current = budget, []
+            current.append(place)
+            room -= costs[place].memory
+        result.append(current)
     return result
+
+
+def halves(chunk: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The two chunks that take the place of one that ran out of memory; the order stays."""
+    middle = (len(chunk) + 1) // 2
+    return list(chunk[:middle]), list(chunk[middle:])

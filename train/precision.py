@@ -7,7 +7,9 @@ either side of 1. Beyond that, float32 shows artefacts that look like physics (o
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from theory.activations import activation
@@ -44,6 +46,33 @@ def resolve_dtype(parameters: Mapping[str, Any], device: str = "cpu") -> str:
         return str(parameters["dtype"])
     needed = any(exceeds_float32(cell) for cell in _deepest(parameters))
     return "float64" if needed and _fast_float64(device) else "float32"
+
+
+@contextmanager
+def float32_products(tf32: bool | None) -> Iterator[None]:
+    """Has a GPU compute float32 matrix products and convolutions in float32, or, with ``tf32``, in TF32.
+
+    The one place that says so: PyTorch leaves convolutions in TF32 unless it is told. The settings are the process's,
+    so that they are taken back.
+    """
+    before = _switch_tf32(bool(tf32), bool(tf32))
+    try:
+        yield
+    finally:
+        _switch_tf32(*before)
+
+
+def _switch_tf32(products: bool, convolutions: bool) -> tuple[bool, bool]:
+    """Sets both switches; returns how they stood."""
+    import torch
+
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    with warnings.catch_warnings():
+        # the older of two interfaces: the newer is not there before torch 2.9, and Lightning reads the older
+        warnings.filterwarnings("ignore", message=".*new API settings to control TF32.*")
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32, cudnn.allow_tf32 = products, convolutions
+    return before
 
 
 def _deepest(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:

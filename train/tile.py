@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import math
+import sys
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,20 +22,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.stack import Stack
+from theory.errors import InputError
 from train.batches import LONGEST_BLOCK, BlocksDataModule
+from train.cell_result import cell_result
 from train.checkpoint import Checkpoint, callback_state
 from train.data import Data, load
 from train.epochs import EpochScores
 from train.evaluation import Evaluation, evaluate
 from train.families import build_stack
 from train.lightning import LightningEnvironment, pl
+from train.memory import budget, is_out_of_memory, release
 from train.module import StackModule
 from train.monitor import LayerMonitor
-from train.optimizers import schedule_factor
 from train.parameters import SEMANTICS, VGG, cells, identity, normalise
 from train.pictures import as_pictures, augment
-from train.planner import chunks
-from train.precision import exceeds_float32, resolve_dtype
+from train.planner import chunks, halves
+from train.precision import float32_products, resolve_dtype
 from train.provenance import provenance
 
 HISTORY_POINTS = 20
@@ -40,6 +45,7 @@ CHECKPOINT_EVERY = 120.0
 """Seconds between two checkpoints of a tile."""
 
 Progress = Callable[[dict[str, Any]], None]
+Result = TypeVar("Result")
 
 
 def train_tile(
@@ -74,40 +80,130 @@ def train_tile(
     dtype = resolve_dtype(parameters, device)
     steps = _steps(parameters, data)
     points = cells(parameters)
-    total, done = steps * len(points), 0
-    results: list[dict[str, Any] | None] = [None] * len(points)
     saved = (
         Checkpoint(checkpoint, _signature(parameters, dtype, data), stopping=stopping, every=CHECKPOINT_EVERY)
         if checkpoint
         else None
     )
-    for chunk in chunks(points, inputs=data.x_train.shape[1]):
-        if saved and saved.finished.keys() >= set(chunk):
-            done += steps * len(chunk)
-            continue
+    results: dict[int, dict[str, Any]] = saved.finished if saved else {}
+    say = _Notes()
 
-        def on_block(steps_done: int, before: int = done, members: int = len(chunk)) -> None:
-            if progress:
-                progress({"cells": len(points), "steps": total, "steps_done": before + steps_done * members})
+    def on_block(steps_done: int, members: int) -> None:
+        if progress:
+            done = steps * len(results) + steps_done * members
+            progress({"cells": len(points), "steps": steps * len(points), "steps_done": done})
 
-        with _denormals_flushed():
-            trained = _train_chunk([points[i] for i in chunk], data, steps, dtype, device, on_block, saved, chunk)
-        done += steps * len(chunk)
-        for place, result in zip(chunk, trained, strict=True):
-            results[place] = result
-            if saved:
-                saved.finished[place] = result
-    for place, result in saved.finished.items() if saved else ():
-        results[place] = result
-    wall_time = time.monotonic() - started + (saved.seconds_before if saved else 0.0)
+    with _denormals_flushed(), float32_products(parameters["tf32"]):
+        on_device = _Samples.put(data, parameters, device, getattr(torch, dtype))
+        waiting = deque(_planned(points, data, on_device, saved.in_flight if saved else []))
+        while waiting:
+            chunk = [place for place in waiting.popleft() if place not in results]
+            if not chunk:
+                continue
+            members = [points[place] for place in chunk]
+            trained = _unless_out_of_memory(
+                partial(
+                    _train_chunk, members, on_device, steps, partial(on_block, members=len(chunk)), say, saved, chunk
+                )
+            )
+            if trained is not None:
+                results.update(zip(chunk, trained, strict=True))
+                continue
+            release(device)
+            if len(chunk) == 1:
+                raise InputError(_too_large(members[0], device))
+            say(f"{len(chunk)} networks do not fit into the memory of {device}: two halves are trained in turn")
+            waiting.extendleft(reversed(halves(chunk)))
     content = {
         "semantics": SEMANTICS,
         "parameters": parameters,
         "dtype": dtype,
         "data": data.description(),
-        "cells": results,
+        "cells": [results[place] for place in range(len(points))],
     }
+    wall_time = time.monotonic() - started + (saved.seconds_before if saved else 0.0)
     return {"content": content, "provenance": provenance(_device_name(device), wall_time)}
+
+
+class _Notes:
+    """Says each thing once a tile, on standard error."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self.said:
+            self.said.add(text)
+            print(f"phasemap: note: {text}", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """The data where they are trained on, as the architecture takes them."""
+
+    x_train: Tensor
+    y_train: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    classes: int
+    inputs: int
+
+    @classmethod
+    def put(cls, data: Data, settings: dict[str, Any], device: str, dtype: torch.dtype) -> _Samples:
+        """Puts the data on the device, once for the whole tile."""
+
+        def rows(x: NDArray[np.float32]) -> Tensor:
+            samples = torch.from_numpy(x)
+            samples = as_pictures(samples, data.shape) if settings["architecture"] == VGG else samples
+            return samples.to(device=device, dtype=dtype)
+
+        def put() -> _Samples:
+            x_train, x_test = rows(data.x_train), rows(data.x_test)
+            y_train, y_test = (torch.from_numpy(y).to(device) for y in (data.y_train, data.y_test))
+            return cls(x_train, y_train, x_test, y_test, data.classes, data.x_train.shape[1])
+
+        found = _unless_out_of_memory(put)
+        if found is None:
+            raise InputError(f"dataset {settings['dataset']}: its {len(data.x_train)} samples do not fit into {device}")
+        return found
+
+    @property
+    def device(self) -> str:
+        """Where they are."""
+        return str(self.x_train.device)
+
+
+def _unless_out_of_memory(what: Callable[[], Result]) -> Result | None:
+    """None if memory ran out. Nothing of the failure outlives this function, as its traceback holds every tensor."""
+    try:
+        return what()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _too_large(cell: dict[str, Any], device: str) -> str:
+    what = ", ".join(f"{name} {cell[name]}" for name in ("depth", "width", "widths", "batch_size") if name in cell)
+    return (
+        f"one network ({what}) does not fit into the memory that is free on {device}, {budget(device) / 2**30:.1f} GiB"
+    )
+
+
+def _planned(
+    points: Sequence[dict[str, Any]], data: Data, on_device: _Samples, in_flight: Sequence[int]
+) -> list[list[int]]:
+    """The chunks; first the one that was interrupted, which may be a half of one that was planned."""
+    planned = chunks(
+        points,
+        inputs=on_device.inputs,
+        classes=data.classes,
+        budget=budget(on_device.device),
+        device=on_device.device,
+        item=on_device.x_train.element_size(),
+    )
+    rest = ([place for place in chunk if place not in in_flight] for chunk in planned)
+    return [list(in_flight), *(chunk for chunk in rest if chunk)]
 
 
 @contextmanager
@@ -134,22 +230,19 @@ def _steps(parameters: dict[str, Any], data: Data) -> int:
 
 def _train_chunk(
     points: Sequence[dict[str, Any]],
-    data: Data,
+    data: _Samples,
     steps: int,
-    dtype_name: str,
-    device: str,
     on_block: Callable[[int], None],
+    say: Callable[[str], None],
     saved: Checkpoint | None,
     places: Sequence[int],
 ) -> list[dict[str, Any]]:
     """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
-    settings, dtype = points[0], getattr(torch, dtype_name)
-    stack = build_stack(points, inputs=data.x_train.shape[1], classes=data.classes, dtype=dtype).to(device)
+    settings, device, dtype = points[0], data.device, data.x_train.dtype
+    x_train, y_train, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
+    stack = build_stack(points, inputs=data.inputs, classes=data.classes, dtype=dtype).to(device)
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
-    on_device = {"device": device, "dtype": dtype}
-    x_train, y_train = _on_device(data.x_train, data.y_train, data.shape, settings, on_device)
-    x_test, y_test = _on_device(data.x_test, data.y_test, data.shape, settings, on_device)
     scores, augmented = None, None
     if settings["architecture"] == VGG:
         scores = EpochScores(len(x_train) // settings["batch_size"], steps, lambda: _running(stack, x_test, y_test))
@@ -160,12 +253,13 @@ def _train_chunk(
         samples=x_train,
         labels=y_train,
         seed_of_member=torch.tensor([seeds.index(points[i]["seed"]) for i in order], device=device),
-        lr=torch.tensor([points[i]["lr"] for i in order], **on_device),
+        lr=torch.tensor([points[i]["lr"] for i in order], device=device, dtype=dtype),
         settings=settings,
         steps=steps,
         on_block=on_block,
         augment=augmented,
         scores=scores,
+        say=lambda reason: say(f"no CUDA graph, steps are launched one by one: {reason}"),
     )
     monitor = _monitor(settings, len(x_train))
     callbacks: list[pl.Callback] = [monitor] if monitor else []
@@ -184,7 +278,11 @@ def _train_chunk(
         longest=LONGEST_BLOCK,
     )
     if module.steps_done < steps:
-        _fit(module, blocks, device, callbacks)
+        try:
+            _fit(module, blocks, device, callbacks)
+        finally:
+            module.release()
+        stack.to(device)  # Lightning leaves a trained module on the CPU
     size = settings["statistics_batch_size"] if stack.uses_statistics else None
 
     def by_batch(x: Tensor, y: Tensor) -> Evaluation | None:
@@ -197,28 +295,15 @@ def _train_chunk(
         "train_running": evaluate(stack, x_train[:few], y_train[:few]),
         "train_batch": by_batch(x_train[:few], y_train[:few]),
     }
-    losses = torch.cat(module.losses).double().cpu().split(max(1, math.ceil(steps / HISTORY_POINTS)))
+    losses = torch.cat(module.losses).double().split(max(1, math.ceil(steps / HISTORY_POINTS)))
     results: list[dict[str, Any]] = [{} for _ in points]
     for member, place in enumerate(order):
-        results[place] = _cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
+        results[place] = cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
         if monitor:
             results[place]["monitor"] = monitor.series(member, prefix="stack.")
         if scores:
             results[place]["epochs"] = scores.series()
     return results
-
-
-def _on_device(
-    x: NDArray[np.float32],
-    y: NDArray[np.int64],
-    shape: tuple[int, ...],
-    settings: dict[str, Any],
-    on_device: dict[str, Any],
-) -> tuple[Tensor, Tensor]:
-    """Samples and labels as the architecture takes them."""
-    rows = torch.from_numpy(x)
-    rows = as_pictures(rows, shape) if settings["architecture"] == VGG else rows
-    return rows.to(**on_device), torch.from_numpy(y).to(on_device["device"])
 
 
 def _augmented(x: Tensor, step: int, seed: int) -> Tensor:
@@ -259,57 +344,6 @@ def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: 
         # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
         trainer.fit(module, datamodule=blocks)
-
-
-def _cell_result(
-    point: dict[str, Any], losses: list[Tensor], evaluations: dict[str, Evaluation | None], member: int
-) -> dict[str, Any]:
-    """One entry of ``content.cells``."""
-    loss = torch.cat(losses)
-    steps = len(loss)
-    bad = (~loss.isfinite()).nonzero()
-    running = evaluations["test_running"]
-    assert running is not None
-    if len(bad):
-        diverged_at: int | None = int(bad[0])
-    else:  # the last update, or statistics gathered on the way, may be what is not finite
-        diverged_at = None if bool(running.finite[member]) else steps
-    available = [e for e in (running, evaluations["test_batch"]) if e is not None]
-    dead = all(bool(e.constant[member]) for e in available)
-    outcome = "diverged" if diverged_at is not None else "dead" if dead else "finished"
-
-    def number(key: str, what: str) -> float | None:
-        evaluation = evaluations[key]
-        if evaluation is None or outcome == "diverged":
-            return None
-        value = float(getattr(evaluation, what)[member])
-        return value if math.isfinite(value) else None
-
-    ends = torch.tensor([len(part) for part in losses]).cumsum(0).tolist()
-    means = [float(part.mean()) for part in losses]
-    return {
-        "parameters": point,
-        "seed": point["seed"],
-        "outcome": outcome,
-        "diverged_at": diverged_at,
-        "test_accuracy": number("test_running", "accuracy"),
-        "test_accuracy_batch": number("test_batch", "accuracy"),
-        "train_accuracy": number("train_running", "accuracy"),
-        "train_accuracy_batch": number("train_batch", "accuracy"),
-        "test_loss": number("test_running", "loss"),
-        "train_loss": means[-1] if outcome != "diverged" else None,
-        "sum_lr": point["lr"] * _sum_of_factors(point, steps),
-        "steps": steps,
-        "exceeds_float32": exceeds_float32(point),
-        "history": {"step": ends, "loss": [mean if math.isfinite(mean) else None for mean in means]},
-    }
-
-
-def _sum_of_factors(point: dict[str, Any], steps: int) -> float:
-    schedule = point.get("schedule", "constant")
-    return (
-        float(steps) if schedule == "constant" else sum(schedule_factor(schedule, step, steps) for step in range(steps))
-    )
 
 
 def _device_name(device: str) -> str:

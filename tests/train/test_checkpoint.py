@@ -69,7 +69,7 @@ def test_a_stopped_tile_ends_in_the_same_content_bit_by_bit(tmp_path: Path, sett
 def test_finished_chunks_are_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parameters = {**SMALL, **AXES}
     whole = train_tile(parameters)["content"]
-    monkeypatch.setattr(train.tile, "chunks", lambda points, inputs: [[2, 3], [1], [0]])
+    monkeypatch.setattr(train.tile, "chunks", lambda points, **plan: [[2, 3], [1], [0]])
     with pytest.raises(Stopped):  # in the second chunk: the first has ceil((40 - 1 - 2)/3) + 2 = 15 blocks
         train_tile(parameters, checkpoint=tmp_path / "tile.ckpt", stopping=stop_after(18))
     trained: list[list[int]] = []

@@ -95,7 +95,7 @@ def test_one_ragged_stack_finds_the_parameters_of_plain_single_training(monkeypa
 def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     axes = {"depth": [30, 4, 11], "seed": [2, 0]}
     together = content(**axes)
-    monkeypatch.setattr(train.tile, "chunks", lambda points, inputs: [[5, 0], [2], [1, 3, 4]])
+    monkeypatch.setattr(train.tile, "chunks", lambda points, **plan: [[5, 0], [2], [1, 3, 4]])
     assert content(**axes) == together
     monkeypatch.undo()
     for place, cell in enumerate(together["cells"]):

@@ -1,0 +1,109 @@
+"""Memory: what a worker may plan with, chunks that run out of it, and what is said of a network that never fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import train.memory
+import train.tile
+from theory.errors import InputError
+from train.checkpoint import Stopped
+from train.memory import SHARING, UNKNOWN, USED, budget, is_out_of_memory
+from train.tile import train_tile
+
+SMALL: dict[str, Any] = {"width": 8, "batch_size": 32, "train_size": 100, "test_size": 50, "lr": 0.05, "steps": 5}
+AXES: dict[str, Any] = {"depth": [2, 5, 3], "seed": [0, 1]}
+
+
+class Device:
+    """Trains chunks of at most ``fits`` members; larger ones run out of memory after a few steps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fits: int, error: Exception) -> None:
+        self.trained: list[list[int]] = []
+        real = train.tile._train_chunk
+
+        def limited(*arguments: Any) -> Any:
+            self.trained.append(list(arguments[-1]))
+            if len(arguments[0]) > fits:
+                arguments[3](2)
+                raise error
+            return real(*arguments)
+
+        monkeypatch.setattr(train.tile, "_train_chunk", limited)
+
+
+@pytest.mark.parametrize("fits", [1, 2, 4])
+def test_a_chunk_that_runs_out_of_memory_is_halved_to_the_same_content(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
+) -> None:
+    whole = train_tile({**SMALL, **AXES})["content"]
+    device = Device(monkeypatch, fits, torch.cuda.OutOfMemoryError("CUDA out of memory"))
+    progress: list[dict[str, Any]] = []
+    assert train_tile({**SMALL, **AXES}, progress=progress.append)["content"] == whole
+    assert len(device.trained[0]) == 6
+    assert sorted(place for chunk in device.trained if len(chunk) <= fits for place in chunk) == list(range(6))
+    assert progress[-1]["steps_done"] == progress[-1]["steps"] == 30
+    assert "6 networks do not fit into the memory of cpu" in capsys.readouterr().err
+
+
+def test_one_network_that_does_not_fit_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    Device(monkeypatch, 0, MemoryError())
+    with pytest.raises(InputError) as caught:
+        train_tile({**SMALL, "depth": [2, 5]})
+    (message,) = caught.value.messages
+    assert "one network (depth 5, width 8, batch_size 32) does not fit into the memory that is free on cpu, " in message
+
+
+def test_another_error_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = Device(monkeypatch, 0, RuntimeError("device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="assert"):
+        train_tile({**SMALL, **AXES})
+    assert len(device.trained) == 1
+
+
+def test_a_half_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    parameters, path = {**SMALL, **AXES}, tmp_path / "tile.ckpt"
+    monkeypatch.setattr(train.tile, "LONGEST_BLOCK", 1)
+    whole = train_tile(parameters)["content"]
+    Device(monkeypatch, 3, MemoryError())
+    asked = iter(range(100))
+    with pytest.raises(Stopped):  # in the second half, after the first half's five blocks
+        train_tile(parameters, checkpoint=path, stopping=lambda: next(asked) >= 6)
+    monkeypatch.undo()
+    device = Device(monkeypatch, 3, MemoryError())
+    assert train_tile(parameters, checkpoint=path)["content"] == whole
+    assert [len(chunk) for chunk in device.trained] == [3]
+
+
+def test_what_the_allocators_raise_is_known() -> None:
+    with pytest.raises(RuntimeError) as torchs:
+        torch.empty(2**60)
+    with pytest.raises(MemoryError) as numpys:
+        np.zeros(2**55)
+    assert is_out_of_memory(torchs.value)
+    assert is_out_of_memory(numpys.value)
+    assert is_out_of_memory(torch.cuda.OutOfMemoryError("x"))
+    assert not is_out_of_memory(RuntimeError("shapes"))
+    assert not is_out_of_memory(None)
+
+
+def test_workers_share_a_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(train.memory, "_host_available", lambda: 6e9)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9))
+    assert budget("cpu") == USED * 6e9
+    assert budget("cuda:0") == USED * 70e9
+    monkeypatch.setenv(SHARING, "2")
+    assert budget("cpu") == USED * 3e9
+    assert budget("cuda:0") == USED * 40e9
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10e9, 80e9))
+    assert budget("cuda:0") == USED * 10e9
+
+
+def test_the_hosts_memory_is_known_or_taken_for_a_few_gigabytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    assert 1e7 < budget("cpu") < 1e14
+    monkeypatch.setattr(train.memory, "Path", lambda name: tmp_path / "absent")
+    assert budget("cpu") == USED * UNKNOWN

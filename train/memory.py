@@ -1,0 +1,58 @@
+"""How much memory a device has for this process, and how to tell that it ran out."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+import torch
+
+SHARING = "PHASEMAP_WORKERS_ON_DEVICE"
+"""Environment variable: how many workers of a run share this one's device (``sweeps.devices.environment``)."""
+USED = 0.8
+"""Share of the memory that is planned with: the rest is for what is not counted (workspaces, fragments)."""
+UNKNOWN = 4.0 * 2**30
+"""Bytes taken to be free where the system does not say."""
+
+
+def budget(device: str) -> float:
+    """Bytes that one worker may plan with."""
+    sharing = max(1, int(os.environ.get(SHARING, "1")))
+    if device.startswith("cuda"):
+        free, total = torch.cuda.mem_get_info(device)
+        return USED * min(free, total / sharing)
+    return USED * _host_available() / sharing
+
+
+def _host_available() -> float:
+    """Bytes of the host that can be had without swapping, within a container's limit."""
+    try:
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        available = float(fields["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return UNKNOWN
+    try:
+        limit = float(Path("/sys/fs/cgroup/memory.max").read_text())
+        used = float(Path("/sys/fs/cgroup/memory.current").read_text())
+    except (OSError, ValueError):  # no such file, or no limit ("max")
+        return available
+    return min(available, max(limit - used, 0.0))
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether the error, or one that it came from, says that memory ran out, on a GPU or on the host."""
+    while error is not None:
+        if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+            return True
+        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def release(device: str) -> None:
+    """Gives back what nothing refers to any more; Lightning's trainer and modules refer to each other."""
+    gc.collect()
+    if device.startswith("cuda"):
+        torch.cuda.empty_cache()
