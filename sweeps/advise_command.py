@@ -57,9 +57,12 @@ def advise(
     given = {name: value for name, value in locals().items() if value is not None}
     for name in ("arch", "depth", "map", "as_json"):
         given.pop(name, None)
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
     from sweeps.advise import advise as answer
 
-    record = answer(arch, depth, given, map)
+    with threadpool_limits(1):  # the matrices are small: more threads would spend their time waiting for each other
+        record = answer(arch, depth, given, map)
     if as_json:
         import json
 

@@ -29,16 +29,16 @@ def brute_force(setting: Setting, parameter: str, values: np.ndarray, depth: int
 
 
 CASES = [
-    (Setting("tanh", 64, eps=1e-3), "gamma", np.geomspace(0.02, 4.9, 61), 120),
+    (Setting("tanh", 64, eps=1e-3), "gamma", np.geomspace(0.02, 4.9, 25), 120),
     (Setting("tanh", 64, eps=0.0), "gamma", np.geomspace(0.02, 4.9, 61), 120),
-    (Setting("tanh", 64, eps=1e-3), "eps", np.geomspace(1e-5, 9.0, 121), 120),
-    (Setting("tanh", 64, gamma=2.0, eps=1e-3, sigma_w=0.7), "eps", np.geomspace(1e-5, 9.0, 121), 60),
-    (Setting("tanh", 64, eps=0.3), "beta", np.linspace(-1.6, 1.6, 41), 120),
+    (Setting("tanh", 64, eps=1e-3), "eps", np.geomspace(1e-5, 9.0, 61), 120),
+    (Setting("tanh", 64, gamma=2.0, eps=1e-3, sigma_w=0.7), "eps", np.geomspace(1e-5, 9.0, 41), 60),
+    (Setting("tanh", 64, eps=0.3), "beta", np.linspace(-1.6, 1.6, 17), 120),
     (Setting("erf", 16, gamma=0.5, eps=1e-3), "batch_size", np.array([3, 5, 8, 11, 17, 33, 150, 3000]), 150),
-    (Setting("relu", 64, eps=0.0), "beta", np.linspace(-0.9, 3.9, 49), 120),
+    (Setting("relu", 64, eps=0.0), "beta", np.linspace(-0.9, 3.9, 25), 120),
     (Setting("relu", 64, eps=0.0), "batch_size", np.array([4, 8, 16, 64, 120, 150, 156, 157, 160, 300, 5000]), 41),
     (Setting("relu", 64, beta=2.0, eps=1e-3), "eps", np.geomspace(1e-5, 9.0, 61), 700),
-    (Setting("identity", 64, eps=1e-3), "gamma", np.geomspace(0.016, 7.9, 61), 990),
+    (Setting("identity", 64, eps=1e-3), "gamma", np.geomspace(0.016, 7.9, 41), 990),
 ]
 
 
@@ -63,7 +63,7 @@ def test_a_costly_scan_finds_the_same_as_brute_force() -> None:
     """relu(z + β) with ε > 0, where ε = 0 chooses the points."""
     setting, depth = Setting("relu", 64, eps=1e-3), 120
     found = advise(setting, "beta", KAPPA / depth)
-    values = np.array([0.6, 0.95, 1.2, 3.5])
+    values = np.array([0.95, 1.2, 3.5])
     assert [any(float(value) in span for span in found.spans) for value in values] == brute_force(
         setting, "beta", values, depth
     )
@@ -72,7 +72,7 @@ def test_a_costly_scan_finds_the_same_as_brute_force() -> None:
     assert reached(setting.with_("beta", span.low)) >= depth > reached(setting.with_("beta", span.low - 1e-3))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(depth=st.integers(70, 900), deeper=st.integers(10, 300))
 def test_deeper_tanh_networks_need_a_smaller_gamma(depth: int, deeper: int) -> None:
     setting = Setting("tanh", 64)
@@ -90,7 +90,7 @@ def test_deeper_tanh_networks_need_a_smaller_gamma(depth: int, deeper: int) -> N
     assert edges[1] < edges[0]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(depth=st.integers(45, 400), deeper=st.integers(5, 300))
 def test_deeper_relu_networks_need_a_larger_beta(depth: int, deeper: int) -> None:
     setting = Setting("relu", 64)
@@ -103,7 +103,7 @@ def test_deeper_relu_networks_need_a_larger_beta(depth: int, deeper: int) -> Non
     assert edges[1] > edges[0]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(depth=st.integers(100, 5000), gamma=st.floats(0.5, 2.0), sigma_w=st.floats(0.5, 2.0))
 def test_eps_is_a_wedge_around_its_critical_value(depth: int, gamma: float, sigma_w: float) -> None:
     """However narrow; above it the edge is known in closed form: 1/ln(ε/ε_c) = depth/16."""
