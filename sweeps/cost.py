@@ -27,7 +27,7 @@ KNOWN = {
     "cifar10": DataSize(50_000, 10_000, 3072, 10),
     "cifar100": DataSize(50_000, 10_000, 3072, 100),
 }
-CPU_RATE, CPU_OVERHEAD = 1.5e10, 40e-6
+CPU_RATE, CPU_OVERHEAD = 5e10, 30e-6
 """FLOP/s of one core, and seconds that it loses in each layer of each network in each step."""
 GPU_RATE, GPU_OVERHEAD = 1e13, 300e-6
 """FLOP/s of a data-centre GPU, and seconds that it loses in each layer of a whole stack in each step."""
@@ -94,16 +94,29 @@ def cost(tile: Mapping[str, Any], size: DataSize | None = None) -> Cost:
     )
 
 
+def layer_elements(tile: Mapping[str, Any]) -> int:
+    """Numbers in one hidden layer of the whole tile: what a device computes at a time."""
+    batch = int(tile.get("batch_size", 64))
+    if tile.get("architecture") == "vgg19-bn":
+        return batch * max(after * side**2 for _, after, side in convolutions())
+    return cell_count(tile) * batch * _width(tile)
+
+
+def _width(tile: Mapping[str, Any]) -> int:
+    """Units of a hidden layer; of a residual network the first number of its widths."""
+    if tile.get("architecture") != "resnet":
+        return int(tile.get("width", 128))
+    found = re.match(r"\d+", str(tile.get("widths", 128)))
+    return int(found.group()) if found else 128
+
+
 def _weights(tile: Mapping[str, Any], depth: int, size: DataSize) -> int:
     """Weights of one network, each as often as it is used; a residual network by the first number of its widths."""
     if tile.get("architecture") == "vgg19-bn":
         return multiplications(size.classes)
-    if tile.get("architecture") != "resnet":
-        width = int(tile.get("width", 128))
-        return size.inputs * width + (depth - 1) * width**2 + width * size.classes
-    found = re.match(r"\d+", str(tile.get("widths", 128)))
-    width = int(found.group()) if found else 128
-    return size.inputs * width + 2 * depth * width**2 + width * size.classes
+    width = _width(tile)
+    hidden = 2 * depth if tile.get("architecture") == "resnet" else depth - 1
+    return size.inputs * width + hidden * width**2 + width * size.classes
 
 
 def duration(seconds: float) -> str:

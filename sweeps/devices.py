@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from sweeps.cost import cost, layer_elements
 from theory.errors import InputError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+SHARING = "PHASEMAP_WORKERS_ON_DEVICE"  # read by train.memory, which this room must not import before torch is wanted
+FULL_GPU = 2**20
+"""Numbers in one hidden layer of a stack that keep a data-centre GPU busy: several for each of its 10^5 threads."""
 
 
 def parse(devices: str | None) -> list[str]:
@@ -30,21 +36,33 @@ def parse(devices: str | None) -> list[str]:
     return [f"cuda:{int(entry)}" for entry in entries]
 
 
-def assign(devices: list[str], workers: int | None) -> list[str]:
-    """The device of each worker, round robin. Without ``workers``: one per GPU, or one per CPU core.
+def assign(devices: list[str], workers: int | None, tiles: Sequence[Mapping[str, Any]] = ()) -> list[str]:
+    """The device of each worker, round robin.
+
+    Without ``workers``: one per CPU core; one per GPU, or two where the longest of ``tiles`` does not fill it.
 
     Raises:
         InputError: fewer than one worker.
     """
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1")
-    count = workers or (cores() if devices == ["cpu"] else len(devices))
-    return [devices[index % len(devices)] for index in range(count)]
+    if workers is None:
+        workers = cores() if devices == ["cpu"] else len(devices) * _per_gpu(tiles, len(devices))
+    return [devices[index % len(devices)] for index in range(workers)]
 
 
-def environment(device: str) -> dict[str, str]:
-    """The environment of a process that works on ``device``: sees no other GPU; one thread on a CPU."""
-    values = dict(os.environ)
+def _per_gpu(tiles: Sequence[Mapping[str, Any]], gpus: int) -> int:
+    """2 if there are tiles for that, and a layer of the longest one's stack leaves most of a GPU idle."""
+    if len(tiles) <= gpus:
+        return 1
+    longest = max(tiles, key=lambda tile: cost(tile).seconds("cuda"))
+    return 1 if layer_elements(longest) >= FULL_GPU else 2
+
+
+def environment(device: str, sharing: int = 1) -> dict[str, str]:
+    """The environment of a process that works on ``device``: sees no other GPU; one thread on a CPU; knows how many
+    workers share the device's memory."""
+    values = {**os.environ, SHARING: str(sharing)}
     kind, _, index = device.partition(":")
     if kind == "cpu":
         values.update(dict.fromkeys(THREAD_VARIABLES, "1"))

@@ -175,9 +175,10 @@ def run(
         InputError: one line for every mistake, before anything is trained.
     """
     mistakes: list[str] = []
-    at_work = ["cpu"]
+    there = at_work = ["cpu"]
     with noted(mistakes):
-        at_work = devices.assign(devices.parse(device_list), workers)
+        there = devices.parse(device_list)
+        at_work = devices.assign(there, workers)
     with noted(mistakes):
         experiment = load(name, preset, settings)
         folder = Folder(out or Path("runs") / f"{experiment.name}-{preset}")
@@ -188,6 +189,7 @@ def run(
             folder.check(planned.experiment, planned.manifest)
     if mistakes:
         raise InputError(*mistakes)
+    at_work = devices.assign(there, workers, [tile.parameters for tile in planned.tiles])
     if check:
         print(planned.describe(at_work))
         return 0

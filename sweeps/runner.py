@@ -158,7 +158,8 @@ class Runner:
         worker.dismiss()
 
     def _hire(self, device: str) -> None:
-        worker = WorkerProcess(self.folder, device, self.backend, self.data_dir)
+        sharing = self.devices.count(device)
+        worker = WorkerProcess(self.folder, device, self.backend, self.data_dir, sharing=sharing)
         self.workers.append(worker)
         self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
 

@@ -41,7 +41,7 @@ class Tile:
 class WorkerProcess:
     """A worker as its runner sees it."""
 
-    def __init__(self, folder: Folder, device: str, backend: str, data_dir: Path | None) -> None:
+    def __init__(self, folder: Folder, device: str, backend: str, data_dir: Path | None, *, sharing: int = 1) -> None:
         # `python -m` would put the current folder first on the path, where the user may have a `models` of their own.
         code = f"import sys; sys.path[:] = {sys.path!r}; from sweeps.worker import main; main(sys.argv[1:])"
         kind = device.partition(":")[0]
@@ -51,7 +51,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=environment(device),
+            env=environment(device, sharing),
         )
         assert self.process.stdout
         assert self.process.stderr
