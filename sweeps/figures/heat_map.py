@@ -199,7 +199,7 @@ def legend_handles(
         )
         for field in fields
     ]
-    dot: dict[str, Any] = {"linestyle": "none", "markerfacecolor": styles.FRONTIER, "markeredgecolor": "#101014"}
+    dot: dict[str, Any] = {"linestyle": "none", "markerfacecolor": styles.FRONTIER, "markeredgecolor": styles.RIM}
     censored = {side for agreement in agreements for side in agreement.frontier.censored}
     for side, marker, words in (
         ("", "o", "frontier"),

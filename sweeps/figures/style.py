@@ -19,7 +19,7 @@ OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///"}
 """Colour and hatch, so that the outcomes differ for every eye and in black and white."""
 BEYOND_FLOAT32 = "#ffffff"
 THEORY = "#ffffff"
-FITTED = "#ff7fc4"
+FITTED = "#ff96cf"
 FRONTIER = "#ffffff"
 CONTOUR = "#ffd9a0"
 QUANTITY_COLOURS = {
@@ -33,13 +33,15 @@ QUANTITY_COLOURS = {
     "chi_sum": "#ffe97a",
 }
 """Contours of residual networks' quantities: light, on a dark rim, so that they show on every colour of the map."""
+RIM = "#000000"
+"""Of light lines, letters and markers."""
 INK = "#1b1b1c"
 """Text and frames. The report replaces it by the page's own colour, so that one picture serves light and dark."""
 
 
 def halo(width: float = 1.6) -> list[AbstractPathEffect]:
     """A dark rim: keeps light lines and letters readable on every colour of the map."""
-    return [withStroke(linewidth=width, foreground="#101014")]
+    return [withStroke(linewidth=width, foreground=RIM)]
 
 
 @contextmanager

@@ -202,7 +202,7 @@ def draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> 
     options: dict[str, Any] = {
         "linestyle": "none",
         "markerfacecolor": styles.FRONTIER,
-        "markeredgecolor": "#101014",
+        "markeredgecolor": styles.RIM,
         "zorder": 4,
     }
     shown = np.arange(x.centres.size) % _every(x) == 0

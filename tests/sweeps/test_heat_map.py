@@ -187,3 +187,69 @@ def test_drawing_leaves_matplotlibs_global_state_alone() -> None:
 def test_an_axes_that_is_given_is_drawn_on() -> None:
     ax = Figure().add_subplot()
     assert heat_map.draw(a_map(SIZES), None, ax=ax, colour_bar=False) is ax
+
+
+def eps_map(values: tuple[float, ...] = (0.01, 0.1, 0.5, 2.0, 4.0, 10.0)):
+    tiles = [tile_parameters(experiment="bn-fig5c", activation="tanh", x_axis="eps", eps=eps) for eps in values]
+    return phase_map.build([content(tile, lambda cell: 30.0) for tile in tiles], None)
+
+
+def test_both_sides_of_the_critical_eps_are_drawn_and_named() -> None:
+    built = eps_map()
+    agreement = assess(built)
+    assert agreement.prediction.critical_x == pytest.approx([1.0])  # φ'(0)² of tanh, although no column is there
+    ax = heat_map.draw(built, agreement, ids="m")
+    lines = {line.get_gid(): line for line in ax.lines}
+    assert list(lines["m-theory-critical-0"].get_xdata()) == pytest.approx([1.0, 1.0])
+    texts = {text.get_text(): text for text in ax.texts}
+    assert "critical ε = 1" in texts
+    named = {regime: text for words, text in texts.items() for regime in ("exploding", "vanishing") if regime in words}
+    assert set(named) == {"exploding", "vanishing"}
+    theory = lines["m-theory"]
+    x, height = theory.get_xdata(), theory.get_ydata()
+    assert height[np.argmin(np.abs(x - 1))] > 1e6  # the wedge opens
+    assert height[-1] == pytest.approx(16 / np.log(10.0))  # beyond it λ = 1/ε
+    assert all((text.get_gid() or "").startswith("m-theory") for text in named.values())
+
+
+def test_a_map_on_which_all_gradients_explode_needs_no_names() -> None:
+    built = eps_map((0.01, 0.1, 0.5))
+    agreement = assess(built)
+    assert agreement.prediction.critical_x == []
+    words = [text.get_text() for text in heat_map.draw(built, agreement).texts]
+    assert not [one for one in words if "exploding" in one or "critical" in one]
+
+
+def test_labels_stay_within_the_map() -> None:
+    for values in ((0.01, 0.1, 0.5, 2.0, 4.0, 10.0), (0.001, 0.1, 0.3, 0.6, 0.8, 1.0, 1.25, 1.6, 2.5, 4.0)):
+        built = eps_map(values)
+        ax = heat_map.draw(built, assess(built))
+        renderer = ax.figure.canvas.get_renderer() if hasattr(ax.figure.canvas, "get_renderer") else None
+        if renderer is None:
+            from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+            renderer = FigureCanvasAgg(ax.figure).get_renderer()
+        ax.figure.draw(renderer)
+        frame = ax.get_window_extent(renderer)
+        for text in ax.texts:
+            box = text.get_window_extent(renderer)
+            assert box.x0 > frame.x0 - 2
+            assert box.x1 < frame.x1 + 2, text.get_text()
+
+
+def test_corners_mark_what_is_not_the_whole_truth() -> None:
+    contents, expected = results(SIZES, outcome=some_failures)
+    for one in contents:
+        for cell in one["cells"]:
+            cell["exceeds_float32"] = cell["parameters"]["depth"] >= 50
+    built = phase_map.build(contents, expected, {})
+    ax = heat_map.draw(built, None, ids="m")
+    drawn = {one.get_gid(): one for one in ax.collections}
+    assert squares_of(drawn["m-float32"]) == 3 * len(SIZES)
+    assert squares_of(drawn["m-partly"]) == 1
+    beyond, partly = (drawn[f"m-{name}"].get_paths()[0].vertices for name in ("float32", "partly"))
+    x, y = map_axis(built, "x"), map_axis(built, "y")
+    assert (beyond[0] == [x.edges[0], y.edges[9]]).all()  # lower left of the first cell at depth 50
+    assert (partly[0] == [x.edges[3], y.edges[11]]).all()  # upper right of batch size 12 at depth 55
+    words = [handle.get_label() for handle in heat_map.legend_handles(built, [])]
+    assert words[-2:] == ["some seeds diverged or dead", "gradients beyond float32"]
