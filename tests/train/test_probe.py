@@ -322,10 +322,11 @@ def test_torchvisions_networks() -> None:
     assert vgg.points[0] == "features.0"
     assert vgg.rate is not None
     assert any("Conv2d" in note for note in vgg.notes)
+    assert not any("functions" in note for note in vgg.notes)  # its ReLUs, in place, are modules
     resnet = probe(torchvision.models.resnet50(weights=None), x)
     assert resnet.points[:3] == ("conv1", "layer1.0", "layer1.1")
     assert len(resnet.points) == 18  # the stem, 16 blocks, the read-out
-    assert any("Add (16)" in note for note in resnet.notes)
+    assert any("layers: Add (16)" in note for note in resnet.notes)
     assert resnet.rate is not None
     assert resnet.rate.log_rate > 0
 

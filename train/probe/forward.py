@@ -101,7 +101,7 @@ class Recorder:
         self.calls: list[Call] = []
         self.moments: dict[Place, Moments] = {}
         self.numbers: dict[nn.Module, int] = {}
-        self.open: list[nn.Module] = []
+        self.open: list[tuple[nn.Module, Place | None]] = []  # calls that go on, and the place of their input
         self.nested: set[int] = set()  # depths of open calls in which another module was called
 
     @contextmanager
@@ -110,7 +110,7 @@ class Recorder:
         handles = []
         for module in self.names:
             handles.append(module.register_forward_pre_hook(self._enter, with_kwargs=True))
-            handles.append(module.register_forward_hook(self._leave, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leave))
         try:
             yield
         finally:
@@ -119,17 +119,15 @@ class Recorder:
 
     def failed_at(self) -> str:
         """The innermost module that was being called, in words."""
-        if not self.open or not self.names[self.open[-1]]:
-            return ""
-        return f" in layer {self.names[self.open[-1]]!r} ({type(self.open[-1]).__name__})"
+        module = self.open[-1][0] if self.open else None
+        return f" in layer {self.names[module]!r} ({type(module).__name__})" if module and self.names[module] else ""
 
     def _enter(self, module: nn.Module, inputs: Any, keywords: Any) -> None:
         self.nested.add(len(self.open) - 1)
         self.nested.discard(len(self.open))
-        self.open.append(module)
-        self._measured(
-            floating_tensors([inputs, keywords])[:1]
-        )  # what no module returned: sums, functional activations
+        given = floating_tensors([inputs, keywords])[:1]
+        self.open.append((module, place_of(given)))  # now: afterwards the module may have written into its input
+        self._measured(given)  # here also what no module returned: sums, functional activations
 
     def _measured(self, tensors: list[Tensor]) -> Moments:
         place = place_of(tensors)
@@ -140,8 +138,8 @@ class Recorder:
             self.moments[place] = found
         return self.moments[place]
 
-    def _leave(self, module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
-        self.open.pop()
+    def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> None:
+        _, place = self.open.pop()
         if len(self.open) in self.nested:
             return
         number = self.numbers[module] = self.numbers.get(module, 0) + 1
@@ -155,7 +153,7 @@ class Recorder:
                 shape=tuple(tensors[0].shape) if tensors else (),
                 moments=self._measured(tensors),
                 place=place_of(tensors),
-                inputs=place_of(floating_tensors([inputs, keywords])),
+                inputs=place,
             )
         )
 

@@ -63,7 +63,7 @@ def finite_width_allowance(batch_size: int, width: int) -> float:
     docs/probe.md has the table that the envelope was drawn over (six activations, B from 8 to 128, N from 192 to 768);
     a test samples networks again.
     """
-    return (3 + batch_size / 16) / (width + 2 * batch_size)
+    return (3 + batch_size / 12) / (width + 2 * batch_size)
 
 
 def predict(
