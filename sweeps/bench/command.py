@@ -9,15 +9,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from sweeps.bench import table
 from sweeps.bench.cases import ENGINE, GRID, METHODS, ROWS, SCALING, STARTUP, rows_of
+from sweeps.bench.grid import grid
 from sweeps.bench.machine import machine, software
 from sweeps.bench.measure import Bench, compare
 from sweeps.bench.process import MethodProcess
+from sweeps.bench.scaling import scaling
+from sweeps.bench.startup import startup
 from sweeps.cost import KNOWN
 from sweeps.devices import parse
 from theory.errors import InputError
@@ -25,7 +29,7 @@ from train.provenance import commit
 
 SCHEMA = 1
 REPEATS, QUICK_REPEATS = 5, 2
-SECONDS, QUICK_SECONDS, SCALING_SECONDS = 1.5, 0.4, 0.5
+SECONDS, QUICK_SECONDS, SCALING_SECONDS = 1.2, 0.4, 0.3
 IDLE = 0.97
 """Share of a core that a process gets on an idle machine, at least."""
 
@@ -49,9 +53,10 @@ def run(
         raise InputError(f"--repeats {repeats}: expected at least 1")
     if out and not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.parent}")
-    results = measure(parts, where, repeats or (QUICK_REPEATS if quick else REPEATS), quick)
-    if out:
-        out.write_text(json.dumps(_rounded(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    results: dict[str, Any] = {}
+    for results in measure(parts, where, repeats or (QUICK_REPEATS if quick else REPEATS), quick):
+        if out:  # after every part, so that an interrupt loses one
+            out.write_text(json.dumps(_rounded(results), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
     shown = [table.block(results)] if any(row.get("ratios") for row in results["rows"].values()) else []
     return "\n".join([*shown, *[""] * len(shown), *table.targets(results)])
 
@@ -74,8 +79,8 @@ def show(path: Path | None, into: Path | None) -> str:
     return block
 
 
-def measure(parts: list[str], device: str, repeats: int, quick: bool) -> dict[str, Any]:
-    """The results (docs/bench.md) of these parts."""
+def measure(parts: list[str], device: str, repeats: int, quick: bool) -> Iterator[dict[str, Any]]:
+    """The results (docs/bench.md) so far, after each of these parts."""
     started, gpu = time.monotonic(), device != "cpu"
 
     def say(line: str) -> None:
@@ -95,37 +100,27 @@ def measure(parts: list[str], device: str, repeats: int, quick: bool) -> dict[st
             peaks=peaks,
             say=say,
         )
-        found = {part: compare(part, ROWS[part], bench) for part in parts if part in ROWS}
         results: dict[str, Any] = {
             "schema": SCHEMA,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "commit": commit(),
             "quick": quick,
             "repeats": repeats,
-            "idle": _idle(found),
             "threads_per_process": 1,
             "machine": machine(name),
             "versions": software(),
             "methods": METHODS,
             "peaks": peaks,
-            "rows": found if gpu else {**found, **_gpu_rows()},
+            "rows": {} if gpu else _gpu_rows(),
         }
-        if GRID in parts:
-            from sweeps.bench.grid import grid
-
-            results["rows"][GRID] = grid(bench)
-        if SCALING in parts:
-            from dataclasses import replace
-
-            from sweeps.bench.scaling import scaling
-
-            results[SCALING] = scaling(replace(bench, seconds=min(bench.seconds, SCALING_SECONDS)))
-        if STARTUP in parts:
-            from sweeps.bench.startup import startup
-
-            results[STARTUP] = startup(repeats, say)
-    results["seconds"] = time.monotonic() - started
-    return results
+        for part in parts:
+            if part == SCALING:
+                results[SCALING] = scaling(replace(bench, seconds=min(bench.seconds, SCALING_SECONDS)))
+            elif part == STARTUP:
+                results[STARTUP] = startup(repeats, say)
+            else:
+                results["rows"][part] = grid(bench) if part == GRID else compare(part, ROWS[part], bench)
+            yield {**results, "idle": _idle(results["rows"]), "seconds": time.monotonic() - started}
 
 
 def _peaks(device: str) -> dict[str, Any]:
@@ -148,7 +143,7 @@ def _gpu_rows() -> dict[str, Any]:
 
 def _idle(rows: Mapping[str, Any]) -> bool | None:
     """Whether the processes had their cores to themselves; None where no row can tell."""
-    shares = [row["cpu_share"] for row in rows.values() if row["cpu_share"] is not None]
+    shares = [row["cpu_share"] for row in rows.values() if row.get("cpu_share") is not None]
     return min(shares) >= IDLE if shares else None
 
 

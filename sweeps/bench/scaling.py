@@ -22,7 +22,7 @@ def scaling(bench: Bench) -> dict[str, list[dict[str, Any]]]:
             process.reply()
         for name, values in SERIES.items():
             found[name] = []
-            for value in values:
+            for value in values[:2] if bench.quick else values:
                 point = _point(series_tile(name, value), processes, bench)
                 found[name].append({"value": value, **point})
                 rates = ", ".join(f"{method} {point[method]['median']:.4g}" for method in processes if point[method])

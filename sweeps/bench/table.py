@@ -97,7 +97,7 @@ def _times(ratio: Mapping[str, float] | None) -> str:
 def _sentence(results: Mapping[str, Any]) -> str:
     machine = results["machine"]
     where = machine["gpu"] or f"{machine['processor']}, {machine['cores']} cores"
-    busy = "" if results["idle"] else " while it was busy with other work, so that the numbers are provisional"
+    busy = " while it was busy with other work, so that the numbers are provisional" if results["idle"] is False else ""
     return (
         f"Training steps per second of one worker process against other ways to train the same cells, every process on "
         f"one thread (medians of {results['repeats']} repetitions on {where}{busy}; "
