@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from sweeps import garbage
 from theory.errors import InputError
 from train import parameters
 
@@ -26,10 +27,11 @@ REPEAT = "repeat"
 _DATA_AXES = ("dataset", "train_size", "test_size")
 _FILES = ("activation", "dataset")
 """Parameters that may name a file; where the whole map has one, it may have moved since."""
-_IDENTITY = tuple(name for name, row in parameters.TABLE.items() if row.identity)
+_IDENTITY = tuple(name for name, row in parameters.TABLE.items() if row.identity and name not in _FILES)
 _DETAILS = ("sum_lr", "steps", "diverged_at")
 
 
+@garbage.kept()
 def build(
     contents: Iterable[Mapping[str, Any]],
     expected_cells: Sequence[Mapping[str, Any]] | None,
@@ -59,7 +61,7 @@ def build(
             data set in a map that has no axis for it.
     """
     contents = list(contents)
-    found = [_found(content, cell) for content in contents for cell in content["cells"]]
+    found = [entry for content in contents for entry in _found(content)]
     cells = [dict(cell) for cell in expected_cells] if expected_cells is not None else [cell for cell, _, _ in found]
     if not cells:
         raise InputError("phase map: no cells: no results, and no experiment that says which were expected")
@@ -98,10 +100,11 @@ def build(
     return dataset
 
 
-def _found(content: Mapping[str, Any], cell: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any], Any]:
-    """(complete parameters of the cell, the cell, its content)."""
+def _found(content: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Mapping[str, Any], Any]]:
+    """(complete parameters of the cell, the cell, its content) for each cell."""
     scalars = {name: value for name, value in content["parameters"].items() if not isinstance(value, list)}
-    return {**scalars, **cell["parameters"], "seed": cell["seed"]}, cell, content
+    for cell in content["cells"]:
+        yield {**scalars, **cell["parameters"], "seed": cell["seed"]}, cell, content
 
 
 def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +120,10 @@ def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str
 def _key(cell: Mapping[str, Any], moved: Sequence[str] = ()) -> tuple[Any, ...]:
     """What decides the cell's training, in the table's order: the same for a local result and for one of W&B, and of
     the parameters ``moved``, which name files of the user's own, wherever the file lies."""
-    return tuple(str(cell.get(name)).rpartition("/")[2] if name in moved else cell.get(name) for name in _IDENTITY)
+    return (
+        *map(cell.get, _IDENTITY),
+        *(str(cell.get(name)).rpartition("/")[2 if name in moved else 0 :] for name in _FILES),
+    )
 
 
 def _sorted(values: set[Any]) -> list[Any]:

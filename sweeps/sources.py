@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sweeps import garbage
 from sweeps.experiment import Experiment
 from sweeps.store.folder import Folder
 from sweeps.store.key import canonical
@@ -66,19 +65,7 @@ class Results:
         ]
 
 
-@contextmanager
-def reading_many() -> Iterator[None]:
-    """Without the search for garbage: thousands of results are millions of objects that it would go through in vain."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
-
-
-@reading_many()
+@garbage.kept()
 def gather(sources: Sequence[str]) -> Results:
     """The results of folders and ``wandb:ENTITY/PROJECT/SWEEP`` sources.
 

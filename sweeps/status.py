@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeps.sources import WANDB, reading_many
+from sweeps import garbage
+from sweeps.sources import WANDB
 from sweeps.store.folder import Folder
 from theory.errors import InputError
 
@@ -85,7 +86,7 @@ def of(source: str, *, requeue: bool = False) -> Status:
     return of_folder(Path(source))
 
 
-@reading_many()
+@garbage.kept()
 def of_folder(path: Path) -> Status:
     """The status of an output folder. Raises InputError if it holds no experiment."""
     from sweeps.cost import cell_count
