@@ -24,7 +24,10 @@ from tests.sweeps.wandb_server import WandbServer
 ROOT = Path(__file__).parent.parent
 PAGES = [
     "README.md",
-    *(f"docs/{name}.md" for name in ("run", "wandb-sweep", "gpu-workstation", "theory-guide", "report", "advise")),
+    *(
+        f"docs/{name}.md"
+        for name in ("run", "wandb-sweep", "gpu-workstation", "theory-guide", "report", "advise", "probe")
+    ),
 ]
 # What makes a reader's minutes a test's seconds: fewer, smaller and shorter networks, and the data that are embedded.
 SHORTER = [
@@ -74,6 +77,8 @@ def shortened(arguments: list[str]) -> list[str]:
     if "--devices" in arguments:
         place = arguments.index("--devices") + 1
         arguments = [*arguments[:place], "cpu", *arguments[place + 1 :]]
+    if arguments[0] == "probe":
+        return ["8" if word == "128" else word for word in arguments]
     if arguments[0] not in ("run", "sweep") or arguments[1].endswith(".yaml"):
         return arguments
     axis = [] if "batch_size" in " ".join(arguments) else ["--set", "batch_size=[6, 8]"]
