@@ -110,6 +110,7 @@ def _finite(value: float | None) -> float | None:
 def _change(setting: Setting, name: str, depth: int, kappa: Kappa) -> Record:
     """One parameter alone, judged with the lower end of κ."""
     found = bn.advise(setting, name, kappa.low / depth)
+    trains = abs(bn.log_rate(setting)) <= kappa.low / depth  # then nothing need change, whatever was scanned
 
     def at(value: float | None) -> Record | None:
         if value is None:
@@ -122,7 +123,7 @@ def _change(setting: Setting, name: str, depth: int, kappa: Kappa) -> Record:
         "parameter": name,
         "now": int(now) if name == "batch_size" else now,
         **_spans(found, whole=name == "batch_size"),
-        "recommended": at(found.nearest(float(now), name != "beta")),
+        "recommended": at(float(now) if trains else found.nearest(float(now), name != "beta")),
         "best": at(found.best),
         "experiment": maps.EXPERIMENTS.get((setting.activation, name)),
     }
@@ -205,7 +206,7 @@ def _residual(settings: dict[str, Any], depth: int, about: dict[str, Any], map_s
         "predicted": {name: _finite(value) for name, value in now.items()},
         "verdict": verdict,
         "reason": reason,
-        "advice": _residual_advice(setting, levels) if verdict is not None else [],
+        "advice": _residual_advice(setting, levels, now) if verdict is not None else [],
         "notes": _residual_notes(setting, about, map_source),
     }
 
@@ -250,8 +251,9 @@ def _level(level: Level, now: Mapping[str, float]) -> Record:
     }
 
 
-def _residual_advice(setting: ResidualSetting, levels: Sequence[Level]) -> list[Record]:
+def _residual_advice(setting: ResidualSetting, levels: Sequence[Level], present: Mapping[str, float]) -> list[Record]:
     found = []
+    holds = all(level.beyond(present[level.quantity]) <= 0 for level in levels)
     for name, changed in residual.BETAS.items():
         betas = [getattr(setting, each) for each in changed]
         now = betas[0] if len(set(betas)) == 1 else None
@@ -262,11 +264,13 @@ def _residual_advice(setting: ResidualSetting, levels: Sequence[Level]) -> list[
                 "changes": list(changed),
                 "now": now,
                 **_spans(scan),
-                "recommended": _changed(setting, changed, scan.nearest(max(betas)), levels),
+                "recommended": {"value": now, **{level.quantity: present[level.quantity] for level in levels}}
+                if holds  # then nothing need change, however the members differ
+                else _changed(setting, changed, scan.nearest(max(betas)), levels),
                 "best": _changed(setting, changed, scan.best, levels),
             }
         )
-    return found + _width_advice(setting, levels)
+    return found if holds else found + _width_advice(setting, levels)
 
 
 def _changed(

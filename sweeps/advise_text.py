@@ -143,7 +143,7 @@ def _residual_row(change: Record, quantities: Sequence[str]) -> list[str]:
         far = [_number(best[each]) if best else "-" for each in quantities]
         return [name, shown, f"none; the best is {at if isinstance(at, str) else format(at, 'g')}", "-", *far]
     value = chosen["value"]
-    keep = value if isinstance(value, str) else "as it is" if value == now else f"{value:g}"
+    keep = "as it is" if value == now else value if isinstance(value, str) else f"{value:g}"
     values = f"divide by {_values(change)}" if name == "widths" else _values(change)
     return [name, shown, values, keep, *(_number(chosen[each]) for each in quantities)]
 

@@ -76,6 +76,17 @@ def test_the_papers_kappa_and_what_it_says() -> None:
     assert advise("bn-mlp", 60, {**TANH, "kappa": 10.0})["verdict"] == "not trainable"
 
 
+def test_what_trains_is_left_as_it_is() -> None:
+    """Also where the present value lies outside the scan, as ε = 0 does, or the β_• differ."""
+    record = advise("bn-mlp", 60, TANH)
+    assert [one["recommended"]["value"] for one in record["advice"]] == [1.0, 0.0, 0.0, 64]
+    assert text(record).count("as it is") == 4
+    decayed = advise("resnet", 20, {"activation": "relu", "beta_w": 1.0, "beta_v": 0.5})
+    assert decayed["verdict"] == "within"
+    assert [one["recommended"]["value"] for one in decayed["advice"]] == [None, None, None, 1.0, 0.5, 0.0, 0.0]
+    assert text(decayed).count("as it is") == 7
+
+
 def test_a_critical_network_has_no_number_and_is_trainable() -> None:
     record = advise("bn-mlp", 10_000, {"activation": "identity", "eps": 1.0})
     assert record["predicted"]["regime"] == "critical"
@@ -182,6 +193,12 @@ def call(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
         main(["advise", *arguments])
     out, err = capfd.readouterr()
     return int(ended.value.code or 0), out, err
+
+
+def test_help_has_an_example(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capfd, "--help")
+    assert code == 0
+    assert "Example: phasemap advise" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
