@@ -58,6 +58,10 @@ window.addEventListener("load", () => {
   seen.keys = text("cell");
   press("Enter");
   seen.kept = text("curves");
+  press("Escape");
+  seen.gone = [text("curves"), document.querySelectorAll(".outline").length];
+  hover(square("test_accuracy", 9, 0));
+  seen.float32 = text("cell");
   seen.theory = visible("test_accuracy-theory");
   seen.decades = visible("test_accuracy-decades");
   document.querySelector("input[value=theory]").click();
@@ -71,6 +75,18 @@ window.addEventListener("load", () => {
   seen.secondCell = text("cell");
   const reachable = "input, summary, a[href], [tabindex='0']";
   seen.reachable = [...document.querySelectorAll(reachable)].every((e) => e.tabIndex >= 0);
+  const map = document.querySelector(".picture:not([hidden]) svg");
+  const told = (name) => map.getAttribute(name).split(" ").map((id) => byId(id)?.textContent.trim().length > 20);
+  seen.named = [...told("aria-labelledby"), ...told("aria-describedby")];
+  seen.live = byId("cell").getAttribute("aria-live");
+  seen.order = [];
+  for (const e of document.querySelectorAll(reachable)) {
+    e.focus();
+    if (document.activeElement === e || e.type === "radio") seen.order.push(e.value ?? e.tagName.toLowerCase());
+  }
+  seen.ring = getComputedStyle(map).outlineStyle;
+  map.focus({ focusVisible: true });
+  seen.focusRing = parseFloat(getComputedStyle(map).outlineWidth);
   seen.focusable = document.querySelector(".picture svg").getAttribute("tabindex");
   seen.wide = document.documentElement.scrollWidth <= document.documentElement.clientWidth;
   const out = document.createElement("pre");
@@ -116,6 +132,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]
     contents, expected = results(
         eps=0.0, outcome=lambda c: "diverged" if (c["depth"], c["batch_size"]) == (60, 6) else "finished"
     )
+    for content in contents:
+        for cell in content["cells"]:
+            cell["exceeds_float32"] = cell["parameters"]["depth"] == 50
     out = write(
         phase_map.build(contents[:-1], expected, {}),
         out=folder / "report.html",
@@ -163,8 +182,23 @@ def test_the_arrow_keys_walk_and_enter_keeps(seen: tuple[dict[str, Any], str]) -
     assert "depth (layers): 5" in saw["keys"]
     assert "batch size B: 64" in saw["keys"]
     assert "Training loss at 5, 64" in saw["kept"]
+    assert saw["gone"] == ["", 0]
     assert saw["reachable"]
     assert saw["focusable"] == "0"
+
+
+def test_keys_reach_every_control_and_the_map_says_what_it_is(seen: tuple[dict[str, Any], str]) -> None:
+    saw = seen[0]
+    controls = ["test_accuracy", "train_loss", "theory", "fit", "frontier", "decades", "svg", "summary"]
+    assert [name for name in controls if name not in saw["order"]] == []
+    assert saw["named"] == [True, True, True]  # its caption, its description, and how the keys work
+    assert saw["live"] == "polite"
+    assert saw["focusRing"] >= 2
+
+
+def test_a_cell_beyond_float32_says_so(seen: tuple[dict[str, Any], str]) -> None:
+    assert "beyond float32" in seen[0]["float32"]
+    assert "beyond float32" not in seen[0]["hover"]
 
 
 def test_switches_show_and_hide_layers_and_change_the_metric(seen: tuple[dict[str, Any], str]) -> None:
@@ -176,3 +210,28 @@ def test_switches_show_and_hide_layers_and_change_the_metric(seen: tuple[dict[st
     assert saw["secondTheory"] is False
     assert "batch statistics" in saw["secondCell"]
     assert saw["wide"]
+
+
+def test_it_prints_every_number_and_no_controls(printed: str) -> None:
+    assert "Verdict" in printed
+    assert "This map against" in printed
+    assert "Draw over it" not in printed
+
+
+@pytest.fixture(scope="module")
+def printed(seen: tuple[dict[str, Any], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text that is left for paper, by the page's own print style."""
+    folder = tmp_path_factory.mktemp("print")
+    contents, expected = results(eps=0.0)
+    out = write(
+        phase_map.build(contents, expected, {}),
+        out=folder / "report.html",
+        figures_dir=folder / "figures",
+        contents=contents,
+        provenance=[PROVENANCE],
+        experiment_yaml="name: x\n",
+    )
+    page = out.read_text(encoding="utf-8").replace("@media print", "@media all")
+    shown = "<script>addEventListener('load', () => { document.body.textContent = document.body.innerText; });</script>"
+    out.write_text(page.replace("</body>", shown + "</body>"), encoding="utf-8")
+    return browse(out, folder / "profile", "--dump-dom").stdout
