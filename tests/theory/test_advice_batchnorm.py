@@ -73,8 +73,9 @@ def test_a_costly_scan_finds_the_same_as_brute_force() -> None:
 
 
 @settings(max_examples=4, deadline=None)
-@given(depth=st.integers(70, 900), deeper=st.integers(10, 300))
+@given(depth=st.integers(70, 700), deeper=st.integers(10, 250))
 def test_deeper_tanh_networks_need_a_smaller_gamma(depth: int, deeper: int) -> None:
+    """Up to 983 layers, where even γ → 0 (the linear network, λ_G↓ = 62/61 at B = 64) ends."""
     setting = Setting("tanh", 64)
     edges = []
     for layers in (depth, depth + deeper):
