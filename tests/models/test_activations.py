@@ -43,6 +43,32 @@ def test_catalogues_agree(name: str) -> None:
     assert_agree(name)
 
 
+@pytest.mark.parametrize("slope", [0.2, 0.0, -0.5, 1.5])
+def test_leaky_relu_of_any_slope(slope: float) -> None:
+    z = torch.linspace(-2, 2, 40, dtype=torch.float64)
+    phi = torch_activation("leaky-relu", slope=slope)
+    assert phi.needs_input == (slope < 0)
+    out = phi.phi(z)
+    torch.testing.assert_close(out, torch.where(z > 0, z, slope * z))
+    slopes = phi.backward(torch.ones_like(z), z if phi.needs_input else None, out)
+    torch.testing.assert_close(slopes, torch.where(z > 0, 1.0, slope).double())
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_in_place_is_the_same_and_spares_what_the_derivative_needs(name: str) -> None:
+    phi = torch_activation(name, slope=0.3, alpha=2.5)
+    z = torch.linspace(-3, 3, 50)
+    own = z.clone()
+    assert torch.equal(phi.of_own(own), phi.phi(z))
+    if phi.needs_input:
+        assert torch.equal(own, z)
+
+
+def test_what_is_not_a_number_stays_so() -> None:
+    for name in BUILT_IN:
+        assert torch_activation(name, alpha=1.5).phi(torch.tensor([float("nan")])).isnan().all(), name
+
+
 def test_user_code_serves_both(user_file: str) -> None:
     assert_agree(user_file)
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from models.activations import torch_activation
 from models.bn_mlp import BNMLPCell, BNMLPStack
 from models.initialisation import HIDDEN, READ_OUT, normal_weights
+from theory.activations import BUILT_IN
 
 CELLS = [
     BNMLPCell(depth=2, seed=1, gamma=0.7),
@@ -85,6 +86,24 @@ def test_a_member_does_not_depend_on_its_place_or_neighbours() -> None:
     for member, place in enumerate(stack.order.tolist()):
         alone = make_stack([CELLS[place]], torch.float32)(x.expand(1, -1, -1), statistics_batch_size=16)
         assert torch.equal(together[member], alone[0])
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("groups", [1, 4])
+def test_watched_and_unwatched_layers_give_the_same_bits(name: str, groups: int) -> None:
+    """One function for map, BN and activation, or two with the pre-activations between them for someone to see."""
+    cells = [BNMLPCell(depth=4, seed=seed) for seed in range(3)]
+    x = batch(16).float().expand(3, -1, -1)
+    found = []
+    for watch in (None, lambda layer, h: None):
+        stack = BNMLPStack(
+            cells, inputs=INPUTS, width=13, classes=CLASSES, activation=torch_activation(name, alpha=1.5, slope=0.2)
+        )
+        stack.watch = watch
+        logits = stack(x, statistics_batch_size=16 // groups, update_running=True)
+        logits.logsumexp(2).sum().backward()
+        found.append([logits, *(p.grad for p in stack.parameters()), *stack.buffers()])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_initial_weights_have_the_documented_variance() -> None:

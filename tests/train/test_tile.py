@@ -9,12 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+import train.evaluation
 import train.tile
 from models.initialisation import HIDDEN, READ_OUT, normal_weights
 from theory.errors import InputError
 from train.batches import epoch_order
 from train.data import load
-from train.parameters import normalise
+from train.parameters import identity, normalise
 from train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 16, "batch_size": 32, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 15}
@@ -102,6 +103,33 @@ def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
         if place % 2:
             alone = content(depth=cell["parameters"]["depth"], seed=cell["seed"])
             assert alone["cells"] == [cell]
+
+
+def test_company_changes_no_bit_of_an_evaluation_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test set that does not fit into one part: the parts' sums must not depend on how many networks there are."""
+    monkeypatch.setattr(train.evaluation, "ELEMENTS_AT_ONCE", 2**12)
+    together = content(depth=3, seed=list(range(12)), test_size=400)["cells"]
+    assert content(depth=3, seed=7, test_size=400)["cells"] == [together[7]]
+
+
+def test_tf32_is_off_recorded_and_part_of_the_identity_only_where_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    seen: list[list[bool]] = []
+    real = train.tile._train_chunk
+
+    def spy(*arguments: Any) -> Any:
+        seen.append([switch.allow_tf32 for switch in switches])
+        return real(*arguments)
+
+    monkeypatch.setattr(train.tile, "_train_chunk", spy)
+    before = [switch.allow_tf32 for switch in switches]
+    assert content(depth=2)["parameters"]["tf32"] is None
+    assert content(depth=2, tf32=True)["parameters"]["tf32"] is True
+    assert seen == [[False, False], [True, True]]
+    assert [switch.allow_tf32 for switch in switches] == before
+    raw = {"lr": 0.1, "steps": 1}
+    assert identity(normalise({**raw, "tf32": False})) == identity(normalise(raw))
+    assert identity(normalise({**raw, "tf32": "true"})) != identity(normalise(raw))
 
 
 def test_a_diverged_member_leaves_its_neighbours_bitwise_alone() -> None:
