@@ -27,6 +27,8 @@ ATTEMPTS = 2
 """A tile whose worker dies or raises gets one more attempt."""
 STUCK_AFTER = 300.0
 """Seconds without a sign of life (progress, or computing time used) after which a worker is taken to be stuck."""
+START_UP = 60.0
+"""Seconds that a worker has at least to start in."""
 GRACE = 10.0
 """Seconds that tiles in flight have to finish in after the first interrupt."""
 POLL = 0.1
@@ -244,8 +246,10 @@ class Runner:
         """Kills workers that are stuck, and all of them when an interrupt's time is up."""
         now = time.monotonic()
         for worker in self.workers:
-            if (worker.tile or not worker.ready) and now - worker.last_sign > self.stuck_after:
-                worker.verdict = f"the worker was stuck: no sign of life for {self.stuck_after:.0f} s"
+            starting = worker.tile is None and not worker.ready
+            limit = max(self.stuck_after, START_UP) if starting else self.stuck_after
+            if (worker.tile or starting) and now - worker.last_sign > limit:
+                worker.verdict = f"the worker was stuck: no sign of life for {limit:.0f} s"
                 worker.process.kill()
         if not self._stopping():
             return
