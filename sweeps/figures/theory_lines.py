@@ -23,6 +23,8 @@ MOST_MARKERS = 400
 MOST_PLACES = 200
 """On a line, that are tried for its label."""
 
+_CRITICAL_TOP = 0.93
+
 Points = Float[np.ndarray, "_ 2"]
 
 
@@ -37,6 +39,10 @@ def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> Non
         return
     where, xi = _curve(x, prediction)
     taken = np.column_stack([x.centres, agreement.frontier.depth])[:: _every(x)]
+    low, high = ax.get_ylim()
+    for critical in prediction.critical_x:  # whose label no other may cover
+        written = low + (high - low) * np.linspace(_CRITICAL_TOP - 0.3, _CRITICAL_TOP, 7)
+        taken = np.concatenate([taken, np.column_stack([np.full(7, critical), written])])
     paper = f"{prediction.factor:g} ξ"
     sides = _sides(prediction)
     lines: list[tuple[str, float, str, Any]] = [("theory", prediction.factor, styles.THEORY, (0, (4, 2.5)))]
@@ -82,13 +88,13 @@ def _draw_critical(ax: Axes, x: MapAxis, at: float, gid: str) -> None:
     line = ax.axvline(at, color=styles.THEORY, linestyle=(0, (1, 1.6)), path_effects=styles.halo(2.8), zorder=2.9)
     text = ax.annotate(
         f"critical {SYMBOLS.get(x.name, x.name)} = {at:.3g}",
-        (at, 0.03),
+        (at, _CRITICAL_TOP),
         xycoords=ax.get_xaxis_transform(),
         xytext=(-3, 0),
         textcoords="offset points",
         rotation=90,
         ha="right",
-        va="bottom",
+        va="top",
         **_writing(styles.THEORY),
     )
     if gid:
@@ -148,7 +154,7 @@ def _label(
         words = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
         middle = float(np.median(points[:, 0])) if target is None else target
         left = not right if target is None else middle < 0.5
-        place = (0.02 if left else 0.98, 0.985 if beyond else 0.015)
+        place = (0.02 if left else 0.98, 0.94 if beyond else 0.06)  # clear of the triangles at the edge
         side, va = "left" if left else "right", "top" if beyond else "bottom"
         return ax.text(*place, words, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
     candidates = points[inside][:: int(np.ceil(inside.sum() / MOST_PLACES))]
