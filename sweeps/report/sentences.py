@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from sweeps.agreement import Agreement
+from sweeps.edge import left_at_line
 
 PAPER = "Yang et al. 2019"
 
@@ -33,7 +34,7 @@ def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
         return []
     figure = {"bn-fig3": "Fig. 3", "bn-fig5": "Fig. 5"}.get(str(phase_map.attrs["experiment"])[:7], "Sec. 4")
     source = f"{PAPER}, {figure}"
-    found = [_factor(source, agreement), _correlation(source, agreement)]
+    found = [_factor(source, phase_map, agreement), _correlation(source, agreement)]
     if phase_map.attrs["x_axis"] in ("batch_size", "statistics_batch_size"):
         found.append(_fifty_layers(f"{PAPER}, Fig. 3 (a)", agreement))
     if phase_map.attrs["x_axis"] in ("gamma", "beta"):
@@ -41,13 +42,19 @@ def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
     return found
 
 
-def _factor(source: str, agreement: Agreement) -> Row:
+def _factor(source: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
     factor = agreement.prediction.factor
     sentence = f"the line {factor:g} ξ is the theoretical prediction of the maximum trainable depth"
     if agreement.kappa is None or agreement.interval is None:
         return Row(source, sentence, "too few columns with a frontier inside the grid", "open")
     low, high = agreement.interval.low, agreement.interval.high
     measured = f"{agreement.kappa:.1f} ξ, {agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}"
+    left = left_at_line(phase_map, agreement.prediction, agreement.metric)
+    if (inside := left[np.isfinite(left)]).size:
+        measured += (
+            f", half way from chance to the map's best; at {factor:g} ξ {inside.mean():.0%} of the way is left "
+            f"({inside.min():.0%} to {inside.max():.0%}, {inside.size} columns)"
+        )
     return Row(source, sentence, measured, "yes" if low <= factor <= high else "no")
 
 

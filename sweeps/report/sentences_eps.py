@@ -47,6 +47,7 @@ def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
         _transition(eps, frontier, deepest, critical),
         _very_deep(eps, frontier, deepest, critical),
         _beyond(eps, frontier, deepest, critical, agreement),
+        _sides(agreement),
     ]
 
 
@@ -103,3 +104,19 @@ def _beyond(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: flo
     ]
     falls = bool(frontier[beyond[-1]] < deepest)
     return Row(SOURCE, sentence, "; ".join(parts), "no" if falls else "yes")
+
+
+def _sides(agreement: Agreement) -> Row:
+    """κ of the two sides apart: nothing says that a vanishing signal is borne as far as an exploding gradient."""
+    sentence = f"{agreement.prediction.factor:g} ξ is the maximum trainable depth (on both sides of the critical ε)"
+    parts, within = [], []
+    for regime in ("exploding", "vanishing"):
+        ratio = agreement.ratio[np.array(agreement.prediction.regime) == regime]
+        ratio = ratio[np.isfinite(ratio)]
+        if ratio.size:
+            kappa = float(np.exp(np.log(ratio).mean()))
+            parts.append(f"{regime}: {kappa:.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} columns)")
+            within.append(ratio.min() <= agreement.prediction.factor <= ratio.max())
+        else:
+            parts.append(f"{regime}: no frontier inside the map")
+    return Row(SOURCE, sentence, "; ".join(parts), "open" if len(within) < 2 else "yes" if all(within) else "no")

@@ -45,8 +45,13 @@ def test_the_critical_eps_is_that_of_the_theory(sigma_w: float) -> None:
 
 def test_a_wedge_is_deepest_at_the_critical_point_and_not_trainable_beyond() -> None:
     built = a_wedge(wedge)
-    transition, very_deep, beyond = rows(built, assess(built))
-    assert (transition.holds, very_deep.holds, beyond.holds) == ("yes", "yes", "no")
+    judged = assess(built)
+    transition, very_deep, beyond, sides = rows(built, judged)
+    assert (transition.holds, very_deep.holds, beyond.holds, sides.holds) == ("yes", "yes", "no", "no")
+    xi = dict(zip(EPS, judged.prediction.xi, strict=True))
+    # the accuracy is a logistic curve sampled every five layers, so that its half is found to a tenth of a layer
+    ratios = [40 / xi[1.25], 12 / xi[2.5]]
+    assert f"vanishing: {np.sqrt(ratios[0] * ratios[1]):.1f} ξ" in sides.measured
     assert "ε = 1 (beyond 60 layers)" in transition.measured
     assert "at ε = 0.001 to 18 layers" in very_deep.measured
     assert "ε = 2.5: trainable to 12 layers" in beyond.measured
@@ -54,13 +59,13 @@ def test_a_wedge_is_deepest_at_the_critical_point_and_not_trainable_beyond() -> 
 
 def test_a_map_without_a_transition_says_so() -> None:
     built = a_wedge(lambda cell: 30.0 - 5 * cell["eps"])
-    transition, very_deep, _ = rows(built, assess(built))
+    transition, very_deep, *_ = rows(built, assess(built))
     assert (transition.holds, very_deep.holds) == ("no", "no")
 
 
 def test_a_map_that_trains_everywhere_leaves_it_open() -> None:
     built = a_wedge(lambda cell: 500.0)
-    assert [row.holds for row in rows(built, assess(built))] == ["open", "open", "yes"]
+    assert [row.holds for row in rows(built, assess(built))] == ["open", "open", "yes", "open"]
 
 
 def test_without_a_critical_eps_there_is_nothing_to_say() -> None:
