@@ -1,8 +1,8 @@
 """What the harness adds to training: 5,000 tiles that train nothing, their status, and their report.
 
-``python benchmarks/runner.py [--tiles 5000] [--out FILE.json]``. The runner and its workers in seconds of processor time
-per tile, without the workers' start; whole commands in seconds of processor time and of the clock, which says something
-on an idle machine only (see the load).
+``python benchmarks/runner.py [--tiles 5000] [--out FILE.json]``. The runner and its workers in seconds of processor
+time per tile, without the workers' start; whole commands in seconds of processor time and of the clock, which says
+something on an idle machine only (see the load).
 """
 
 from __future__ import annotations
