@@ -179,6 +179,7 @@ def test_a_row_for_real(bench: Bench, tmp_path: Path) -> None:
     row = Row(
         "tiny", TINY, {"seed": [0]}, (*MODULES, WORKERS, AGENT), {}, (Target("engine/plain", 0.0),), estimated=1000
     )
+    bench = dataclasses.replace(bench, seconds=0.2)  # enough for noise to be smaller
     found = compare("tiny", row, bench)
     for method, entry in found["methods"].items():
         if method == JAX and not importlib.util.find_spec("jax"):
@@ -260,6 +261,12 @@ def test_bad_input(arguments: list[str], expected: str, tmp_path: Path, capsys: 
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")
     assert err.startswith(f"phasemap: error: {expected}")
+
+
+def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "--help")
+    assert code == 0
+    assert "Example: phasemap bench --quick --out bench.json" in " ".join(out.split())
 
 
 def test_rows_that_fit_the_device() -> None:
