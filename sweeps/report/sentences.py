@@ -52,10 +52,15 @@ def _factor(source: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
     left = left_at_line(phase_map, agreement.prediction, agreement.metric)
     if (inside := left[np.isfinite(left)]).size:
         measured += (
-            f", half way from chance to the map's best; at {factor:g} ξ {inside.mean():.0%} of the way is left "
-            f"({inside.min():.0%} to {inside.max():.0%}, {inside.size} columns)"
+            f", half way from chance to the map's best; at {factor:g} ξ {_percent(inside.mean())} of the way is left "
+            f"({_percent(inside.min())} to {_percent(inside.max())}, {inside.size} columns)"
         )
     return Row(source, sentence, measured, "yes" if low <= factor <= high else "no")
+
+
+def _percent(share: float) -> str:
+    """Without a minus before 0."""
+    return f"{round(100 * share):d}%"
 
 
 def _correlation(source: str, agreement: Agreement) -> Row:

@@ -59,6 +59,8 @@ def _with_censored(agreement: Agreement) -> np.ndarray:
 
 
 def _layers(frontier: float, deepest: float) -> str:
+    if np.isnan(frontier):
+        return "not run"
     if np.isinf(frontier):
         return f"beyond {deepest:.0f} layers"
     return f"to {frontier:.0f} layers" if frontier else "nowhere"
@@ -66,8 +68,8 @@ def _layers(frontier: float, deepest: float) -> str:
 
 def _transition(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float) -> Row:
     sentence = "a well defined phase transition near ε ~ 1"
-    if not np.isfinite(frontier).any():
-        return Row(SOURCE, sentence, "no frontier on this map", "open")
+    if np.isnan(frontier).any() or not np.isfinite(frontier).any():
+        return Row(SOURCE, sentence, "no frontier on this map, or columns not run", "open")
     best = np.flatnonzero(frontier == np.nanmax(frontier))
     low, high = eps[best[0]], eps[best[-1]]
     where = f"ε = {low:g}" if low == high else f"ε = {low:g} to {high:g}"
@@ -84,7 +86,7 @@ def _very_deep(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: 
     nearest = int(np.argmin(np.abs(np.log(eps / critical))))
     smallest = float(frontier[0])
     words = (
-        f"at ε = {eps[nearest]:g}, next to the critical point, trainable {_layers(float(frontier[nearest]), deepest)}; "
+        f"trainable next to the critical point (ε = {eps[nearest]:g}) {_layers(float(frontier[nearest]), deepest)}; "
         f"at ε = {eps[0]:g} {_layers(smallest, deepest)}"
     )
     if np.isnan(frontier[nearest]) or np.isnan(smallest) or np.isinf(smallest):
@@ -98,12 +100,12 @@ def _beyond(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: flo
     if not len(beyond):
         return Row(SOURCE, sentence, "the map ends at the critical ε", "open")
     parts = [
-        f"ε = {eps[i]:g}: trainable {_layers(float(frontier[i]), deepest)} "
-        f"(16 ξ = {16 * agreement.prediction.xi[i]:.0f})"
+        f"ε = {eps[i]:g}: {_layers(float(frontier[i]), deepest)} (16 ξ = {16 * agreement.prediction.xi[i]:.0f})"
         for i in beyond
     ]
-    falls = bool(frontier[beyond[-1]] < deepest)
-    return Row(SOURCE, sentence, "; ".join(parts), "no" if falls else "yes")
+    if np.isnan(frontier[beyond]).any():
+        return Row(SOURCE, sentence, "; ".join(parts), "open")
+    return Row(SOURCE, sentence, "; ".join(parts), "no" if frontier[beyond[-1]] < deepest else "yes")
 
 
 def _sides(agreement: Agreement) -> Row:
