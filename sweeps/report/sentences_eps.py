@@ -84,14 +84,13 @@ def _transition(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical:
 def _very_deep(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float) -> Row:
     sentence = "a critical point at large ε where gradients do not explode and very deep networks are trainable"
     nearest = int(np.argmin(np.abs(np.log(eps / critical))))
+    close = np.arange(max(nearest - 1, 0), min(nearest + 2, len(eps)))  # the grid's resolution: a column to either side
     smallest = float(frontier[0])
-    words = (
-        f"trainable next to the critical point (ε = {eps[nearest]:g}) {_layers(float(frontier[nearest]), deepest)}; "
-        f"at ε = {eps[0]:g} {_layers(smallest, deepest)}"
-    )
-    if np.isnan(frontier[nearest]) or np.isnan(smallest) or np.isinf(smallest):
+    around = ", ".join(f"{_layers(float(frontier[i]), deepest)} at ε = {eps[i]:g}" for i in close)
+    words = f"around the critical point {around}; at ε = {eps[0]:g} {_layers(smallest, deepest)}"
+    if np.isnan(frontier[close]).any() or np.isnan(smallest) or np.isinf(smallest):
         return Row(SOURCE, sentence, words, "open")
-    return Row(SOURCE, sentence, words, "yes" if frontier[nearest] > 2 * smallest else "no")
+    return Row(SOURCE, sentence, words, "yes" if frontier[close].max() > 2 * smallest else "no")
 
 
 def _beyond(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float, agreement: Agreement) -> Row:
@@ -117,7 +116,7 @@ def _sides(agreement: Agreement) -> Row:
         ratio = ratio[np.isfinite(ratio)]
         if ratio.size:
             kappa = float(np.exp(np.log(ratio).mean()))
-            parts.append(f"{regime}: {kappa:.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} columns)")
+            parts.append(f"{regime}: {kappa:.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} column(s))")
             within.append(ratio.min() <= agreement.prediction.factor <= ratio.max())
         else:
             parts.append(f"{regime}: no frontier inside the map")
