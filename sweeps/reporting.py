@@ -29,7 +29,7 @@ def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> 
     target = out or _home(sources[0]) / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     if (picture := _picture(found)) != MAP:
-        return _draw_picture(picture, found, target)
+        return _draw_picture(picture, found, target, style)
     from sweeps.phase_map import build
     from sweeps.report import write
 
@@ -62,7 +62,7 @@ def _picture(found: Results) -> str:
     return str(given.get("picture", MAP))
 
 
-def _draw_picture(picture: str, found: Results, target: Path) -> Path:
+def _draw_picture(picture: str, found: Results, target: Path, style: str) -> Path:
     from sweeps.report import instrument
 
     contents, experiment = found.contents, found.experiment
@@ -76,6 +76,7 @@ def _draw_picture(picture: str, found: Results, target: Path) -> Path:
         provenance=found.provenance,
         missing=max(len(found.expected_cells) - cells, 0) if found.expected_cells is not None else 0,
         experiment_yaml=experiment.text() if experiment else None,
+        style=style,
     )
 
 
