@@ -75,8 +75,10 @@ class TrainRoom:
         survey: Survey = {}
         mistakes: list[str] = []
         for own in sorted({tile["activation"] for tile in tiles if is_user_code(str(tile.get("activation")))}):
-            with noted(mistakes):
+            try:
                 activation(own)
+            except InputError as error:
+                mistakes += [f"activation: {message}" for message in error.messages]
         for name, tile in largest.items():
             with noted(mistakes):
                 data = load(tile, data_dir)

@@ -96,7 +96,7 @@ class Experiment:
         for raw in self.raw_tiles():
             tile, wrong = checked(raw)
             told = [message for message in wrong if left_out.isdisjoint(re.findall(r"\w+", message))]
-            mistakes.update(dict.fromkeys(map(self._located, told)))
+            mistakes.update(dict.fromkeys(map(self.located, told)))
             same = seen.setdefault(repr(identity(tile)), raw)
             if same is not raw and not wrong:
                 spelt = [f"{name}={raw[name]}" for name in self.tile_axes]
@@ -104,9 +104,9 @@ class Experiment:
             tiles.append(tile)
         return tiles, list(mistakes)
 
-    def _located(self, message: str) -> str:
-        """The message with the place of the parameter that it is about."""
-        name = message.split(":")[0].split(",")[0]
+    def located(self, message: str) -> str:
+        """The message with the place of the parameter that it is about: the first one that it names."""
+        name = next((word for word in re.findall(r"\w+", message) if word in self.where), "")
         return f"{self.where.get(name, self.name)}: {message}"
 
     def text(self) -> str:

@@ -97,8 +97,10 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
         InputError: one line for every mistake.
     """
     parameters, mistakes = experiment.checked()
-    with noted(mistakes):
+    try:
         survey = backend.survey(parameters, data_dir)
+    except InputError as error:
+        mistakes += map(experiment.located, error.messages)
     if mistakes:
         raise InputError(*mistakes)
     tiles, dtypes, total, steps = [], [], Cost(), []
@@ -177,7 +179,8 @@ def run(
     mistakes: list[str] = []
     there = at_work = ["cpu"]
     with noted(mistakes):
-        there = devices.parse(device_list)
+        there = at_work = devices.parse(device_list)
+    with noted(mistakes):
         at_work = devices.assign(there, workers)
     with noted(mistakes):
         experiment = load(name, preset, settings)

@@ -114,16 +114,18 @@ def test_every_mistake_is_told_at_once(tiny: str, capfd: pytest.CaptureFixture[s
     Path("thesis/chapter.tex").write_text("x")
     settings = ["depth=0", "widht=1", "lr=[1", "dataset=none.npz", "activation=none.py:f"]
     given = [word for setting in settings for word in ("--set", setting)]
-    _, _, err = call(capfd, "run", tiny, "--check", "--preset", "quick", "--workers", "0", "--out", "thesis", *given)
+    there = ["--preset", "quick", "--devices", "9", "--workers", "0", "--out", "thesis"]
+    _, _, err = call(capfd, "run", tiny, "--check", *there, *given)
     starts = [
+        "--devices 9: there is no GPU 9",
         "--workers 0: expected at least 1",
         "--out thesis: is not empty",
         "tiny: unknown preset 'quick'",
         "--set widht=1: unknown parameter 'widht'; did you mean width",
         "--set lr=[1",
         "--set: depth: 0: expected at least 1",
-        "'none.py:f': there is no file none.py",
-        "dataset: none.npz: cannot be read",
+        "--set: activation: 'none.py:f': there is no file none.py",
+        "--set: dataset: none.npz: cannot be read",
     ]
     lines = err.splitlines()
     assert len(lines) == len(starts), err
@@ -134,7 +136,7 @@ def test_a_missing_data_folder(tiny: str, capfd: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("PHASEMAP_DATA_DIR", "/no/such/folder")
     code, _, err = call(capfd, "run", tiny, "--set", "dataset=mnist")
     assert code == 2
-    assert err == "phasemap: error: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
+    assert err == "phasemap: error: tiny: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
 
 
 def test_run_status_export_report_and_train_agree(

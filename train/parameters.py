@@ -246,7 +246,8 @@ def _article(kind: type) -> str:
 
 
 def _value(name: str, row: Parameter, value: Any) -> Any:
-    """A scalar, the list of a stacked axis, or a reference such as ``@beta_w``. Raises ValueError in words."""
+    """A scalar, the list of a stacked axis, or a reference such as ``@beta_w``. Raises ValueError in words, a line for
+    every wrong entry of a list."""
     if isinstance(value, str) and value.startswith("@"):
         target = TABLE.get(value[1:])
         if not row.stackable or target is None or not target.stackable or target.kind is not row.kind:
@@ -261,7 +262,14 @@ def _value(name: str, row: Parameter, value: Any) -> Any:
         return _scalar(name, row, value)
     if not row.stackable:
         raise ValueError(f"{name}: a list is not allowed here; stackable are {', '.join(STACKABLE)}")
-    values = [_scalar(name, row, entry) for entry in value]
+    values, wrong = [], []
+    for entry in value:
+        try:
+            values.append(_scalar(name, row, entry))
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ValueError("\n".join(dict.fromkeys(wrong)))
     if not values:
         raise ValueError(f"{name}: the list is empty")
     if len(set(values)) < len(values):
@@ -296,7 +304,7 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         try:
             values[name] = _value(name, row, raw[name]) if name in raw else row.default
         except ValueError as error:
-            mistakes.append(str(error))
+            mistakes += str(error).splitlines()
             wrong.add(name)
             values[name] = row.default
     mistakes += [message for message in _together(values) if wrong.isdisjoint(re.findall(r"\w+", message))]

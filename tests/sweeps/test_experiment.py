@@ -133,7 +133,7 @@ def test_every_mistake_of_the_tiles_is_told_once_with_its_place(mine: Path) -> N
     found = messages(str(mine))
     assert f"{mine}:3: depth: 0: expected at least 1" in found
     assert f"{mine}:5: batch_size: 2: expected at least 3" in found
-    assert any("unknown parameter 'widht'; did you mean width" in message for message in found)
+    assert f"{mine}:8: unknown parameter 'widht'; did you mean width or widths?" in found
     assert len(found) == 3
 
 

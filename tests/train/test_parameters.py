@@ -51,9 +51,10 @@ def test_cells_are_the_product_last_axis_fastest() -> None:
 
 
 def test_every_mistake_is_named_at_once() -> None:
-    found = messages({"dept": 3, "depth": 0, "batch_size": 2, "activation": "relo", "lr": "fast", "seed": [1, 1]})
-    assert len(found) == 6
-    for key, line in zip(("dept", "depth", "activation", "batch_size", "lr", "seed"), found, strict=True):
+    raw = {"dept": 3, "depth": [0, 2, "x"], "batch_size": 2, "activation": "relo", "lr": "fast", "seed": [1, 1]}
+    found = messages(raw)
+    keys = ("dept", "depth: 0", "depth: 'x'", "activation", "batch_size", "lr", "seed")
+    for key, line in zip(keys, found, strict=True):
         assert key in line
     assert "did you mean depth?" in found[0]
 
