@@ -36,6 +36,7 @@ def build(
     contents: Iterable[Mapping[str, Any]],
     expected_cells: Sequence[Mapping[str, Any]] | None,
     presentation: Mapping[str, Any] | None = None,
+    failed_cells: Iterable[Mapping[str, Any]] = (),
 ) -> xr.Dataset:
     """The phase map of the results.
 
@@ -45,12 +46,14 @@ def build(
             cells are counted as ``unexpected`` and left out. None: what the contents hold is all there is.
         presentation: x_axis, y_axis, x_scale, y_scale, metric, overlay, overlay_factor, experiment; what is not given
             is taken from the first expected cell's parameters.
+        failed_cells: parameters of cells whose training broke off for no reason of theirs, and was given up.
 
     Returns:
         Dimensions (y_axis, x_axis, seed), or `REPEAT` of length one for the last where the seed is an axis; each
         coordinate sorted. Variables: the metrics (float, NaN where missing or
         not existing), ``outcome``, and ``sum_lr``, ``steps``, ``diverged_at``, ``results`` (how many of each cell),
-        ``exceeds_float32`` (1 where gradients leave float32's range by the theory, and float32 it was). A parameter
+        ``exceeds_float32`` (1 where gradients leave float32's range by the theory, and float32 it was), ``failed`` (1
+        where a cell is missing because it is one of ``failed_cells``). A parameter
         that varies with one axis only is a further coordinate along it. Attributes: the parameters common to all
         cells, the presentation, ``chance`` (majority-class rate; per column too, as a coordinate), ``dtype``,
         ``data`` with ``p0`` and ``gamma0``, ``sum_lr`` with ``sum_lr_min`` and ``sum_lr_max``, and the counts of
@@ -82,6 +85,11 @@ def build(
 
     used = [content for entries in results.values() for _, content in entries]
     dataset = _variables(results, places, axes, values)
+    failed = np.zeros(dataset["outcome"].shape, dtype=np.int8)
+    for place in (places.get(_key(cell, moved)) for cell in failed_cells):
+        if place is not None:
+            failed[place] = dataset["outcome"].values[place] == "missing"
+    dataset["failed"] = axes, failed
     attributes, coordinates = _described(cells, axes, values)
     dataset = dataset.assign_coords(coordinates)
     dataset = dataset.assign_coords(chance=(axes[1], _chance(used, shown["x_axis"], values[axes[1]])))

@@ -34,7 +34,7 @@ def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> 
     from sweeps.report import write
 
     return write(
-        build(found.contents, found.expected_cells),
+        build(found.contents, found.expected_cells, failed_cells=found.failed_cells),
         out=target,
         figures_dir=target.parent / "figures",
         contents=found.contents,
@@ -101,7 +101,7 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
 
     target = out or _home(sources[0]) / "phase_map.nc"
     _writable(target)
-    build(found.contents, found.expected_cells).to_netcdf(target, engine="h5netcdf")
+    build(found.contents, found.expected_cells, failed_cells=found.failed_cells).to_netcdf(target, engine="h5netcdf")
     print(target)
 
 

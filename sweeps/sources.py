@@ -23,12 +23,14 @@ class Results:
     Attributes:
         results: ``{"content", "provenance"}`` by key, each tile once.
         expected_cells: scalar parameters of every cell that the experiments ask for, or None where no source says so.
+        failed_cells: those of tiles that were given up; another source may have their results all the same.
         experiment: of the first source that has one.
         notes: what was left out, and what was there more than once, a line each.
     """
 
     results: dict[str, dict[str, Any]] = field(default_factory=dict)
     expected_cells: list[dict[str, Any]] | None = None
+    failed_cells: list[dict[str, Any]] = field(default_factory=list)
     experiment: Experiment | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -90,7 +92,7 @@ def gather(sources: Sequence[str]) -> Results:
 
 
 def _gather_folder(path: Path, found: Results) -> None:
-    from train.parameters import SEMANTICS
+    from train.parameters import SEMANTICS, cells
 
     folder = Folder(path)
     if not folder.exists():
@@ -100,7 +102,10 @@ def _gather_folder(path: Path, found: Results) -> None:
     if (path / "manifest.json").is_file():  # a folder of `phasemap train` has none
         manifest = folder.manifest()
         expected, semantics = manifest.keys, max(manifest.semantics, SEMANTICS)
-        found.expect(folder.experiment())
+        experiment, failures = folder.experiment(), folder.failures()
+        found.expect(experiment)
+        tiles = zip(manifest.keys, experiment.tiles(), strict=True)
+        found.failed_cells += [cell for key, tile in tiles if key in failures for cell in cells(tile)]
     scan = folder.scan(semantics, expected)
     found.notes += [f"{path}: {problem}" for problem in scan.problems]
     for key, result in scan.results.items():

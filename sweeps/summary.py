@@ -11,6 +11,9 @@ from jaxtyping import Bool, Float, Int, Shaped
 from sweeps.frontier import ACCURACIES, accuracies
 from sweeps.phase_map import OUTCOMES
 
+STATES = (*OUTCOMES, "failed")
+"""``failed``: missing because its training broke off (``phasemap status`` says why), rather than not yet run."""
+
 
 @dataclass(frozen=True)
 class Cells:
@@ -20,31 +23,33 @@ class Cells:
         mean: over the seeds; for accuracies diverged and dead seeds count as chance, for losses they are left out. NaN
             unless the state is ``finished`` and the number exists.
         sd: sample standard deviation over the same seeds; NaN with fewer than two.
-        state: ``finished`` if at least one seed finished, ``missing`` if none was run, else the more frequent failure.
-        counts: seeds per outcome, in the order of ``phase_map.OUTCOMES``.
+        state: ``finished`` if at least one seed finished, ``missing`` or ``failed`` if none has a result, else the more
+            frequent of ``diverged`` and ``dead``.
+        counts: seeds per state, in the order of ``STATES``.
         exceeds_float32: gradients leave float32's range by the theory, and float32 it was, for at least one seed.
     """
 
     mean: Float[np.ndarray, "y x"]
     sd: Float[np.ndarray, "y x"]
     state: Shaped[np.ndarray, "y x"]
-    counts: Int[np.ndarray, "4 y x"]
+    counts: Int[np.ndarray, "5 y x"]
     exceeds_float32: Bool[np.ndarray, "y x"]
 
     @property
     def partly_failed(self) -> Shaped[np.ndarray, "y x"]:
         """Cells with both finished and diverged or dead seeds."""
-        finished, diverged, dead, _ = self.counts
+        finished, diverged, dead, *_ = self.counts
         return (finished > 0) & (diverged + dead > 0)
 
 
 def summarise(phase_map: xr.Dataset, metric: str) -> Cells:
     """The squares of the map for one metric."""
-    outcome = phase_map["outcome"].values
-    counts = np.stack([(outcome == name).sum(axis=2) for name in OUTCOMES])
-    finished, diverged, dead, _ = counts
-    failed = np.where(diverged >= dead, "diverged", "dead")
-    state = np.where(finished > 0, "finished", np.where(diverged + dead > 0, failed, "missing"))
+    outcome = states(phase_map)
+    counts = np.stack([(outcome == name).sum(axis=2) for name in STATES])
+    finished, diverged, dead, _, failed = counts
+    untrainable = np.where(diverged >= dead, "diverged", "dead")
+    without = np.where(failed > 0, "failed", "missing")
+    state = np.where(finished > 0, "finished", np.where(diverged + dead > 0, untrainable, without))
     if metric in ACCURACIES:
         values = accuracies(phase_map, metric)
     else:
@@ -62,7 +67,12 @@ def summarise(phase_map: xr.Dataset, metric: str) -> Cells:
     )
 
 
+def states(phase_map: xr.Dataset) -> Shaped[np.ndarray, "y x seed"]:
+    """The outcome of every cell, ``failed`` told from ``missing``."""
+    return np.where(phase_map["failed"].values > 0, "failed", phase_map["outcome"].values)
+
+
 def outcome_counts(phase_map: xr.Dataset) -> dict[str, int]:
-    """Cells (with seeds) per outcome, all four named."""
-    outcome = phase_map["outcome"].values
-    return {name: int((outcome == name).sum()) for name in OUTCOMES}
+    """Cells (with seeds) per state, every state named."""
+    state = states(phase_map)
+    return {name: int((state == name).sum()) for name in STATES}

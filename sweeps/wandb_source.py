@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from sweeps.experiment import Experiment, from_text
-from sweeps.store.key import canonical, tile_key
+from sweeps.store.key import canonical
+from sweeps.store.result import ResultError, parse
 from sweeps.wandb_log import FAILURE, RESULT
 from sweeps.wandb_sweep import parse_path, require_wandb
 from theory.errors import InputError
@@ -28,12 +29,13 @@ LOST = ("failed", "crashed", "killed", "preempted", "finished")
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run: its tile's parameters (None where it never told them), state, and result if it has a valid one; else why
-    it failed, if it could say so."""
+    """One run: its tile's parameters (None where it never told them), state, and result with its key if it has a valid
+    one; else why it failed, if it could say so."""
 
     id: str
     state: str
     parameters: dict[str, Any] | None
+    key: str
     result: dict[str, Any] | None
     problem: str | None
     failure: str | None
@@ -82,47 +84,38 @@ def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
             parameters = normalise(config) if config else None
         except InputError:
             parameters = None
-        result, problem = None, None
+        key, result, problem = "", None, None
         text = run.summary.get(RESULT)
         if text is not None:
             try:
-                result = json.loads(text)
-                semantics = result["content"]["semantics"]
-                result["provenance"], parameters = dict(result["provenance"]), result["content"]["parameters"]
-                if semantics > SEMANTICS:
-                    result, problem = None, f"semantics {semantics}; this program knows up to {SEMANTICS}"
-            except (ValueError, KeyError, TypeError):
-                result, problem = None, "its result is damaged"
+                key, result = parse(Path(str(run.id)), str(text).encode(), semantics=SEMANTICS)
+                parameters = result["content"]["parameters"]
+            except ResultError as error:
+                problem = f"{error.kind} result: {error.reason}"
         failure = run.summary.get(FAILURE)
-        yield SweepRun(str(run.id), str(run.state), parameters, result, problem, failure and str(failure), run)
-
-
-def key_of(result: dict[str, Any]) -> str:
-    """The key under which the result would be stored."""
-    content = result["content"]
-    return tile_key(
-        content["parameters"],
-        dtype=content["dtype"],
-        data_digest=content["data"]["digest"],
-        semantics=content["semantics"],
-    )
+        yield SweepRun(str(run.id), str(run.state), parameters, key, result, problem, failure and str(failure), run)
 
 
 def gather_sweep(source: str, found: Results) -> None:
     """Adds the results of a sweep to ``found``. Raises InputError if it cannot be read."""
     experiment, runs = read_sweep(source)
+    from train.parameters import cells
+
     found.expect(experiment)
     for run in runs:
+        if run.parameters and not run.result and run.state in LOST:
+            found.failed_cells += cells(run.parameters)
         if run.problem:
             found.notes.append(f"{source}: run {run.id}: {run.problem}")
         elif run.result:
-            found.add(key_of(run.result), run.result, f"{source}: run {run.id}")
+            found.add(run.key, run.result, f"{source}: run {run.id}")
 
 
 def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
     """Tile by tile: results, tiles that failed or are missing, and duplicates.
 
-    ``requeue`` deletes the runs of failed tiles and resumes the sweep, which makes W&B hand them out again.
+    ``requeue`` deletes the runs of failed tiles, and those that ended before they said their tile, and resumes the
+    sweep, which makes W&B hand them out again.
     """
     from sweeps.cost import cell_count
     from sweeps.status import Status, TileStatus, result_cells, tile_label
@@ -130,15 +123,20 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
 
     experiment, runs = read_sweep(source)
     by_tile: dict[str, list[SweepRun]] = {}
+    requeued = False
     status = Status(f"{experiment.name}: {source}")
     for run in runs:
         if run.parameters is None:
-            status.problems.append(f"run {run.id} ({run.state}): does not say its tile")
+            free = requeue and run.state in LOST
+            note = "; requeued" if free else ""
+            status.problems.append(f"run {run.id} ({run.state}): does not say its tile{note}")
+            if free:
+                run.handle.delete()
+                requeued = True
         else:
             by_tile.setdefault(canonical(identity(run.parameters)), []).append(run)
         if run.problem:
             status.problems.append(f"run {run.id}: {run.problem}")
-    requeued = False
     for tile in experiment.tiles():
         label = tile_label(tile, experiment.tile_axes)
         tried = by_tile.pop(canonical(identity(tile)), [])

@@ -23,6 +23,7 @@ from theory.homogeneous import Homogeneous
 
 COARSE = 0.7  # of the nodes of the radial rule, for the error estimate
 STEP = 0.2  # of log μ in the search for fixed points
+NEGLIGIBLE = 1e-9  # share of ε below which, at the critical ε, μ is 0
 SMALLEST = 80.0  # how far below its largest value log μ is searched
 
 
@@ -91,6 +92,9 @@ def fixed_point(
     if bracket is None:
         return FixedPoint(0.0), FixedPoint(0.0)
     fine, coarse = (_solve(activation, found, batch_size, eps, sigma_w, bracket, rough) for rough in (False, True))
+    critical = critical_eps(activation, batch_size, sigma_w)
+    if fine.mu <= NEGLIGIBLE * eps and abs(eps - critical) <= 1e-14 * eps:
+        return FixedPoint(0.0), FixedPoint(0.0)  # at the critical ε μ is 0, and what was found is rounding
     return fine, coarse
 
 

@@ -208,12 +208,11 @@ def legend_handles(
     ):
         if side in censored:
             handles.append(Line2D([], [], marker=marker, label=words, **dot))
-    outcome = phase_map["outcome"].values
+    cells = summarise(phase_map, ACCURACIES[0])
     for state, colour in styles.OUTCOME_COLOURS.items():
-        if (outcome == state).any():
+        if (cells.state == state).any():
             hatch = styles.OUTCOME_HATCHES[state]
             handles.append(Patch(facecolor=colour, edgecolor=cell_marks.EDGE, hatch=hatch, linewidth=0.5, label=state))
-    cells = summarise(phase_map, ACCURACIES[0])
     for where, side, colour, words in (
         (cells.partly_failed, "right", styles.OUTCOME_COLOURS["diverged"], cell_marks.PARTLY_FAILED),
         (cells.exceeds_float32, "left", styles.BEYOND_FLOAT32, cell_marks.BEYOND_FLOAT32),

@@ -14,8 +14,8 @@ from theory.errors import InputError
 
 STYLES = ("report", "paper")
 COLOUR_MAP = "viridis"
-OUTCOME_COLOURS = {"diverged": "#d55e00", "dead": "#9a9a9a", "missing": "#ffffff"}
-OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///"}
+OUTCOME_COLOURS = {"diverged": "#d55e00", "dead": "#9a9a9a", "missing": "#ffffff", "failed": "#9cc4ff"}
+OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///", "failed": ".."}
 """Colour and hatch, so that the outcomes differ for every eye and in black and white."""
 BEYOND_FLOAT32 = "#ffffff"
 THEORY = "#ffffff"

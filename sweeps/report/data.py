@@ -13,8 +13,7 @@ import xarray as xr
 from sweeps.agreement import Agreement
 from sweeps.figures.axes import map_axis
 from sweeps.figures.heat_map import TITLES
-from sweeps.phase_map import OUTCOMES
-from sweeps.summary import summarise
+from sweeps.summary import STATES, summarise
 
 CURVE_POINTS = 24
 """Points of a loss curve on the page; longer histories are thinned evenly, with both ends kept."""
@@ -35,7 +34,7 @@ def payload(
     return {
         "x": {"name": x.label, "ticks": list(x.ticks)},
         "y": {"name": y.label, "ticks": list(y.ticks), "depth": y.name == "depth"},
-        "outcomes": list(OUTCOMES),
+        "outcomes": list(STATES),
         "state": any_metric.state.tolist(),
         "counts": np.moveaxis(any_metric.counts, 0, -1).tolist(),
         "float32": any_metric.exceeds_float32.astype(int).tolist(),

@@ -40,7 +40,9 @@ def some_failures(cell: dict) -> str:
 
 def failing_map():
     contents, expected = results(SIZES, outcome=some_failures)
-    return phase_map.build(contents[:-1], expected, {})
+    given_up = [cell for cell in expected if cell["batch_size"] == SIZES[-1] and cell["depth"] > 40]
+    # a result that another source has after all counts
+    return phase_map.build(contents[:-1], expected, {}, failed_cells=[*given_up, expected[0]])
 
 
 def squares_of(patches: PatchCollection) -> int:
@@ -76,14 +78,14 @@ def test_the_colours_are_the_seed_means_on_fixed_limits() -> None:
     assert loss.norm.vmax == pytest.approx(np.log(1 / CHANCE))
 
 
-def test_missing_diverged_and_dead_look_different_from_each_other_and_from_any_accuracy() -> None:
+def test_missing_failed_diverged_and_dead_look_different_from_each_other_and_from_any_accuracy() -> None:
     ax = heat_map.draw(failing_map(), None, ids="m")
     drawn = {tuple(one.get_facecolor()[0]): one for one in ax.collections if "-state-" in (one.get_gid() or "")}
     assert set(drawn) == {to_rgba(colour) for colour in style.OUTCOME_COLOURS.values()}
     counts = {name: squares_of(drawn[to_rgba(style.OUTCOME_COLOURS[name])]) for name in style.OUTCOME_COLOURS}
-    assert counts == {"diverged": 1, "dead": 1, "missing": 12}
+    assert counts == {"diverged": 1, "dead": 1, "missing": 8, "failed": 4}
     hatches = {one.get_hatch() for one in drawn.values()}
-    assert len(hatches) == 3
+    assert len(hatches) == 4
     ramp = matplotlib.colormaps[style.COLOUR_MAP](np.linspace(0, 1, 256))[:, :3]
     for colour in drawn:
         assert np.abs(ramp - np.array(colour[:3])).max(axis=1).min() > 0.15
@@ -99,7 +101,7 @@ def test_squares_summarise_their_seeds() -> None:
     assert np.argwhere(cells.partly_failed).tolist() == [[i, j]]
     loss = summarise(built, "test_loss")
     assert loss.mean[i, j] == pytest.approx(float(built["test_loss"][i, j, 1:].mean()))
-    assert outcome_counts(built) == {"finished": 173, "diverged": 4, "dead": 3, "missing": 36}
+    assert outcome_counts(built) == {"finished": 173, "diverged": 4, "dead": 3, "missing": 24, "failed": 12}
 
 
 def test_lines_and_frontier_lie_where_the_numbers_say_and_the_axis_is_not_stretched() -> None:
@@ -158,7 +160,7 @@ def test_the_published_figure_shows_both_modes_and_what_it_depends_on(tmp_path: 
     for part in ("bn-fig3a", "digits", "1437", "3 seeds", "float32", "600 steps", "Σ lr = 6"):
         assert part in told
     words = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert words == ["frontier", "diverged", "dead", "missing", "some seeds diverged or dead"]
+    assert words == ["frontier", "diverged", "dead", "missing", "failed", "some seeds diverged or dead"]
     png, pdf = heat_map.save(figure, tmp_path / "a" / "bn-fig3a")
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"

@@ -123,7 +123,7 @@ def test_the_data_are_the_maps_numbers(report: tuple[Path, str, dict[str, Any]])
     assert data["state"][11][0] == "diverged"
     assert data["state"][0][5] == "missing"
     assert data["metrics"]["test_accuracy"]["mean"][11][0] is None
-    assert data["counts"][11][0] == [0, 3, 0, 0]
+    assert data["counts"][11][0] == [0, 3, 0, 0, 0]
     curve = data["curves"]["11-0"][0]
     assert (curve["outcome"], curve["diverged_at"], data["steps"][curve["steps"]]) == ("diverged", 37, [0, 300, 600])
 

@@ -52,6 +52,9 @@ def test_every_state_of_a_tile(tmp_path: Path) -> None:
     total = next(line for line in text.splitlines() if line.startswith("total"))
     assert [int(number) for number in total.split()[1:]] == [2, 2, 0, 4, 4, 12]
     assert "given up after 2 attempts: out of luck" in folder.log_file(failed.key).read_text()
+    found = gather([str(folder.path)])
+    assert {cell["batch_size"] for cell in found.failed_cells} == {failed.parameters["batch_size"]}
+    assert len(found.failed_cells) == 4
 
 
 def test_requeue_takes_the_marks_away(tmp_path: Path) -> None:
