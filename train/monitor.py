@@ -55,6 +55,10 @@ class LayerMonitor(pl.Callback):
         if self.watch:
             self.watch.detach()
 
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Takes the hooks away from a module whose training was interrupted: its owner may go on with it."""
+        self.on_fit_end(trainer, pl_module)
+
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: numbers and names only."""
         return {

@@ -17,7 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from sweeps.layers import LayerSeries, at_step, predicted_slope, series, slope
+from sweeps.layers import LayerSeries, Slope, at_step, predicted_slope, series, slope
 from sweeps.pictures import Picture, Table, caption
 from sweeps.report.sentences import PAPER, Row
 
@@ -31,6 +31,8 @@ PANELS = {
 THEORY = "#d55e00"
 FEWEST = 8
 """Layers that a slope needs where the first step has outweighed the weights."""
+FLAT = 0.25
+"""Slope, over that before training, up to which gradients count as stable."""
 STRAIGHT = 0.9
 """R² from which a line of logarithms counts as exponential."""
 LEVEL_WEIGHTS = 0.2
@@ -150,45 +152,59 @@ def rows(one: LayerSeries) -> list[Row]:
     ]
     start, rate = slope(at_step(one, "output_gradient", 0)[:, one.middle]), predicted_slope(one.parameters)
     straight = r_squared(at_step(one, "output_gradient", 0)[:, one.middle].mean(0))
-    explodes = start.low is not None and start.low > 0 and straight > STRAIGHT
     theory = f", theory {rate:.3f}" if rate is not None else ""
     found.append(
         Row(
             source,
             "while the gradients feature exponential explosion",
             f"ln ‖∂L/∂h‖ rises by {start} a layer towards the input{theory}; R² of the line {straight:.3f}",
-            "yes" if explodes else "open" if start.low is None else "no",
+            "no" if straight <= STRAIGHT else _held(start, start.low),
         )
     )
-    layers = taken_over(one)
+    return [*found, *_after_one_step(one, source, start)]
+
+
+def _after_one_step(one: LayerSeries, source: str, start: Slope) -> list[Row]:
+    """The sentences on what the first step does; ``start`` is the slope of ‖∂L/∂h‖ before it."""
+    grown = "after a single step of learning the weights grow exponentially in the depth"
+    stable = "and the magnitude of the gradients is stable up to some threshold"
+    vanishing = "after which it vanishes exponentially in the depth"
+    layers, count = taken_over(one), outweighed(one)
     if layers is None or not (one.steps == 1).any():
-        words = f"the first step outweighs {outweighed(one)} of {len(one.layers)} layers"
-        sentences = (
-            "after a single step the weights grow exponentially in the depth",
-            "the gradients are stable, then vanish",
+        words = f"the first step outweighs {count} of {len(one.layers)} layers"
+        return [Row(source, sentence, words, "open") for sentence in (grown, stable, vanishing)]
+    weights, gradients = at_step(one, "weight", 1)[:, layers], at_step(one, "output_gradient", 1)
+    straight, grow, after = r_squared(weights.mean(0)), slope(weights), slope(gradients[:, layers])
+    found = [
+        Row(
+            source,
+            grown,
+            f"in the {count} outweighed layers ln ‖W‖ rises by {grow} a layer; R² {straight:.3f}",
+            "no" if straight <= STRAIGHT else _held(grow, grow.low),
         )
-        return found + [Row(source, sentence, words, "open") for sentence in sentences]
-    weights, straight = at_step(one, "weight", 1)[:, layers], r_squared(at_step(one, "weight", 1)[:, layers].mean(0))
-    grow = slope(weights)
+    ]
+    rest = gradients[:, count:]
+    if rest.shape[1] < FEWEST:
+        found.append(Row(source, stable, f"all but {rest.shape[1]} layers are outweighed", "open"))
+    else:
+        kept = slope(rest)
+        words = f"in the other {rest.shape[1]} layers, near the output, ln ‖∂L/∂h‖ rises by {kept} a layer"
+        flat = abs(kept.value) < FLAT * abs(start.value)
+        found.append(Row(source, stable, f"{words} (at step 0: {start.value:.3f})", "yes" if flat else "no"))
     found.append(
         Row(
             source,
-            "after a single step of learning the weights grow exponentially in the depth",
-            f"in the {outweighed(one)} outweighed layers ln ‖W‖ rises by {grow} a layer; R² {straight:.3f}",
-            "yes" if grow.low is not None and grow.low > 0 and straight > STRAIGHT else "no",
-        )
-    )
-    after = slope(at_step(one, "output_gradient", 1)[:, layers])
-    found.append(
-        Row(
-            source,
-            "and the magnitude of the gradients is stable up to some threshold, after which it vanishes exponentially",
-            f"in the outweighed layers ln ‖∂L/∂h‖ changes by {after} a layer towards the input (at step 0: "
-            f"{start.value:.3f}); the other {len(one.layers) - outweighed(one)} layers are as they were",
-            "yes" if after.high is not None and after.high < 0 else "no",
+            vanishing,
+            f"in the outweighed layers ln ‖∂L/∂h‖ changes by {after} a layer towards the input",
+            _held(after, None if after.high is None else -after.high),
         )
     )
     return found
+
+
+def _held(of: Slope, margin: float | None) -> str:
+    """Whether a slope is on the right side of 0 by its interval, ``margin`` away; open for a single seed."""
+    return "open" if of.low is None or margin is None else "yes" if margin > 0 else "no"
 
 
 def r_squared(values: Float[np.ndarray, " layers"]) -> float:

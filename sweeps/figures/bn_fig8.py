@@ -65,7 +65,7 @@ def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
     """The medians of the results; a network that diverged has the accuracy of chance from then on.
 
     Raises:
-        InputError: no network that was scored epoch by epoch, or networks of different epochs.
+        InputError: no network that was scored epoch by epoch, networks of different epochs, or two in one place.
     """
     cells = [
         (cell, float(content["data"]["chance"]))
@@ -82,7 +82,11 @@ def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
     found: dict[tuple[int, ...], dict[int, tuple[Mapping[str, Any], float]]] = {}
     for cell, chance in cells:
         place = tuple(axes[name].index(cell["parameters"][name]) for name in axes)
-        found.setdefault(place, {})[cell["seed"]] = (cell["epochs"], chance)
+        by_seed = found.setdefault(place, {})
+        if cell["seed"] in by_seed:
+            values = ", ".join(f"{name} {cell['parameters'][name]:g}" for name in axes)
+            raise InputError(f"picture: two networks with {values}, seed {cell['seed']}: something else was varied too")
+        by_seed[cell["seed"]] = (cell["epochs"], chance)
     median = {}
     for metric in METRICS:
         values = np.full((*(len(axis) for axis in axes.values()), len(epochs)), np.nan)

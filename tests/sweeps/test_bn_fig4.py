@@ -92,15 +92,21 @@ def test_the_layers_that_the_first_step_outweighs_are_counted() -> None:
 
 def test_sentences_follow_from_the_numbers() -> None:
     rows = bn_fig4.rows(only(made_up(20)))
-    assert [row.holds for row in rows] == ["yes", "yes", "yes", "yes"]
+    assert [row.holds for row in rows] == ["yes", "yes", "yes", "no", "yes"]  # the last 20 layers still explode
     assert "0.196" in rows[1].measured
     few = bn_fig4.rows(only(made_up(2)))
-    assert [row.holds for row in few] == ["yes", "yes", "open", "open"]
-    still = made_up(20)
+    assert [row.holds for row in few] == ["yes", "yes", "open", "open", "open"]
+    alone = bn_fig4.rows(only(made_up(20, seeds=1)))
+    assert [row.holds for row in alone] == ["yes", "open", "open", "no", "open"]
+    flat, still = made_up(20), made_up(20)
+    for cell in flat["cells"]:
+        gradient = cell["monitor"]["log_output_gradient"][1]
+        gradient[20:] = [gradient[20]] * (DEPTH - 20)
+    assert [row.holds for row in bn_fig4.rows(only(flat))] == ["yes"] * 5
     for cell in still["cells"]:  # weights that do not move, gradients that go on exploding
         cell["monitor"]["log_weight"][1] = [0.01 * (-1) ** layer for layer in range(DEPTH)]
         cell["monitor"]["log_output_gradient"][1] = cell["monitor"]["log_output_gradient"][0]
-    assert [row.holds for row in bn_fig4.rows(only(still))] == ["yes", "yes", "no", "no"]
+    assert [row.holds for row in bn_fig4.rows(only(still))] == ["yes", "yes", "no", "no", "no"]
 
 
 def test_settings_are_told_apart_and_seeds_put_together() -> None:

@@ -93,6 +93,14 @@ def test_the_callback_finds_autograds_norms_on_any_module() -> None:
     assert not any(m._forward_hooks for m in module.net)
 
 
+def test_an_interrupted_training_leaves_no_hook() -> None:
+    module = Plain()
+    bad = (torch.zeros(8, 2, 5, 5, dtype=torch.float64), torch.zeros(8))  # labels that are no numbers of classes
+    with pytest.raises(Exception, match="Long"):
+        fit(module, LayerMonitor(), [bad])
+    assert not any(m._forward_hooks for m in module.net)
+
+
 def three_layers(stack: BNMLPStack, member: int, x: Tensor, y: Tensor) -> list[tuple[float, float, float]]:
     """(weight, its gradient, pre-activation's gradient) of one network, written out with torch.autograd.grad."""
     weights = [w[member].detach().clone().requires_grad_() for w in stack.weight if member < len(w)]
