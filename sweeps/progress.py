@@ -82,9 +82,9 @@ class Tally:
 
 
 class Progress:
-    """Plain lines on standard error: one whenever a tile is done, at most one a second."""
+    """Plain lines on standard error: one whenever a tile is done, at most one a second, at least one a minute."""
 
-    INTERVAL = 1.0
+    INTERVAL, SILENCE = 1.0, 60.0
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
@@ -108,7 +108,8 @@ class Progress:
     def update(self, tally: Tally, *, last: bool = False) -> None:
         """Shows where the run stands, if it is time."""
         now = time.monotonic()
-        if tally.done_tiles != self.shown and (last or now - self.last >= self.INTERVAL):
+        new = tally.done_tiles != self.shown and (last or now - self.last >= self.INTERVAL)
+        if new or now - self.last >= self.SILENCE:
             self.last, self.shown = now, tally.done_tiles
             self.say(tally.line())
 

@@ -201,11 +201,12 @@ def run(
     folder.forgive(folder.failures())
     scan = folder.scan(planned.manifest.semantics, planned.manifest.keys)
     pending = [tile for tile in planned.tiles if tile.key not in scan.results]
+    names = {folder.result_file(key).name for key in planned.manifest.keys}
     tally = Tally(len(planned.tiles), planned.cells, planned.seconds)
     with progress(quiet) as shown:
         for problem in scan.problems:
-            again = "; it will be trained again" if problem.path.stem in planned.manifest.keys else "; it is left alone"
-            shown.say(f"phasemap: warning: {problem}{again}")
+            ours = problem.path.name in names
+            shown.say(f"phasemap: warning: {problem}; {folder.set_aside(problem) if ours else 'it is left alone'}")
         for tile in planned.tiles:
             if tile.key in scan.results:
                 tally.add(cells=tile.cells, cost=tile.cost, new=False, **summary(scan.results[tile.key]))

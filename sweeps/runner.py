@@ -34,6 +34,8 @@ GRACE = 10.0
 POLL = 0.1
 BUSY_POLL = 0.5
 """Seconds before a tile that another run holds is looked at again."""
+PAUSE = 2.0
+"""Seconds between two looks at the workers from which on the run itself was stopped (Ctrl-Z), they maybe with it."""
 START_UPS = 3
 """Workers that may die before they are ready, in a row, before the run gives up."""
 
@@ -84,6 +86,7 @@ class Runner:
         self.deadline: float | None = None
         self.stillborn = 0
         self.paced = False
+        self.looked = time.monotonic()
 
     def run(self) -> Outcome:
         """Trains until every tile is done or given up, or the run is interrupted (once: tiles in flight have `grace`
@@ -245,6 +248,10 @@ class Runner:
     def _watch(self) -> None:
         """Kills workers that are stuck, and all of them when an interrupt's time is up."""
         now = time.monotonic()
+        if (pause := now - self.looked) > PAUSE:
+            for worker in self.workers:
+                worker.last_sign = min(worker.last_sign + pause, now)
+        self.looked = now
         for worker in self.workers:
             starting = worker.tile is None and not worker.ready
             limit = max(self.stuck_after, START_UP) if starting else self.stuck_after

@@ -93,9 +93,8 @@ def train(
     folder = Folder(out or Path("runs") / (parameters["experiment"] or "train"))
     path = folder.result_file(key)
     with _ended_by_signals() as ending, wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
-        result = _there(path, backend.semantics)
+        result = _there(folder, key, backend.semantics)
         if result is None:
-            ending.may_wait = True
             result = backend.train(
                 parameters,
                 data_dir=data_dir,
@@ -124,23 +123,24 @@ def train(
 
 @dataclass
 class _Ending:
-    """Whether the program is to end, by which signal, and whether the training may first save what it has."""
+    """Whether the program is to end, and by which signal."""
 
     number: int | None = None
-    may_wait: bool = False
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[_Ending]:
     """Ends the program with 128 + number on SIGINT and SIGTERM, also within Lightning; and when a W&B agent dies.
 
-    The first signal in a training lets it save its checkpoint after the present block; the second ends it at once.
+    The first signal lets the training save its checkpoint after the present block, and W&B hear of it; the second ends
+    the program at once.
     """
     ending = _Ending()
 
     def end(number: int, _frame: object) -> None:
-        if ending.may_wait and ending.number is None:
+        if ending.number is None:
             ending.number = number
+            os.write(2, b"phasemap: ends when the tile is saved; again: at once\n")  # print may be at work itself
         else:
             raise SystemExit(128 + number)
 
@@ -157,12 +157,12 @@ def _ended_by_signals() -> Iterator[_Ending]:
             signal.signal(number, handler)
 
 
-def _there(path: Path, semantics: int) -> dict[str, Any] | None:
+def _there(folder: Folder, key: str, semantics: int) -> dict[str, Any] | None:
     """The tile's result, if it is there and valid; a damaged one is reported and trained again."""
     try:
-        return read(path, semantics=semantics)
+        return read(folder.result_file(key), semantics=semantics)
     except FileNotFoundError:
         return None
     except ResultError as problem:
-        print(f"phasemap: warning: {problem}; it will be trained again", file=sys.stderr)
+        print(f"phasemap: warning: {problem}; {folder.set_aside(problem)}", file=sys.stderr)
         return None

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from sweeps.store.key import canonical
+from sweeps.store.result import stamped
 from sweeps.worker import summary
 from theory.errors import InputError
 from train.provenance import redacted
 
 MODES = ("auto", "online", "offline", "disabled")
 RESULT = "phasemap_result"
-"""Summary key of the whole result, as JSON text: numbers come back exactly as they were."""
+"""Summary key of the whole result, the text of its file: numbers come back exactly as they were."""
 PROJECT = "phasemap"
 FAILURE = "phasemap_failure"
 """Summary key of why a run failed."""
@@ -69,8 +70,8 @@ class Log:
 class WandbLog(Log):
     """Says it to a W&B run."""
 
-    def __init__(self, run: Any) -> None:
-        self.run = run
+    def __init__(self, run: Any, key: str) -> None:
+        self.run, self.key = run, key
 
     def progress(self, state: dict[str, Any]) -> None:
         """The fraction of the steps that is done."""
@@ -84,7 +85,7 @@ class WandbLog(Log):
         numbers = {f"cells_{outcome}": count for outcome, count in told["outcomes"].items()}
         if accuracies:
             numbers["test_accuracy"] = sum(accuracies) / len(accuracies)
-        self.run.summary.update({**numbers, RESULT: canonical(dict(result))})
+        self.run.summary.update({**numbers, RESULT: canonical(stamped(self.key, result))})
         import wandb
 
         with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +137,7 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
         return
     with run:
         try:
-            yield WandbLog(run)
+            yield WandbLog(run, key)
         except SystemExit:  # SIGTERM: the cluster takes the machine away, so W&B should hand the tile out again
             run.mark_preempting()
             raise

@@ -44,6 +44,7 @@ class Worker:
         self.stop = threading.Event()
         self.mouth = threading.Lock()
         self.events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+        os.dup2(2, 1)  # what a library prints between tiles is no event
         self.last_progress = 0.0
 
     def say(self, event: str, **details: Any) -> None:

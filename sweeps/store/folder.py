@@ -7,6 +7,7 @@
     DIR/tiles/KEY.json      one result per tile; there and valid means done
     DIR/locks/KEY.lock      held, by flock, by the worker that trains the tile; a dead worker holds nothing
     DIR/locks/KEY.ckpt      checkpoint of a tile that takes long; goes when the result comes
+    DIR/newer/KEY.json      a result that a newer version of this program wrote: out of the way, and kept
     DIR/failed/KEY.json     the tile was given up in the last run; DIR/logs/KEY.log says why
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,15 @@ class Folder:
     def checkpoint_file(self, key: str) -> Path:
         """Where a long training of the tile is saved while it goes on; removed once its result is there."""
         return self.locks / f"{key}.ckpt"
+
+    def set_aside(self, problem: ResultError) -> str:
+        """Makes way for the tile that is to be trained again, and says so: what a newer version wrote is kept."""
+        if problem.kind != "newer":
+            return "it will be trained again"
+        (self.path / "newer").mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # another run did it
+            problem.path.replace(self.path / "newer" / problem.path.name)
+        return "it is kept in newer/, and the tile will be trained again"
 
     def remove_checkpoint(self, key: str) -> None:
         """Removes the tile's checkpoint, and one that was being written."""

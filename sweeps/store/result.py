@@ -43,9 +43,13 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
         OSError: the disk is full or cannot be written; nothing is left behind.
         ValueError: the result holds NaN or infinity, which is not JSON.
     """
-    stamp = {"schema": SCHEMA, "key": path.stem, "checksum": _checksum(path.stem, result["content"])}
-    document = {"content": result["content"], "provenance": {**result["provenance"], **stamp}}
-    write_text(path, json.dumps(document, allow_nan=False, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(stamped(path.stem, result), allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def stamped(key: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of tile ``key`` with what `parse` checks: the layout's version, the key, and a checksum of both."""
+    stamp = {"schema": SCHEMA, "key": key, "checksum": _checksum(key, result["content"])}
+    return {"content": result["content"], "provenance": {**result["provenance"], **stamp}}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,11 +80,14 @@ def read(path: Path, *, semantics: int) -> dict[str, Any]:
         ResultError: it is truncated, altered, of a version that is not read, of another tile, or no result at all.
         FileNotFoundError: there is no such file.
     """
-    return check(path, path.read_bytes(), semantics=semantics)
+    key, document = parse(path, path.read_bytes(), semantics=semantics)
+    if key != path.stem:
+        raise ResultError("foreign", path, f"it holds the result of tile {key}")
+    return document
 
 
-def check(path: Path, data: bytes, *, semantics: int) -> dict[str, Any]:
-    """The result in ``data``, the bytes of ``path``. Raises ResultError."""
+def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, dict[str, Any]]:
+    """The key and the result in ``data``; errors name ``path``. Raises ResultError."""
     try:
         document = json.loads(data.decode("utf-8"))
     except ValueError:
@@ -98,8 +105,7 @@ def check(path: Path, data: bytes, *, semantics: int) -> dict[str, Any]:
         if not oldest <= version <= newest:
             kind = "newer" if version > newest else "older"
             raise ResultError(kind, path, f"{what} {version}; this program reads {oldest} to {newest}")
-    if provenance.get("key") != path.stem:
-        raise ResultError("foreign", path, f"it holds the result of tile {provenance.get('key')}")
-    if provenance.get("checksum") != _checksum(path.stem, content):
+    key = str(provenance.get("key"))
+    if provenance.get("checksum") != _checksum(key, content):
         raise ResultError("damaged", path, "its content does not match its checksum")
-    return document
+    return key, document

@@ -14,16 +14,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import sweeps.run
-from sweeps.progress import Tally
+from sweeps.progress import Progress, Quiet, Tally
 from sweeps.run import expected, interruptible
+from sweeps.runner import Runner
 from sweeps.status import of_folder
 from sweeps.store.folder import Folder
 from sweeps.wandb_agents import session_members
-from sweeps.worker_process import Tile
+from sweeps.worker_process import Tile, WorkerProcess
 from tests.sweeps.runs import ROOT, exported, run_fake, start_fake, trainings, write_experiment
 from theory.errors import InputError
 
@@ -125,6 +128,22 @@ def test_a_tile_that_is_stuck_twice_is_marked_failed_and_the_rest_goes_on(
     assert (of_folder(out).cells["failed"], of_folder(out).cells["missing"]) == (4, 0)
 
 
+def test_a_run_that_was_itself_stopped_takes_nobody_to_be_stuck(tmp_path: Path) -> None:
+    """Ctrl-Z and fg: the workers were stopped with it."""
+    given: dict[str, Any] = {"devices": ["cpu"], "tally": Tally(1, 1, 1.0), "progress": Quiet(), "stuck_after": 3.0}
+    runner = Runner(Folder(tmp_path), [], **given)
+    process = subprocess.Popen(["sleep", "60"])
+    worker = SimpleNamespace(tile=Tile("k", {}, 1.0), ready=True, last_sign=time.monotonic() - 9, process=process)
+    runner.workers = [cast(WorkerProcess, worker)]
+    runner.looked -= 9
+    runner._watch()
+    assert process.poll() is None
+    worker.last_sign -= 9
+    runner._watch()
+    assert process.wait(10) == -signal.SIGKILL
+    runner.selector.close()
+
+
 def test_what_a_killed_worker_left_in_its_log_is_redacted_by_the_next_run(
     six: Path, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,15 +206,17 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     assert "No space left on device; free some space" in ended.stderr
 
 
-def test_damaged_and_foreign_files_are_reported_and_trained_again(
+def test_damaged_foreign_and_newer_files_are_reported_and_trained_again(
     six: Path, tmp_path: Path, log: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     run_fake(six, out)
     undisturbed = exported(out)
-    first, second, *rest = sorted((out / "tiles").iterdir())
+    first, second, third, *rest = sorted((out / "tiles").iterdir())
     first.write_bytes(first.read_bytes()[:100])
     second.write_bytes(rest[0].read_bytes())
+    newer = third.read_text().replace('"schema": 1', '"schema": 2')
+    third.write_text(newer)
     (out / "tiles" / "stray.json").write_text("{}")
     log.unlink()
     capfd.readouterr()
@@ -204,7 +225,9 @@ def test_damaged_and_foreign_files_are_reported_and_trained_again(
     assert f"damaged result file {first.name}: it is not whole JSON; it will be trained again" in said
     assert f"foreign result file {second.name}" in said
     assert "foreign result file stray.json: it has no content and provenance; it is left alone" in said
-    assert len(trainings(log)[0]) == 2
+    assert f"newer result file {third.name}: schema 2; this program reads 1 to 1; it is kept in newer/" in said
+    assert (out / "newer" / third.name).read_text() == newer
+    assert len(trainings(log)[0]) == 3
     assert exported(out) == undisturbed
     assert (out / "tiles" / "stray.json").exists()
 
@@ -409,3 +432,19 @@ def test_the_tally_foretells_the_end_by_cost() -> None:
     tally.partial["x"] = 1.5
     assert tally.fraction() == pytest.approx(2.5 / 4)
     assert "ETA 6 s" in tally.line()
+
+
+def test_plain_progress_is_a_line_a_tile_and_a_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown, tally = Progress(), Tally(2, 8, cost=4.0)
+    for _ in range(605):  # a minute, in turns of a tenth of a second
+        shown.update(tally)
+        now[0] += 0.1
+    tally.add(cells=4, cost=1.0, new=True, outcomes={}, accuracy=None)
+    for _ in range(20):
+        shown.update(tally)
+        now[0] += 0.1
+    assert [line.split(" tiles")[0] for line in capsys.readouterr().err.splitlines()] == ["0/2", "0/2", "1/2"]

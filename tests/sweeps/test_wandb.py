@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from sweeps.store.key import tile_key
+from sweeps.store.result import stamped
 from sweeps.wandb_agents import session_members
 from sweeps.wandb_log import FAILURE, RESULT, resolve_mode
 from tests.sweeps.fake_backend import NAME, fake_result
@@ -349,23 +351,32 @@ def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_status_tells_duplicates_and_runs_that_belong_to_no_tile(server: WandbServer, client: Path) -> None:
     sweep = register(write_experiment(client / "mine.yaml", 2))
     common: dict[str, Any] = {"depth": [5, 95], "seed": [0, 1], "lr": 0.1, "steps": 10, "x_axis": "width"}
-    for name, width, damaged in (("a", 10, False), ("b", 10, False), ("c", 99, False), ("d", 11, True)):
+    for name, width, change in (
+        ("a", 10, ("", "")),
+        ("b", 10, ("", "")),
+        ("c", 99, ("", "")),
+        ("d", 11, ("finished", "dead")),
+        ("e", 11, ('"schema": 1', '"schema": 2')),
+    ):
         tile = normalise({**common, "width": width})
-        text = json.dumps(fake_result(tile))
+        key = tile_key(tile, dtype="float32", data_digest="d1g", semantics=1)
         config = {key: {"value": value} for key, value in tile.items()}
-        summary = {RESULT: text[: len(text) // 2] if damaged else text}
+        summary = {RESULT: json.dumps(stamped(key, fake_result(tile))).replace(*change)}
         server.runs[name] = Run(name, "phasemap", "sweep0", None, None, "finished", config=config, summary=summary)
-    server.runs["e"] = Run("e", "phasemap", "sweep0", None, None, "failed")
+    server.runs["f"] = Run("f", "phasemap", "sweep0", None, None, "crashed")
     _, out, _ = call("status", f"wandb:{sweep}")
     assert "width=10         2         2" in out
     assert "2 runs, counted once" in out
     assert "warning: run c: no tile of this sweep" in out
-    assert "warning: run d: its result is damaged" in out
-    assert "warning: run e (failed): does not say its tile" in out
+    assert "warning: run d: damaged result: its content does not match its checksum" in out
+    assert "warning: run e: newer result: schema 2; this program reads 1 to 1" in out
+    assert "warning: run f (crashed): does not say its tile" in out
     _, csv, err = call("export", f"wandb:{sweep}")
     assert len(csv.splitlines()) == 1 + 2 * 4
     assert "tile" in err
     assert "again, the same content" in err
+    call("status", f"wandb:{sweep}", "--requeue")
+    assert sorted(server.runs) == ["a", "b", "c"]
 
 
 def test_a_sweep_that_is_not_there(server: WandbServer, client: Path) -> None:
