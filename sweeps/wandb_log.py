@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 import tempfile
@@ -122,7 +123,9 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
         return
     import wandb
 
-    project = os.environ.get("WANDB_PROJECT") or PROJECT
+    logging.getLogger("wandb").setLevel(logging.WARNING)  # its debug.log is told where it lies
+    # A sweep has its project.
+    project = None if os.environ.get("WANDB_SWEEP_ID") else os.environ.get("WANDB_PROJECT") or PROJECT
     name = f"{parameters['experiment'] or 'tile'}-{key[:8]}"
     try:
         known = {name: value for name, value in PRIVATE.items() if name in wandb.Settings.model_fields}

@@ -159,6 +159,7 @@ def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
     assert server.unknown == []
     assert all(any(name.endswith(".png") for name in run.files) for run in server.runs.values())
     told = [*server.received, *(data for run in server.runs.values() for data in run.files.values())]
+    told += [file.read_bytes() for place in ("dir", "runs") for file in Path(place).rglob("*") if file.is_file()]
     for secret in (*secrets.values(), str(client), str(ROOT)):
         assert not any(secret.encode() in part for part in told), secret
 
