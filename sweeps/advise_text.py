@@ -27,7 +27,7 @@ def _batchnorm(record: Record) -> list[str]:
         "",
         f"Each alone, what gives kappa xi >= {depth}" + (f" with kappa = {kappa['low']:.1f}:" if interval else ":"),
     ]
-    rows = [["", "now", "values", "choose", "xi", "kappa xi", "margin"], *map(_row, record["advice"])]
+    rows = [["", "now", "values", "choose", "xi", "kappa xi", "margin"], *(_row(change, depth) for change in record["advice"])]
     return [*lines, *_table(rows), *_reasons(record), *_noted(record)]
 
 
@@ -57,16 +57,21 @@ def _verdict(record: Record) -> str:
     return f"{verdict.capitalize()} by theory: {reach}, asked for {depth} (margin {now['margin']:.3g})."
 
 
-def _row(change: Record) -> list[str]:
+def _reach(found: Record) -> float | None:
+    """κ·ξ with the lower end of κ's interval, which is what the advice is judged with; None if infinite."""
+    return None if found["reach"] is None else float(found["reach_interval"][0])
+
+
+def _row(change: Record, depth: int) -> list[str]:
     chosen, now = change["recommended"], change["now"]
     name = change["parameter"].replace("_", " ")
     if chosen is None:
         return [name, f"{now:g}", "none", "-", "-", "-", "-"]
     keep = "as it is" if chosen["value"] == now else f"{chosen['value']:g}"
     numbers = ["inf"] * 3
-    if chosen["reach"] is not None:
+    if (reach := _reach(chosen)) is not None:
         xi = min(chosen["depth_scale"] or chosen["reach"], chosen["signal_depth_scale"] or float("inf"))
-        numbers = [f"{xi:.4g}", f"{chosen['reach']:.1f}", f"{chosen['margin']:.3f}"]
+        numbers = [f"{xi:.4g}", f"{reach:.1f}", f"{reach / depth:.3f}"]
     return [name, f"{now:g}", _values(change), keep, *numbers]
 
 
@@ -96,11 +101,11 @@ def _reasons(record: Record) -> list[str]:
         if best is None:
             lines.append(f"{name}: the theory has no depth scale at any value from {low:g} to {high:g}.")
             continue
-        reached = f"kappa xi = {best['reach']:.1f} at {best['value']:g}" if best["reach"] else "nothing"
+        reached = f"kappa xi = {reach:.1f} at {best['value']:g}" if (reach := _reach(best)) else "nothing"
         line = f"{name}: no value from {low:g} to {high:g} is enough; the best is {reached}."
         limit = change.get("limit")
-        if limit and limit["reach"]:
-            line += f" As the batch grows without bound kappa xi tends to {limit['reach']:.1f}."
+        if limit and (tends_to := _reach(limit)):
+            line += f" As the batch grows without bound kappa xi tends to {tends_to:.1f}."
         lines.append(line)
     return ["", *lines] if lines else []
 

@@ -169,11 +169,10 @@ def _verdict(agreement: Agreement) -> str:
     if agreement.interval is None:
         return f"Trainable up to {agreement.kappa:.1f} ξ, judged from a single column; the paper says {factor:g}."
     low, high = agreement.interval.low, agreement.interval.high
-    inside = low <= factor <= high
-    compared = "which agrees" if inside else ("this map is less deep" if high < factor else "this map is deeper")
+    where = "within" if low <= factor <= high else "above" if high < factor else "below"
     return (
         f"Trainable up to {agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}, "
-        f"{agreement.used} columns); the paper says {factor:g}, {compared}. {_follows(agreement.rho)}"
+        f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement.rho)}"
     )
 
 

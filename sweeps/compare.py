@@ -78,7 +78,10 @@ class Comparison:
         if self.shift is None or self.layers is None:
             return "No column has both frontiers inside the common grid, so no shift can be given."
         direction = "deeper" if self.layers > 0 else "shallower"
-        mean = f"The frontier of A is {abs(self.layers):.1f} layers {direction} than that of B"
+        apart = f"{abs(self.layers):.1f}"
+        mean = f"The frontier of A is {apart} layers {direction} than that of B"
+        if apart == "0.0":
+            mean = "The frontiers of A and B are less than 0.1 layers apart"
         mean += f" ({self.shift.value:.2f} times"
         if self.shift.interval is None:
             return f"{mean}, judged from a single column)."

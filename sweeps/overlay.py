@@ -79,7 +79,7 @@ class Field:
     values: Float[np.ndarray, "y x"]
     levels: tuple[float, ...]
     colour: str = ""
-    form: str = "10^{:g}"
+    form: str = "$10^{{{:g}}}$"
     dashed: bool = False
 
 

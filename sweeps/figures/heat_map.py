@@ -105,7 +105,7 @@ def draw(
         cmap=matplotlib.colormaps[styles.COLOUR_MAP],
         norm=Normalize(low, high),
         edgecolors="none" if many else "face",
-        linewidth=0.2,
+        linewidth=0.5,
         antialiased=not many,
         rasterized=many,
         gid=f"{ids}-cells" if ids else None,

@@ -15,6 +15,9 @@ from sweeps.agreement import Agreement
 from sweeps.experiment import available
 
 _HERE = Path(__file__).parent
+_GREEK = {"xi": "ξ", "lambda": "λ", "gamma": "γ", "beta": "β", "eps": "ε", "sigma": "σ", "chi": "χ", "phi": "φ"}
+_SYMBOL = re.compile(rf"\b({'|'.join(_GREEK)})(?![^\W_])")
+"""As a YAML spells it, alone or with an index: ``beta_v``."""
 
 
 def environment() -> Environment:
@@ -51,17 +54,18 @@ def summary(
 
 
 def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
-    """The experiment's description, and the comment that opens its YAML, as paragraphs: what the figure is and what to
-    expect. One of the experiments that come with the project has its comment there; a folder's copy of a preset has
-    not. The cost is left out, because the map at hand may be a preset's."""
+    """What the figure is and what to expect, as paragraphs: the comment that opens the YAML of an experiment that comes
+    with the project (a folder's copy of a preset has lost it), or a user's own description and comment. The cost is
+    left out, because the map at hand may be a preset's."""
     text = experiment_yaml or ""
     try:
         described = yaml.safe_load(text)
     except yaml.YAMLError:
         described = None
-    paragraphs = [[str(described["description"])]] if isinstance(described, dict) and "description" in described else []
-    paragraphs.append([])
     known = available().get(name)
+    own = isinstance(described, dict) and "description" in described and not known
+    paragraphs = [[str(described["description"])]] if own else []
+    paragraphs.append([])
     for line in (known.read_text(encoding="utf-8") if known else text).splitlines():
         if not line.startswith("#"):
             break
@@ -70,7 +74,8 @@ def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
             paragraphs.append([])
         if words:
             paragraphs[-1].append(words)
-    return [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
+    kept = [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
+    return [_SYMBOL.sub(lambda found: _GREEK[found[1]], paragraph) for paragraph in kept]
 
 
 def file_stem(name: str) -> str:

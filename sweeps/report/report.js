@@ -89,7 +89,8 @@
     box.replaceChildren();
     if (!kept) return;
     const found = data.curves[`${kept[0]}-${kept[1]}`] ?? [];
-    element("h3", {}, box, `Training loss at ${data.y.ticks[kept[0]]}, ${data.x.ticks[kept[1]]}`);
+    element("h3", {}, box,
+      `Training loss at ${data.y.name} ${data.y.ticks[kept[0]]}, ${data.x.name} ${data.x.ticks[kept[1]]}`);
     const points = found.flatMap((curve) =>
       curve.loss.map((loss, k) => [data.steps[curve.steps][k], loss]).filter((point) => point[1] !== null));
     if (!points.length) {
@@ -162,6 +163,8 @@
       event.preventDefault();
     });
   }
+
+  addEventListener("beforeprint", () => byId("experiment")?.setAttribute("open", "")); // on paper it cannot be opened
 
   controls.addEventListener("change", () => {
     metric = controls.elements.metric.value;

@@ -48,12 +48,13 @@ def _factor(source: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
     if agreement.kappa is None or agreement.interval is None:
         return Row(source, sentence, "too few columns with a frontier inside the grid", "open")
     low, high = agreement.interval.low, agreement.interval.high
-    measured = f"{agreement.kappa:.1f} ξ, {agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}"
+    measured = f"{agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f})"
     left = left_at_line(phase_map, agreement.prediction, agreement.metric)
     if (inside := left[np.isfinite(left)]).size:
         measured += (
-            f", half way from chance to the map's best; at {factor:g} ξ {_percent(inside.mean())} of the way is left "
-            f"({_percent(inside.min())} to {_percent(inside.max())}, {inside.size} columns)"
+            f" is where half of the best accuracy's lead over chance is left; at {factor:g} ξ, "
+            f"{_percent(inside.mean())} of it ({_percent(inside.min())} to {_percent(inside.max())}, {inside.size} "
+            "columns)"
         )
     return Row(source, sentence, measured, "yes" if low <= factor <= high else "no")
 

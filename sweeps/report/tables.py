@@ -20,8 +20,8 @@ DASH = "–"
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Fixed digits; a dash for what does not exist."""
-    return DASH if value is None or value != value else f"{value:.{digits}f}"
+    """Fixed digits; a dash for what does not exist, and no minus before a zero."""
+    return DASH if value is None or value != value else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, str]]:
@@ -82,7 +82,7 @@ def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:
     """One row per quantity, the best first: out-of-fold R² with its interval."""
 
     def score(one: Score | None) -> str:
-        return DASH if one is None else f"{one.r2:.2f} ({one.low:.2f} to {one.high:.2f})"
+        return DASH if one is None else f"{number(one.r2)} ({number(one.low)} to {number(one.high)})"
 
     return [
         {

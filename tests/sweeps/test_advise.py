@@ -116,8 +116,10 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
     assert support["data"].startswith("digits")
     assert support["sum_lr"] == "6"
     beta = change(record, "beta")["recommended"]
-    assert low * depth_scale(activation("relu", shift=beta["value"]), 64).xi >= depth
+    reach = low * depth_scale(activation("relu", shift=beta["value"]), 64).xi
+    assert reach >= depth
     words = text(record)
+    assert f"{reach:.1f}" in next(line for line in words.splitlines() if line.startswith("  beta")).split()
     assert "Borderline by theory" in words
     assert "width 128" in words
     assert "Σ lr 6" in words

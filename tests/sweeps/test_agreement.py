@@ -77,9 +77,9 @@ def test_what_does_not_exist_is_none_with_a_reason() -> None:
 @pytest.mark.parametrize(
     ("frontier", "scale", "said"),
     [
-        (lambda cell: 16 * xi(cell["batch_size"]), xi, "the paper says 16, which agrees"),
-        (lambda cell: 12 * xi(cell["batch_size"]), xi, "this map is less deep"),
-        (lambda cell: 22 * xi(cell["batch_size"]), xi, "this map is deeper"),
+        (lambda cell: 16 * xi(cell["batch_size"]), xi, "the paper says 16, within the interval"),
+        (lambda cell: 12 * xi(cell["batch_size"]), xi, "16, above the interval"),
+        (lambda cell: 22 * xi(cell["batch_size"]), xi, "16, below the interval"),
         (lambda cell: 40.0 - 0.3 * cell["batch_size"], xi, "runs against"),
         (lambda cell: 500.0, xi, "Every column trains"),
         (lambda cell: -500.0, xi, "Nothing trains"),

@@ -40,4 +40,4 @@ def test_the_row_of_the_report_says_it() -> None:
     judged = assess(built, prediction=a_prediction(built, xi, factor=12.0))
     left = left_at_line(built, judged.prediction)
     row = next(row for row in rows(built, judged) if "the line 12 ξ" in row.sentence)
-    assert f"at 12 ξ {left.mean():.0%} of the way is left" in row.measured
+    assert f"at 12 ξ, {left.mean():.0%} of it (" in row.measured

@@ -171,7 +171,7 @@ def test_pointing_at_a_square_reads_it_out(seen: tuple[dict[str, Any], str]) -> 
 
 def test_a_click_shows_the_loss_curves(seen: tuple[dict[str, Any], str]) -> None:
     saw = seen[0]
-    assert "Training loss at 60, 6" in saw["curves"]
+    assert "Training loss at depth (layers) 60, batch size B 6" in saw["curves"]
     assert "diverged at step 37" in saw["curves"]
     assert saw["lines"] == 3
 
@@ -181,7 +181,7 @@ def test_the_arrow_keys_walk_and_enter_keeps(seen: tuple[dict[str, Any], str]) -
     # from (0, 5), where the pointer was: down stays in the map, right too
     assert "depth (layers): 5" in saw["keys"]
     assert "batch size B: 64" in saw["keys"]
-    assert "Training loss at 5, 64" in saw["kept"]
+    assert "Training loss at depth (layers) 5, batch size B 64" in saw["kept"]
     assert saw["gone"] == ["", 0]
     assert saw["reachable"]
     assert saw["focusable"] == "0"
