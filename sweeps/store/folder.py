@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -210,8 +211,10 @@ class Folder:
         """Keys of the tiles that some process holds at this moment."""
         held = set()
         for path in self.locks.glob("*.lock") if self.locks.is_dir() else []:
-            with self.lock(path.stem) as mine:
-                if not mine:
+            with suppress(FileNotFoundError), path.open("rb") as file:  # the folder may be another user's
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
                     held.add(path.stem)
         return held
 
@@ -234,12 +237,16 @@ class Folder:
             lock.release()
 
     def remove_leftovers(self) -> None:
-        """Removes temporary files of writers that were killed, and what their logs must not tell (whoever writes holds
-        the tile's lock)."""
+        """Removes temporary files of writers that were killed, checkpoints of tiles that are done, and what their logs
+        must not tell (whoever writes holds the tile's lock)."""
         for leftover in [*self.tiles.glob(".*.tmp"), *self.logs.glob(".*.tmp")]:
             with self.lock(leftover.name.split(".")[1]) as mine:
                 if mine:
                     leftover.unlink(missing_ok=True)
+        for key in {path.name.partition(".")[0] for path in self.locks.glob("*.ckpt*")}:
+            with self.lock(key) as mine:
+                if mine and self.result_file(key).is_file():  # killed between the two
+                    self.remove_checkpoint(key)
         for log in self.logs.glob("*.log"):
             with self.lock(log.stem) as mine:
                 if mine:

@@ -203,8 +203,11 @@ def test_a_scan_counts_only_valid_results_of_the_experiment(tmp_path: Path) -> N
     scan = folder.scan(1, planned.manifest.keys)
     assert set(scan.results) == {tiles[0].key, tiles[2].key}
     assert sorted(problem.kind for problem in scan.problems) == ["damaged", "foreign", "foreign"]
+    for tile in (tiles[0], tiles[4]):
+        folder.checkpoint_file(tile.key).write_text("saved")
     folder.remove_leftovers()
     assert not list(folder.tiles.glob(".*"))
+    assert list(folder.locks.glob("*.ckpt")) == [folder.checkpoint_file(tiles[4].key)]  # the other tile is done
 
 
 def _hold(folder: Path, key: str, held: Any, release: Any) -> None:

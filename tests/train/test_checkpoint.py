@@ -142,14 +142,33 @@ def test_it_is_written_when_it_is_due_and_further_apart_if_that_takes_long(tmp_p
     assert list((tmp_path / "locks").iterdir()) == []
 
 
-def test_periodic_checkpoints_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    written = []
-    real = Checkpoint.save
-    monkeypatch.setattr(Checkpoint, "save", lambda self, trainer: (written.append(1), real(self, trainer)))
-    monkeypatch.setattr(train.checkpoint, "SHARE", 1e9)
+def test_what_was_trained_after_the_last_checkpoint_is_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after kill -9: nothing is written at the end, and the checkpoint is some blocks old. The second training saves
+    after every block, which changes nothing either."""
+    parameters = {**SMALL, **AXES, "momentum": 0.9, "monitor": "step"}
+    whole, path, real, written = train_tile(parameters)["content"], tmp_path / "tile.ckpt", Checkpoint.save, [0]
+
+    def save(self: Checkpoint, trainer: pl.Trainer) -> None:
+        written[0] += 1
+        if written[0] <= 2 or died:
+            real(self, trainer)
+
+    def die(state: dict[str, Any]) -> None:
+        if state["steps_done"] > 80:  # 20 steps of 4 networks
+            raise ConnectionError("killed")
+
+    died = False
     monkeypatch.setattr(train.tile, "CHECKPOINT_EVERY", 0.0)
-    assert train_tile(SMALL, checkpoint=tmp_path / "tile.ckpt")["content"] == train_tile(SMALL)["content"]
-    assert len(written) > 3
+    monkeypatch.setattr(train.checkpoint, "SHARE", 1e9)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    with pytest.raises(ConnectionError, match="killed"):
+        train_tile(parameters, checkpoint=path, progress=die)
+    assert len(torch.load(path, weights_only=True)["losses"]) < 10
+    died, before = True, written[0]
+    assert json.dumps(train_tile(parameters, checkpoint=path)["content"]) == json.dumps(whole)
+    assert written[0] > before + 3
 
 
 def test_a_full_disk_is_said_and_training_goes_on(
