@@ -27,7 +27,10 @@ def _batchnorm(record: Record) -> list[str]:
         "",
         f"Each alone, what gives kappa xi >= {depth}" + (f" with kappa = {kappa['low']:.1f}:" if interval else ":"),
     ]
-    rows = [["", "now", "values", "choose", "xi", "kappa xi", "margin"], *(_row(change, depth) for change in record["advice"])]
+    rows = [
+        ["", "now", "values", "choose", "xi", "kappa xi", "margin"],
+        *(_row(change, depth) for change in record["advice"]),
+    ]
     return [*lines, *_table(rows), *_reasons(record), *_noted(record)]
 
 
