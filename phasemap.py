@@ -287,6 +287,11 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # the reader (`| head`) has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that is not ours
+        if error.errno is None:
+            raise
+        print(f"phasemap: error: {error.filename or 'writing'}: {os.strerror(error.errno)}", file=sys.stderr)
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
 
 

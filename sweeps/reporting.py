@@ -9,6 +9,7 @@ from pathlib import Path
 from sweeps.pictures import MAP
 from sweeps.sources import WANDB, Results, gather
 from sweeps.store.export import to_csv
+from sweeps.store.result import whole, write_text
 from theory.errors import InputError
 
 FORMATS = ("csv", "netcdf")
@@ -95,13 +96,15 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
             sys.stdout.write(text)
         else:
             _writable(out)
-            out.write_text(text, encoding="utf-8")
+            write_text(out, text)
         return
     from sweeps.phase_map import build
 
     target = out or _home(sources[0]) / "phase_map.nc"
     _writable(target)
-    build(found.contents, found.expected_cells, failed_cells=found.failed_cells).to_netcdf(target, engine="h5netcdf")
+    phase_map = build(found.contents, found.expected_cells, failed_cells=found.failed_cells)
+    with whole(target) as temporary:
+        phase_map.to_netcdf(temporary, engine="h5netcdf")
     print(target)
 
 

@@ -177,13 +177,22 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
         "from tests.sweeps.runs import *\n"
-        "from sweeps.status import of_folder\n"
+        "from contextlib import suppress; from phasemap import main; from sweeps.status import of_folder\n"
         "out, filler = Path('disk/out'), Path('disk/filler')\n"
         "filler.write_bytes(b'x' * 200_000)\n"
         "first = run_fake(write_experiment(Path('e.yaml'), 30), out, workers=2)\n"
         "status = of_folder(out)\n"
         "assert first == 1 and not status.problems and not status.complete, (first, status)\n"
-        "filler.unlink()\n"
+        "results = [file.read_bytes() for file in sorted((out / 'tiles').iterdir())]\n"
+        "free = b'x' * 4096\n"
+        "with suppress(OSError), Path('disk/more').open('wb', 0) as more:\n"
+        "    while more.write(free): pass\n"
+        "for arguments in ('csv', 'netcdf'):\n"
+        "    try: main(['export', str(out), '--format', arguments, '--out', f'disk/cells.{arguments}'])\n"
+        "    except SystemExit as ended: assert ended.code == 1\n"
+        "    assert not list(Path('disk').glob('*cells*'))\n"
+        "assert results == [file.read_bytes() for file in sorted((out / 'tiles').iterdir())]\n"
+        "filler.unlink(), Path('disk/more').unlink()\n"
         "assert run_fake(Path('e.yaml'), out) == 0 and of_folder(out).complete\n"
     )
     (tmp_path / "disk").mkdir()
@@ -204,6 +213,7 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert "No space left on device; free some space" in ended.stderr
+    assert len(re.findall(r"phasemap: error: .*: No space left on device$", ended.stderr, re.MULTILINE)) == 2
 
 
 def test_damaged_foreign_and_newer_files_are_reported_and_trained_again(
