@@ -58,13 +58,16 @@ class LayerSeries:
 
 @dataclass(frozen=True)
 class Slope:
-    """A mean over seeds with its Student interval; ``low`` and ``high`` are None for a single seed."""
+    """A mean over seeds with its Student interval; ``low`` and ``high`` are None for a single seed, and where the mean
+    is NaN because some network has no value."""
 
     value: float
     low: float | None
     high: float | None
 
     def __str__(self) -> str:
+        if not math.isfinite(self.value):
+            return "–"
         interval = f" ({self.low:.3f} to {self.high:.3f})" if self.low is not None and self.high is not None else ""
         return f"{self.value:.3f}{interval}"
 

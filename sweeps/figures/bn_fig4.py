@@ -190,7 +190,8 @@ def _after_one_step(one: LayerSeries, source: str, start: Slope) -> list[Row]:
         kept = slope(rest)
         words = f"in the other {rest.shape[1]} layers, near the output, ln ‖∂L/∂h‖ rises by {kept} a layer"
         flat = abs(kept.value) < FLAT * abs(start.value)
-        found.append(Row(source, stable, f"{words} (at step 0: {start.value:.3f})", "yes" if flat else "no"))
+        holds = "open" if not math.isfinite(kept.value) else "yes" if flat else "no"
+        found.append(Row(source, stable, f"{words}; at step 0 all rise by {start}", holds))
     found.append(
         Row(
             source,

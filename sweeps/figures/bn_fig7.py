@@ -26,8 +26,9 @@ JUDGED = 10
 
 
 def shown(one: LayerSeries) -> list[int]:
-    """The layers of the figure: all but the read-out, which has no BN."""
-    return [place for place, name in enumerate(one.layers) if name != "head"]
+    """The layers of the figure: all but the read-out, which has no BN, and what was not trained (a frozen γ)."""
+    trained = np.isfinite(one.log["weight_gradient"]).any((0, 1))
+    return [place for place, name in enumerate(one.layers) if name != "head" and trained[place]]
 
 
 def scales(one: LayerSeries) -> list[bool]:
@@ -42,8 +43,9 @@ def relative_gradients(one: LayerSeries) -> Float[np.ndarray, "seeds epochs laye
 
 
 def spread(values: Float[np.ndarray, "seeds epochs layers"]) -> list[Slope]:
-    """Per epoch: the standard deviation over the layers, its mean over seeds with an interval."""
-    each = np.nanstd(values, axis=2)
+    """Per epoch: the standard deviation over the layers, its mean over seeds with an interval; NaN where a network has
+    diverged."""
+    each = np.ma.masked_invalid(values).std(axis=2).filled(np.nan)
     return [mean(each[:, epoch]) for epoch in range(each.shape[1])]
 
 
@@ -87,37 +89,41 @@ def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
     )
 
 
-def kinds(one: LayerSeries) -> tuple[Float[np.ndarray, "seeds epochs W"], Float[np.ndarray, "seeds epochs γ"]]:
-    """The relative gradients of the weights, and of the scales."""
+def kinds(one: LayerSeries) -> dict[str, Float[np.ndarray, "seeds epochs some"]]:
+    """The relative gradients of the weights W, and of the scales γ if they were trained."""
     values, scale = relative_gradients(one), np.array(scales(one))
-    return values[:, :, ~scale], values[:, :, scale]
+    parts = {"W": values[:, :, ~scale], "γ": values[:, :, scale]}
+    return {name: part for name, part in parts.items() if part.shape[2]}
 
 
 def gap(one: LayerSeries) -> list[Slope]:
-    """Per epoch: the mean over W less the mean over γ."""
-    weights, gammas = kinds(one)
-    each = weights.mean(2) - gammas.mean(2)
+    """Per epoch: the mean over W less the mean over γ; empty if the γ were not trained."""
+    parts = kinds(one)
+    if len(parts) < 2:
+        return []
+    each = parts["W"].mean(2) - parts["γ"].mean(2)
     return [mean(each[:, epoch]) for epoch in range(each.shape[1])]
 
 
 def verdict(one: LayerSeries) -> str:
     """The spread as a factor, at the start and at the end: over all layers, and of each kind of parameter by itself."""
-    (whole, weights, gammas), apart = map(spread, (relative_gradients(one), *kinds(one))), gap(one)
+    whole, apart = spread(relative_gradients(one)), gap(one)
 
     def change(of: Sequence[Slope]) -> str:
-        return f"{math.exp(of[0].value):.1f} → {math.exp(of[-1].value):.1f}"
+        return " → ".join(f"{math.exp(at.value):.1f}" if math.isfinite(at.value) else "–" for at in (of[0], of[-1]))
 
+    alone = "; ".join(f"among the {name} alone by {change(spread(part))}" for name, part in kinds(one).items())
     return (
         f"From the start to epoch {len(whole) - 1}, ‖∇L‖/‖θ‖ differs from layer to layer (standard deviation of the "
-        f"logarithm, as a factor) by {change(whole)}; among the W alone by {change(weights)}, among the γ alone by "
-        f"{change(gammas)}. W and γ are apart by a factor of {change(apart)}."
+        f"logarithm, as a factor) by {change(whole)}; {alone}. "
+        + (f"W and γ are apart by a factor of {change(apart)}." if apart else "The γ were not trained.")
     )
 
 
 def rows(one: LayerSeries) -> list[Row]:
     """The caption's sentences beside what these networks do."""
     source = f"{PAPER}, Fig. 7"
-    values, start = relative_gradients(one), slope(kinds(one)[0][:, 0])
+    values, start = relative_gradients(one), slope(kinds(one)["W"][:, 0])
     held = "open" if start.low is None else "yes" if start.low > 0 else "no"
     found = [
         Row(
@@ -135,18 +141,19 @@ def rows(one: LayerSeries) -> list[Row]:
     measured = f"the spread of their logarithms is {at} at epoch {JUDGED}, {first} at the start"
     per_epoch = int(one.steps[1]) if len(one.steps) > 1 else 0
     measured += f"; an epoch is {per_epoch} steps"
-    return [*found, Row(source, sentence, measured, "yes" if at.value <= EQUAL else "no")]
+    holds = "open" if not math.isfinite(at.value) else "yes" if at.value <= EQUAL else "no"
+    return [*found, Row(source, sentence, measured, holds)]
 
 
 def table(one: LayerSeries) -> Table:
     """Per epoch: the spread over all layers, over W and over γ, and the distance of their means."""
-    values, apart = relative_gradients(one), gap(one)
-    parts = [spread(part) for part in (values, *kinds(one))]
-    entries = tuple(
-        (str(epoch), *(str(part[epoch]) for part in parts), str(apart[epoch])) for epoch in range(values.shape[1])
-    )
-    header = ("epoch", "all layers", "W", "γ", "mean of W less mean of γ")
-    return Table("Spread of ln ‖∇L‖/‖θ‖ over the layers (standard deviation; 95% interval over seeds)", header, entries)
+    values = relative_gradients(one)
+    columns = {"all layers": spread(values), **{name: spread(part) for name, part in kinds(one).items()}}
+    if apart := gap(one):
+        columns["mean of W less mean of γ"] = apart
+    entries = tuple((str(epoch), *(str(part[epoch]) for part in columns.values())) for epoch in range(values.shape[1]))
+    title = "Spread of ln ‖∇L‖/‖θ‖ over the layers (standard deviation; 95% interval over seeds)"
+    return Table(title, ("epoch", *columns), entries)
 
 
 def scores(contents: Sequence[Mapping[str, Any]]) -> Table:

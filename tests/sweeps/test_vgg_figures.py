@@ -150,7 +150,7 @@ def test_the_spread_is_the_standard_deviation_over_the_layers() -> None:
 
 def test_weights_and_scales_are_told_apart() -> None:
     (one,) = series([monitored([1.0, 0.5])])
-    weights, gammas = bn_fig7.kinds(one)
+    weights, gammas = bn_fig7.kinds(one).values()
     np.testing.assert_allclose(weights[0, 0], [0, -2, -4])
     np.testing.assert_allclose(gammas[0, 0], [-1, -3, -5])
     assert [found.value for found in bn_fig7.gap(one)] == pytest.approx([1.0, 0.5])
@@ -165,6 +165,22 @@ def test_equal_after_ten_epochs_is_a_number(spreads: list[float], holds: list[st
     picture = bn_fig7.picture([monitored(spreads)])
     assert [row.holds for row in picture.sentences] == holds
     assert "W and γ are apart by a factor of" in picture.verdict
+
+
+def test_a_frozen_gamma_is_left_out_and_a_diverged_network_leaves_a_gap() -> None:
+    frozen, diverged = monitored([1.0] * 11), monitored([1.0] * 11)
+    for cell in frozen["cells"]:
+        for step in cell["monitor"]["log_weight_gradient"]:
+            step[1:6:2] = [None] * 3
+    picture = bn_fig7.picture([frozen])
+    assert picture.tables[0].header == ("epoch", "all layers", "W")
+    assert picture.verdict.endswith("The γ were not trained.")
+    diverged["cells"][0]["monitor"]["log_weight_gradient"][10] = [None] * 7
+    picture = bn_fig7.picture([diverged])
+    assert picture.tables[0].rows[9][1] != "–"
+    assert picture.tables[0].rows[10][1:] == ("–",) * 4
+    assert [row.holds for row in picture.sentences] == ["yes", "open"]
+    assert "nan" not in picture.verdict
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
