@@ -84,8 +84,8 @@ def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
         place = tuple(axes[name].index(cell["parameters"][name]) for name in axes)
         by_seed = found.setdefault(place, {})
         if cell["seed"] in by_seed:
-            values = ", ".join(f"{name} {cell['parameters'][name]:g}" for name in axes)
-            raise InputError(f"picture: two networks with {values}, seed {cell['seed']}: something else was varied too")
+            where = ", ".join(f"{name} {cell['parameters'][name]:g}" for name in axes)
+            raise InputError(f"picture: two networks with {where}, seed {cell['seed']}: something else was varied too")
         by_seed[cell["seed"]] = (cell["epochs"], chance)
     median = {}
     for metric in METRICS:
