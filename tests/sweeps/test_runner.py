@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import random
@@ -310,6 +311,11 @@ def test_workers_die_with_their_runner(six: Path, tmp_path: Path, log: Path) -> 
     wait_for(lambda: not session_alive(process.pid), 10)
 
 
+def contents(out: Path) -> dict[str, Any]:
+    """What the folder's results hold, by file."""
+    return {path.name: json.loads(path.read_text())["content"] for path in (out / "tiles").glob("*.json")}
+
+
 def test_chaos(tmp_path: Path, log: Path) -> None:
     """60 tiles, 4 workers; workers and groups are killed at random; nothing is lost, damaged or trained in vain."""
     experiment = write_experiment(tmp_path / "sixty.yaml", 60)
@@ -317,6 +323,7 @@ def test_chaos(tmp_path: Path, log: Path) -> None:
     log.unlink()
     rng, out = random.Random(0), tmp_path / "out"
     killed_groups = killed_workers = 0
+    safe: dict[str, int] = {}  # tiles whose results were there when a group was killed: how often they had been started
     for _ in range(5):
         process = start_fake(experiment, out, workers=4, env={"FAKE_SECONDS": "0.15"})
         before = sum(trainings(log)[0].values())
@@ -336,15 +343,23 @@ def test_chaos(tmp_path: Path, log: Path) -> None:
         if ran_out:
             break
         assert not of_folder(out).problems
+        starts = trainings(log)[0]
+        for content in contents(out).values():
+            safe.setdefault(
+                name := f"{content['parameters']['batch_size']}-{content['parameters']['width']}", starts[name]
+            )
     assert killed_groups >= 3
     assert run_fake(experiment, out, workers=4) == 0
     started, ended = trainings(log)
     in_flight = sum(started.values()) - sum(ended.values())
     assert in_flight >= killed_groups, "the kills did not hit tiles in flight"
-    # A tile trained twice to the end was killed between its training and its file: at most one per kill.
-    assert sum(ended.values()) - 60 <= killed_workers + 4 * killed_groups
+    # Trained twice is only what a kill caught in flight: at most one tile of each worker that died.
+    assert in_flight <= sum(started.values()) - 60 <= killed_workers + 4 * killed_groups
+    assert len(safe) > 10
+    assert {name: started[name] for name in safe} == safe
     assert len(ended) == 60
     assert of_folder(out).complete
+    assert contents(out) == contents(tmp_path / "calm")
     assert exported(out) == exported(tmp_path / "calm")
 
 
