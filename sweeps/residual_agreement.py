@@ -50,7 +50,7 @@ class ResidualAgreement:
             first = self.corners[0]
             told.append(
                 f"Networks diverge where {first.name} exceeds {first.level:.3g} ({first.low:.3g} to {first.high:.3g}), "
-                f"but for {first.wrong} of {first.networks}."
+                f"with {first.wrong or 'none'} of {first.networks} on the wrong side."
             )
         return " ".join(told)
 
@@ -116,4 +116,4 @@ def _best(region: str, ranked: list[Ranked]) -> str:
     against = f", {base.name} {overall(base):.2f}" if base else ""
     if not value or value <= 0:
         return f"{where}, no quantity predicts the accuracy (the best R² on what was held out is {value:.2f}{against})."
-    return f"{where}, {best.name} predicts accuracy best (it {best.direction} with it; R² {value:.2f}{against})."
+    return f"{where}, {best.name} predicts accuracy best (which {best.direction} as it grows; R² {value:.2f}{against})."
