@@ -8,6 +8,7 @@ and the step, so that nothing else has to be remembered.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 import torch
 
-from train.lightning import pl
+from train.lightning import TorchCheckpointIO, pl
 
 SHARE = 0.05
 """Most of the time that may go into writing them: if one takes long, they are further apart."""
@@ -98,9 +99,22 @@ class Checkpoint:
             self._temporary.replace(self.path)
         except (OSError, RuntimeError) as error:
             self._temporary.unlink(missing_ok=True)
-            print(f"phasemap: warning: {self.path.name} could not be written: {error}", file=sys.stderr)
+            reason = error.__context__ if isinstance(error.__context__, OSError) else error  # torch's own is obscure
+            print(f"phasemap: warning: {self.path.name} could not be written: {reason}", file=sys.stderr)
         now = time.monotonic()
         self.due = now + max(self.every, (now - started) / SHARE)
+
+
+class PlainFile(TorchCheckpointIO):
+    """Writes to the file itself and waits for the disk. Lightning's own way holds the checkpoint in memory once more
+    and writes it to the system's temporary folder first, which may be small, and where it stays if it is killed."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """What Lightning calls."""
+        with Path(path).open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class Saver(pl.Callback):

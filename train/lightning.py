@@ -6,5 +6,6 @@ torchvision_ops.ensure()
 
 import pytorch_lightning as pl  # noqa: E402
 from pytorch_lightning.plugins.environments import LightningEnvironment  # noqa: E402
+from pytorch_lightning.plugins.io import TorchCheckpointIO  # noqa: E402
 
-__all__ = ["LightningEnvironment", "pl"]
+__all__ = ["LightningEnvironment", "TorchCheckpointIO", "pl"]

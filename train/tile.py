@@ -25,7 +25,7 @@ from models.stack import Stack
 from theory.errors import InputError
 from train.batches import LONGEST_BLOCK, BlocksDataModule
 from train.cell_result import cell_result
-from train.checkpoint import Checkpoint, callback_state
+from train.checkpoint import Checkpoint, PlainFile, callback_state
 from train.data import Data, load
 from train.epochs import EpochScores
 from train.evaluation import Evaluation, evaluate
@@ -108,6 +108,8 @@ def train_tile(
             )
             if trained is not None:
                 results.update(zip(chunk, trained, strict=True))
+                if waiting:
+                    release(device)
                 continue
             release(device)
             if len(chunk) == 1:
@@ -336,7 +338,8 @@ def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: 
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        plugins=[LightningEnvironment()],  # one process, also in a Slurm job: its signals are the runner's business
+        # one process, also in a Slurm job: its signals are the runner's business
+        plugins=[LightningEnvironment(), PlainFile()],
     )
     with warnings.catch_warnings():
         # the index tables are made faster than a worker process could hand them over

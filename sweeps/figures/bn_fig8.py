@@ -134,7 +134,7 @@ def figure_8(found: Rates, *, best: bool) -> Figure:
                 ax.set_xlabel(LABELS["lr"])
         figure.colorbar(mesh, ax=list(panels[row]), aspect=12, pad=0.01)
     unseen = "best over the hyperparameter not shown" if best else "the hyperparameter not shown at its default"
-    figure.suptitle(f"median over seeds, {unseen}")
+    figure.suptitle(f"median over seeds,\n{unseen}", fontsize="medium")
     return figure
 
 

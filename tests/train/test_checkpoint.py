@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,7 @@ def test_what_was_trained_after_the_last_checkpoint_is_trained_again(
     monkeypatch.setattr(train.tile, "CHECKPOINT_EVERY", 0.0)
     monkeypatch.setattr(train.checkpoint, "SHARE", 1e9)
     monkeypatch.setattr(Checkpoint, "save", save)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "no such folder"))  # nothing is written elsewhere
     with pytest.raises(ConnectionError, match="killed"):
         train_tile(parameters, checkpoint=path, progress=die)
     assert len(torch.load(path, weights_only=True)["losses"]) < 10
