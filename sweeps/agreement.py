@@ -172,11 +172,12 @@ def _verdict(agreement: Agreement) -> str:
     where = "within" if low <= factor <= high else "above" if high < factor else "below"
     return (
         f"Trainable up to {agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}, "
-        f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement.rho)}"
+        f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement)}"
     )
 
 
-def _follows(rho: float | None) -> str:
+def _follows(agreement: Agreement) -> str:
+    rho, ratio = agreement.rho, agreement.ratio
     if rho is None:
         return "Whether the frontier follows the theory from column to column cannot be said."
     strength = (
@@ -188,4 +189,5 @@ def _follows(rho: float | None) -> str:
         if rho > -0.5
         else "runs against"
     )
-    return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f})."
+    found = f"{np.nanmin(ratio):.1f} to {np.nanmax(ratio):.1f}"
+    return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f}), at {found} ξ."

@@ -68,7 +68,10 @@ def _correlation(source: str, agreement: Agreement) -> Row:
     sentence = "strong agreement between ξ and the maximum trainable depth"
     if agreement.rho is None:
         return Row(source, sentence, "; ".join(agreement.notes) or "no ρ", "open")
-    return Row(source, sentence, f"Spearman ρ = {agreement.rho:.2f}", "yes" if agreement.rho >= 0.8 else "no")
+    measured = f"Spearman ρ = {agreement.rho:.2f}"
+    if agreement.spread is not None:
+        measured += f"; frontier/ξ scatters by {agreement.spread:.0%} over the columns"
+    return Row(source, sentence, measured, "yes" if agreement.rho >= 0.8 else "no")
 
 
 def _fifty_layers(source: str, agreement: Agreement) -> Row:
