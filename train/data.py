@@ -89,13 +89,13 @@ def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
         InputError: the data cannot be had, are malformed, or are fewer than asked for.
     """
     name, x_train, y_train, x_test, y_test = _raw(parameters["dataset"], data_dir)
+    classes = int(max(y_train.max(), y_test.max())) + 1  # of the whole set: a small subset may lack some
     x_train, y_train = _subset(x_train, y_train, parameters["train_size"], "train_size")
     x_test, y_test = _subset(x_test, y_test, parameters["test_size"], "test_size")
     if parameters["batch_size"] > len(x_train):
         raise InputError(
             f"batch_size: {parameters['batch_size']} is larger than the training set ({name}: {len(x_train)} samples)"
         )
-    classes = int(max(y_train.max(), y_test.max())) + 1
     channels = (x_train.shape[-1],) if x_train.ndim == 4 else ()
     axes = tuple(range(x_train.ndim - len(channels)))
     mean, deviation = x_train.mean(axes, dtype=np.float64), x_train.std(axes, dtype=np.float64)

@@ -50,6 +50,8 @@ def test_subset_is_fixed_and_part_of_the_whole() -> None:
     np.testing.assert_array_equal(few.y_train, more.y_train[:100])
     assert few.digest != more.digest
     assert few.digest == digest(settings("digits", train_size=100))
+    tiny = load(settings("digits", train_size=9, test_size=2))
+    assert len({*tiny.y_train, *tiny.y_test}) < tiny.classes == 10
 
 
 def test_npz(tmp_path: Path) -> None:
