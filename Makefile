@@ -20,8 +20,9 @@ install: .venv/installed
 demo: install
 	$(BIN)/phasemap run bn-fig3a --preset quick --set "seed=[0, 1]" --out runs/demo
 
+# Compiled files are kept, whatever the machine says: the tests start dozens of processes.
 test: install
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

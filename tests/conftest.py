@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jaxtyping import install_import_hook
+
+ROOMS = ("theory", "models", "train", "sweeps")
+ROOT = Path(__file__).parent.parent
+# The shapes that annotations name are checked at every call. Modules without shapes are left to mypy: checking plain
+# types once more took half of the tests' time.
+_sources = [file for room in ROOMS for file in (ROOT / room).rglob("*.py") if "from jaxtyping" in file.read_text()]
+install_import_hook([".".join(file.relative_to(ROOT).with_suffix("").parts) for file in _sources], "beartype.beartype")
 
 for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_"))]:
     del os.environ[name]
