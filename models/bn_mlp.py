@@ -36,6 +36,8 @@ class BNMLPStack(Stack):
     """
 
     eps: Tensor
+    running_mean: Tensor
+    running_variance: Tensor
     uses_statistics = True
 
     def __init__(
@@ -66,8 +68,9 @@ class BNMLPStack(Stack):
             self.weight.append(nn.Parameter(self.draw(HIDDEN, layer, fan_in, width, count, scale).to(dtype)))
             self.gamma.append(nn.Parameter(gamma[:count].repeat(1, width), requires_grad=train_bn))
             self.beta.append(nn.Parameter(beta[:count].repeat(1, width), requires_grad=train_bn))
-            for name, value in (("mean", 0.0), ("variance", 1.0)):
-                self.register_buffer(f"running_{name}_{layer}", torch.full((count, width), value, dtype=dtype))
+        # of all layers in one tensor, so that they move at once
+        self.register_buffer("running_mean", torch.zeros(sum(self.counts), width, dtype=dtype))
+        self.register_buffer("running_variance", torch.ones(sum(self.counts), width, dtype=dtype))
         self.make_read_out(width, classes, dtype)
 
     def hidden_weights(self) -> list[nn.Parameter]:
@@ -76,7 +79,9 @@ class BNMLPStack(Stack):
 
     def running(self, layer: int) -> tuple[Float[Tensor, "k N"], Float[Tensor, "k N"]]:
         """Running mean and variance (unbiased, as torch.nn.BatchNorm1d keeps it) of one layer's members."""
-        return getattr(self, f"running_mean_{layer}"), getattr(self, f"running_variance_{layer}")
+        start = sum(self.counts[:layer])
+        rows = slice(start, start + self.counts[layer])
+        return self.running_mean[rows], self.running_variance[rows]
 
     def forward(
         self, x: Float[Tensor, "K B D"], *, statistics_batch_size: int, update_running: bool = False
@@ -87,13 +92,14 @@ class BNMLPStack(Stack):
         """
         groups = x.shape[1] // statistics_batch_size
         finished: list[Tensor] = []
-        means, variances = [], []
+        means: list[Tensor] = []
+        variances: list[Tensor] = []
         for layer, count in enumerate(self.counts):
             x = leave(x, count, finished)
             x, mean, variance = self._layer(layer, x, groups)
             if update_running:
-                means.append(mean.mean(1) if groups > 1 else mean.squeeze(1))
-                variances.append(variance.mean(1) if groups > 1 else variance.squeeze(1))
+                means.append(mean)
+                variances.append(variance)
         if update_running:
             self._move_running(means, variances, statistics_batch_size)
         return self.logits(x, finished)
@@ -110,11 +116,9 @@ class BNMLPStack(Stack):
 
     @torch.no_grad()
     def _move_running(self, means: list[Tensor], variances: list[Tensor], size: int) -> None:
-        momentum, unbias = self.running_momentum, size / (size - 1)
-        running = [self.running(layer) for layer in range(len(self.counts))]
-        torch._foreach_lerp_([mean for mean, _ in running], means, momentum)
-        torch._foreach_mul_(variances, unbias)
-        torch._foreach_lerp_([variance for _, variance in running], variances, momentum)
+        unbias = size / (size - 1)
+        self.running_mean.lerp_(_joined(means), self.running_momentum)
+        self.running_variance.lerp_(_joined(variances).mul_(unbias), self.running_momentum)
 
     @torch.no_grad()
     def forward_running(self, x: Float[Tensor, "K B D"]) -> Float[Tensor, "K B C"]:
@@ -132,3 +136,9 @@ class BNMLPStack(Stack):
         """Depth of each member."""
         counts = torch.tensor(self.counts)
         return (counts.unsqueeze(0) > torch.arange(len(self)).unsqueeze(1)).sum(1)
+
+
+def _joined(statistics: list[Float[Tensor, "_ G 1 N"]]) -> Float[Tensor, "rows N"]:
+    """Means over the parts of a batch, the layers one after another."""
+    together = torch.cat(statistics)
+    return (together.mean(1) if together.shape[1] > 1 else together).view(len(together), -1)

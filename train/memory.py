@@ -12,6 +12,8 @@ SHARING = "PHASEMAP_WORKERS_ON_DEVICE"
 """Environment variable: how many workers of a run share this one's device (``sweeps.devices.environment``)."""
 USED = 0.8
 """Share of the memory that is planned with: the rest is for what is not counted (workspaces, fragments)."""
+RAN_OUT = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
+"""What a RuntimeError says if memory ran out: the host's, a CUDA graph's, that of cuBLAS or cuDNN."""
 UNKNOWN = 4.0 * 2**30
 """Bytes taken to be free where the system does not say."""
 
@@ -20,6 +22,7 @@ def budget(device: str) -> float:
     """Bytes that one worker may plan with."""
     sharing = max(1, int(os.environ.get(SHARING, "1")))
     if device.startswith("cuda"):
+        release(device)  # what earlier tiles left behind is free, too
         free, total = torch.cuda.mem_get_info(device)
         return USED * min(free, total / sharing)
     return USED * _host_available() / sharing
@@ -45,7 +48,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
             return True
-        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+        if isinstance(error, RuntimeError) and any(text in str(error) for text in RAN_OUT):
             return True
         error = error.__cause__ or error.__context__
     return False

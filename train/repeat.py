@@ -55,14 +55,18 @@ class CudaRecorder:
         default stream cannot be captured."""
         outside = torch.cuda.current_stream(self.stream.device)
         self.stream.wait_stream(outside)
-        with torch.cuda.stream(self.stream):
-            yield
-        outside.wait_stream(self.stream)
+        try:
+            with torch.cuda.stream(self.stream):
+                yield
+        finally:  # also after a failure: what is freed then may be in use on the stream
+            outside.wait_stream(self.stream)
 
     def record(self, step: Callable[[], None]) -> Graph:
         """Captures ``step``, with memory of the graph's own. What eager steps have cached is freed before."""
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=self.stream):
+        # the outer context brings the stream back that was current: after a failed capture, torch's own does not
+        outside = torch.cuda.stream(torch.cuda.current_stream(self.stream.device))
+        with outside, torch.cuda.graph(graph, stream=self.stream):
             step()
         return graph
 

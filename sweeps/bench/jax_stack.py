@@ -46,13 +46,13 @@ def _train_stack(stack: list[Cell], data: Data) -> list[list[float]]:
     weights, running = (
         jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *part) for part in zip(*trees, strict=True)
     )
-    square = jax.tree.map(jnp.zeros_like, weights)
-    names = ("architecture", "activation", "eps", "lr", "optimizer", "rmsprop_alpha", "rmsprop_eps")
+    remembered = jax.tree.map(jnp.zeros_like, weights)
+    names = ("architecture", "activation", "eps", "lr", "momentum", "optimizer", "rmsprop_alpha", "rmsprop_eps")
     step = partial(_step, settings=tuple((name, cell.get(name)) for name in names))
     x, y = jnp.asarray(data.x_train, cell["dtype"]), jnp.asarray(data.y_train)
     losses = []
     for rows in np.stack([batches(one, data).numpy() for one in stack], 1):
-        weights, running, square, loss = step(weights, running, square, x, y, rows)
+        weights, running, remembered, loss = step(weights, running, remembered, x, y, rows)
         losses.append(loss)
     found: list[list[float]] = np.stack(losses, 1).tolist()
     return found
@@ -90,9 +90,9 @@ def _numpy(weight: torch.Tensor) -> Any:
 
 @partial(jax.jit, static_argnames="settings", donate_argnums=(0, 1, 2))
 def _step(
-    weights: Tree, running: Tree, square: Tree, x: Any, y: Any, rows: Any, settings: tuple[tuple[str, Any], ...]
+    weights: Tree, running: Tree, remembered: Tree, x: Any, y: Any, rows: Any, settings: tuple[tuple[str, Any], ...]
 ) -> tuple[Tree, Tree, Tree, Any]:
-    """One training step of all cells: (weights, running statistics, RMSProp's averages, losses)."""
+    """One training step of all cells: (weights, running statistics, what the optimizer remembers, losses)."""
     cell = dict(settings)
 
     def loss_of(weights: Tree, running: Tree, x: Any, y: Any) -> tuple[Any, Tree]:
@@ -103,10 +103,12 @@ def _step(
     (loss, running), gradient = gradient_of(weights, running, x[rows], y[rows])
     if cell["optimizer"] == "rmsprop":
         alpha, eps = cell["rmsprop_alpha"], cell["rmsprop_eps"]
-        square = jax.tree.map(lambda s, g: alpha * s + (1 - alpha) * g * g, square, gradient)
-        gradient = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), gradient, square)
+        remembered = jax.tree.map(lambda s, g: alpha * s + (1 - alpha) * g * g, remembered, gradient)
+        gradient = jax.tree.map(lambda g, s: g / (jnp.sqrt(s) + eps), gradient, remembered)
+    elif cell["momentum"]:
+        gradient = remembered = jax.tree.map(lambda v, g: cell["momentum"] * v + g, remembered, gradient)
     weights = jax.tree.map(lambda w, g: w - cell["lr"] * g, weights, gradient)
-    return weights, running, square, loss
+    return weights, running, remembered, loss
 
 
 def _batch_norm(weights: Tree, running: Tree, x: Any, cell: Tree) -> tuple[Any, Tree]:

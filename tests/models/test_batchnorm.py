@@ -36,8 +36,8 @@ def test_equals_torch_batchnorm_with_its_statistics() -> None:
             nn.init.constant_(reference.bias, -0.2)
             rows = slice(8 * part, 8 * part + 8)
             torch.testing.assert_close(out[member, rows], reference(h[member, rows]).tanh(), rtol=1e-12, atol=1e-13)
-            torch.testing.assert_close(mean[member, part], reference.running_mean, rtol=1e-12, atol=1e-13)
-            torch.testing.assert_close(variance[member, part] * 8 / 7, reference.running_var, rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(mean[member, part, 0], reference.running_mean, rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(variance[member, part, 0] * 8 / 7, reference.running_var, rtol=1e-12, atol=1e-13)
 
 
 def test_frozen_gamma_and_beta_get_no_gradient() -> None:

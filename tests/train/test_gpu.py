@@ -103,6 +103,13 @@ def test_a_capture_that_fails_falls_back_to_the_same_bits(
     assert capsys.readouterr().err.count("no CUDA graph") == 1
 
 
+def test_after_a_failed_capture_the_stream_is_what_it_was() -> None:
+    recorder = CudaRecorder(torch.device("cuda:0"))
+    with pytest.raises(RuntimeError):
+        recorder.record(torch.cuda.synchronize)
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
+
+
 def test_stopped_and_resumed_with_graphs(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from train.checkpoint import Stopped
 

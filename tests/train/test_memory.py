@@ -87,13 +87,17 @@ def test_what_the_allocators_raise_is_known() -> None:
     assert is_out_of_memory(torchs.value)
     assert is_out_of_memory(numpys.value)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("x"))
+    assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))  # a graph's, of a kind of its own
+    assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert not is_out_of_memory(RuntimeError("shapes"))
     assert not is_out_of_memory(None)
 
 
 def test_workers_share_a_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.memory, "_host_available", lambda: 6e9)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9))
+    freed: list[str] = []
+    monkeypatch.setattr(train.memory, "release", freed.append)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9) if freed else (0.0, 80e9))
     assert budget("cpu") == USED * 6e9
     assert budget("cuda:0") == USED * 70e9
     monkeypatch.setenv(SHARING, "2")
