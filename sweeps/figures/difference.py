@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 from sweeps.compare import Comparison
 from sweeps.figures import style as styles
 from sweeps.figures.axes import dress, map_axis
-from sweeps.figures.heat_map import titles
+from sweeps.figures.heat_map import caption, titles
 
 COLOUR_MAP = "PuOr_r"
 MARKERS = (("A", "o", "#ffffff"), ("B", "s", "#101014"))
 
 
 def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, str] = ("A", "B")) -> Axes:
-    """A - B on fixed limits -1 to 1; what either map did not run is hatched. Frontiers only where the maps have one."""
+    """A - B on fixed limits -1 to 1; what either map did not run is hatched. Frontiers only where the maps have one.
+    What each map was trained on stands above."""
     if ax is None:
-        ax = Figure(figsize=(6.6, 4.6), layout="constrained").add_subplot()
+        ax = Figure(figsize=(6.6, 4.9), layout="constrained").add_subplot()
     x, y = map_axis(comparison.a, "x"), map_axis(comparison.a, "y")
     dress(ax, x, y)
     ax.set_autoscale_on(False)
@@ -51,5 +52,7 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
     if ax.lines:
         ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     ax.set_title(f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}")
+    told = (f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True))
+    ax.figure.suptitle("\n".join(told), fontsize="x-small")
     ax.figure.colorbar(mesh, ax=ax, pad=0.02).set_label("difference of accuracies")
     return ax

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from sweeps.figures.axes import map_axis
+from sweeps.figures.heat_map import caption
 from sweeps.figures.style import INK
 from sweeps.joint import Joint
 
@@ -19,9 +20,10 @@ MARKERS = "osD^vPX*"
 
 
 def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
-    """One line of markers per map, gaps where a column is censored, and the first map's multiple of ξ, dashed."""
+    """One line of markers per map, gaps where a column is censored, and the first map's multiple of ξ, dashed. What each
+    map was trained on stands above."""
     if ax is None:
-        ax = Figure(figsize=(6.2, 4.4), layout="constrained").add_subplot()
+        ax = Figure(figsize=(7.2, 4.4 + 0.15 * len(maps)), layout="constrained").add_subplot()
     axes = [map_axis(one, "x") for one in maps.values()]
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(maps)))
     ax.set_xscale("log" if axes[0].scale == "log" else "linear")
@@ -37,5 +39,6 @@ def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None
     ax.set_ylim(bottom=0)
     ax.set_xlabel(axes[0].label)
     ax.set_ylabel("frontier (layers)")
+    ax.set_title("\n".join(f"{name}: {caption(one)}" for name, one in maps.items()), fontsize="x-small", loc="left")
     ax.legend()
     return ax
