@@ -10,7 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,12 @@ class Experiment:
 
     def checked(self) -> tuple[list[dict[str, Any]], list[str]]:
         """Every tile, with the default in place of what is wrong; and every mistake."""
+        tiles, mistakes = self._checked
+        return list(tiles), list(mistakes)
+
+    @cached_property
+    def _checked(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """Once for a file of thousands of tiles, which are asked for in several places."""
         from train.parameters import checked, identity
 
         mistakes = dict.fromkeys(self.mistakes)

@@ -25,6 +25,8 @@ def home() -> str:
 
 def below_home(path: str) -> str:
     """The path with the user's home folder in front written as ``~``, which is understood wherever a file is named."""
+    if "/" not in path:
+        return path
     folder = home()
     return f"~{path[len(folder) :]}" if folder and path.startswith(f"{folder}/") else path
 

@@ -20,8 +20,8 @@ MARKERS = "osD^vPX*"
 
 
 def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
-    """One line of markers per map, gaps where a column is censored, and the first map's multiple of ξ, dashed. What each
-    map was trained on stands above."""
+    """One line of markers per map, gaps where a column is censored, and the first map's multiple of ξ, dashed. What
+    each map was trained on stands above."""
     if ax is None:
         ax = Figure(figsize=(7.2, 4.4 + 0.15 * len(maps)), layout="constrained").add_subplot()
     axes = [map_axis(one, "x") for one in maps.values()]
