@@ -111,7 +111,10 @@ class TrainRoom:
         if device == "cpu":
             import torch
 
+            from train.memory import keep_freed
+
             torch.set_num_threads(1)
+            keep_freed()
         try:
             return train_tile(
                 tile, data_dir=data_dir, device=device, progress=progress, checkpoint=checkpoint, stopping=stopping

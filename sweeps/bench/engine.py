@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from train.memory import keep_freed
 from train.tile import train_tile
 
 
 def train(parameters: dict[str, Any], device: str) -> list[list[float]]:
     """The losses of every step (means over parts of a longer training), cell by cell."""
+    if device == "cpu":
+        keep_freed()  # as every worker of a run does
     return [cell["history"]["loss"] for cell in train_tile(parameters, device=device)["content"]["cells"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import train.memory
 import train.tile
 from theory.errors import InputError
 from train.checkpoint import Stopped
-from train.memory import SHARING, UNKNOWN, USED, budget, is_out_of_memory
+from train.memory import _MMAP_THRESHOLD, SHARING, UNKNOWN, USED, _glibc, budget, is_out_of_memory, keep_freed
 from train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 8, "batch_size": 32, "train_size": 100, "test_size": 50, "lr": 0.05, "steps": 5}
@@ -111,3 +112,20 @@ def test_the_hosts_memory_is_known_or_taken_for_a_few_gigabytes(monkeypatch: pyt
     assert 1e7 < budget("cpu") < 1e14
     monkeypatch.setattr(train.memory, "Path", lambda name: tmp_path / "absent")
     assert budget("cpu") == USED * UNKNOWN
+
+
+@pytest.mark.skipif(_glibc() is None, reason="the C library is not glibc")
+def test_what_was_freed_is_used_again_without_page_faults() -> None:
+    def step() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        held = [torch.ones(2**20, dtype=torch.float64) for _ in range(20)]
+        del held
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    pages = 20 * 2**23 / resource.getpagesize()
+    library = _glibc()
+    assert library
+    library.mallopt(_MMAP_THRESHOLD, 2**17)  # what it is at the start of a process
+    assert step() > 0.9 * pages
+    keep_freed()
+    assert min(step() for _ in range(4)) < 0.1 * pages
