@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PAPERS_KAPPA = 16.0
-KAPPA_PAGE = "docs/figures.md"
+KAPPA_PAGE = "docs/figures-bn-maps.md"
 LEVELS_PAGE = "docs/figures-vv.md"
 EXPERIMENTS = {
     ("tanh", "gamma"): "bn-fig5a",

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Nothing is collected within; what is made here is wanted."""
+    """Nothing is collected within; what is made here is wanted, and no later search goes through it either."""
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if before:
+            gc.freeze()
             gc.enable()

@@ -6,7 +6,6 @@ once (a W&B sweep at scale does that) is aggregated and counted.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -151,7 +150,7 @@ def _places(
             name
             for name in cells[0]
             if name in parameters.TABLE and parameters.TABLE[name].identity and name not in axes
-            if len({json.dumps(cell.get(name)) for cell in cells}) > 1
+            if len({repr(cell.get(name)) for cell in cells}) > 1
         )
         raise InputError(
             f"x_axis, y_axis: {axes[1]} and {axes[0]} leave several cells on one point of the map; "
@@ -174,8 +173,10 @@ def _variables(
         place = places[key]
         count[place] = len(entries)
         beyond[place] = any(cell.get("exceeds_float32") and content["dtype"] == "float32" for cell, content in entries)
-        outcome[place] = Counter(cell["outcome"] for cell, _ in entries).most_common(1)[0][0]
-        agreed = [cell for cell, _ in entries if cell["outcome"] == outcome[place]]
+        told = [cell["outcome"] for cell, _ in entries]
+        common = told[0] if len(told) == 1 else Counter(told).most_common(1)[0][0]
+        outcome[place] = common
+        agreed = [cell for cell, _ in entries if cell["outcome"] == common]
         for name, array in numbers.items():
             given = [cell[name] for cell in agreed if cell.get(name) is not None]
             if given:
@@ -209,7 +210,7 @@ def _described(
                 attributes[name] = int(value) if isinstance(value, bool) else value
             continue
         for axis in axes[:2]:
-            along = {(cell[axis], json.dumps(cell.get(name))): cell.get(name) for cell in cells}
+            along = {(cell[axis], repr(cell.get(name))): cell.get(name) for cell in cells}
             if len(along) == len(values[axis]):
                 by_value = {value: entry for (value, _), entry in along.items()}
                 coordinates[name] = (axis, _coordinate([by_value[value] for value in values[axis]]))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sweeps import garbage
 from sweeps.pictures import MAP
 from sweeps.sources import WANDB, Results, gather
 from sweeps.store.export import to_csv
@@ -16,6 +17,7 @@ FORMATS = ("csv", "netcdf")
 STYLES = ("report", "paper")
 
 
+@garbage.kept()  # to the end: what was read stays, and every search would go through all of it
 def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> Path:
     """Draws the report of all ``sources`` together; the path of ``report.html``.
 
@@ -81,6 +83,7 @@ def _draw_picture(picture: str, found: Results, target: Path, style: str) -> Pat
     )
 
 
+@garbage.kept()
 def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
     """Writes the cells of all ``sources`` as CSV (to standard output without ``out``) or as the phase map in netCDF.
 

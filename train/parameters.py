@@ -309,8 +309,8 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             values[name] = row.default
     mistakes += [message for message in _together(values) if wrong.isdisjoint(re.findall(r"\w+", message))]
     values = {name: value for name, value in values.items() if TABLE[name].applies_to(values["architecture"])}
-    for name, value in values.items():
-        if _is_reference(value) and not isinstance(target := values.get(value[1:], TABLE[name].default), list):
+    for name, of in _references(values).items():
+        if not isinstance(target := values.get(of, TABLE[name].default), list):
             values[name] = target
     per_sample = values.pop("lr_per_sample")
     if isinstance(per_sample, list):
@@ -335,12 +335,12 @@ def _together(values: Mapping[str, Any]) -> list[str]:
         if not row.applies_to(architecture) and values[name] != row.default:
             owners = " and ".join(row.only) + (" has" if len(row.only) == 1 else " have")
             mistakes.append(f"{name}: architecture {architecture} has no such parameter (only {owners})")
-        if _is_reference(values[name]):
-            target = values[name][1:]
-            if _is_reference(values[target]):
-                mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
-            if not TABLE[target].applies_to(architecture):
-                mistakes.append(f"{name}: {values[name]!r}: architecture {architecture} has no {target}")
+    references = _references(values)
+    for name, target in references.items():
+        if target in references:
+            mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
+        if not TABLE[target].applies_to(architecture):
+            mistakes.append(f"{name}: {values[name]!r}: architecture {architecture} has no {target}")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
         mistakes.append("lr, lr_per_sample: give exactly one of them")
     if (values["epochs"] is None) == (values["steps"] is None):
@@ -360,8 +360,9 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     return mistakes
 
 
-def _is_reference(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("@")
+def _references(values: Mapping[str, Any]) -> dict[str, str]:
+    """What each parameter with a value such as ``@beta_w`` follows."""
+    return {name: value[1:] for name, value in values.items() if isinstance(value, str) and value[:1] == "@"}
 
 
 def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,7 +376,7 @@ def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest."""
     axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
-    references = [(name, value[1:]) for name, value in parameters.items() if _is_reference(value)]
+    references = _references(parameters).items()
     points = [{**parameters, **dict(point)} for point in itertools.product(*axes)]
     for point in points:
         point.update({name: point[target] for name, target in references})

@@ -70,7 +70,7 @@ def test_the_papers_kappa_and_what_it_says() -> None:
     words = text(record)
     assert "Not trainable by theory: kappa xi = 91.0 layers, asked for 120" in words
     assert "As the batch grows without bound kappa xi tends to" in words
-    assert "docs/figures.md" in words
+    assert "docs/figures-bn-maps.md" in words
     assert "gamma bn-fig5a, eps bn-fig5c" in words
     assert advise("bn-mlp", 60, TANH)["verdict"] == "trainable"
     assert advise("bn-mlp", 60, {**TANH, "kappa": 10.0})["verdict"] == "not trainable"
