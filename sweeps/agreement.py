@@ -55,6 +55,11 @@ class Agreement:
     conditions: str
     notes: tuple[str, ...]
 
+    def by_regime(self) -> dict[str, Float[np.ndarray, " used"]]:
+        """frontier/ξ of the used columns where gradients are ``exploding``, and where they are ``vanishing``."""
+        regime, used = np.array(self.prediction.regime), np.isfinite(self.ratio)
+        return {name: self.ratio[used & (regime == name)] for name in ("exploding", "vanishing")}
+
     @property
     def verdict(self) -> str:
         """One sentence for a reader who knows nothing of κ."""
@@ -168,12 +173,23 @@ def _verdict(agreement: Agreement) -> str:
         return "No column has both a frontier inside the grid and a prediction, so κ cannot be given."
     if agreement.interval is None:
         return f"Trainable up to {agreement.kappa:.1f} ξ, judged from a single column; the paper says {factor:g}."
+    sides = agreement.by_regime()
+    if all(ratio.size for ratio in sides.values()):  # one multiple of ξ need not do for both
+        told = [
+            f"{np.exp(np.log(ratio).mean()):.1f} ξ on the {name} side ({_columns(ratio.size)})"
+            for name, ratio in sides.items()
+        ]
+        return f"Trainable up to {' and '.join(told)}; the paper says {factor:g}. {_follows(agreement)}"
     low, high = agreement.interval.low, agreement.interval.high
     where = "within" if low <= factor <= high else "above" if high < factor else "below"
     return (
         f"Trainable up to {agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}, "
         f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement)}"
     )
+
+
+def _columns(count: int) -> str:
+    return "1 column" if count == 1 else f"{count} columns"
 
 
 def _follows(agreement: Agreement) -> str:

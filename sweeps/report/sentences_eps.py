@@ -111,9 +111,7 @@ def _sides(agreement: Agreement) -> Row:
     """κ of the two sides apart: nothing says that a vanishing signal is borne as far as an exploding gradient."""
     sentence = f"{agreement.prediction.factor:g} ξ is the maximum trainable depth (on both sides of the critical ε)"
     parts, within = [], []
-    for regime in ("exploding", "vanishing"):
-        ratio = agreement.ratio[np.array(agreement.prediction.regime) == regime]
-        ratio = ratio[np.isfinite(ratio)]
+    for regime, ratio in agreement.by_regime().items():
         if ratio.size:
             kappa = float(np.exp(np.log(ratio).mean()))
             parts.append(f"{regime}: {kappa:.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} column(s))")

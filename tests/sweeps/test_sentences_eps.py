@@ -52,6 +52,8 @@ def test_a_wedge_is_deepest_at_the_critical_point_and_not_trainable_beyond() -> 
     # the accuracy is a logistic curve sampled every five layers, so that its half is found to a tenth of a layer
     ratios = [40 / xi[1.25], 12 / xi[2.5]]
     assert f"vanishing: {np.sqrt(ratios[0] * ratios[1]):.1f} ξ" in sides.measured
+    assert f"and {np.sqrt(ratios[0] * ratios[1]):.1f} ξ on the vanishing side (2 columns);" in judged.verdict
+    assert "ξ on the exploding side (4 columns) and " in judged.verdict
     assert "ε = 1 (beyond 60 layers)" in transition.measured
     assert "at ε = 0.001 to 18 layers" in very_deep.measured
     assert "ε = 2.5: to 12 layers" in beyond.measured
