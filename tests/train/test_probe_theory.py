@@ -58,6 +58,17 @@ def test_depth_100_has_the_theorys_rate_within_its_interval(batch_size: int) -> 
     assert fields["theory"][0]["depth_scale"] == pytest.approx(theory.xi, rel=1e-3)
 
 
+@pytest.mark.parametrize(("factor", "stretches"), [(0.96, 1), (1.3, 2)])
+def test_a_small_read_out_scatters_more_than_a_large_layer(factor: float, stretches: int) -> None:
+    """σ_w read from 192·10 entries is uncertain by 1.6 %, from 192·192 by 0.4 %."""
+    torch.manual_seed(0)
+    model = bn_mlp(6, 192)
+    assert isinstance(model[-1], nn.Linear)
+    with torch.no_grad():
+        model[-1].weight *= factor * float(model[-4].weight.std() / model[-1].weight.std())
+    assert len(probe(model, torch.randn(8, 64)).comparisons) == stretches
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [8, 32, 128])
 def test_coverage_of_the_probe_on_depth_100(batch_size: int) -> None:

@@ -106,12 +106,13 @@ class _BatchNormStep:
     width: int
 
     def continues_with(self, other: Any) -> bool:
+        if not isinstance(other, _BatchNormStep):
+            return False
         mine = (self.activation.label, self.gamma, self.beta, self.eps, self.batch_size)
-        return (
-            isinstance(other, _BatchNormStep)
-            and mine == (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size)
-            and 2 * abs(math.log(other.sigma_w / self.sigma_w)) < max(SAME, SIGMAS * math.sqrt(4 / self.weights))
-        )
+        chance = math.sqrt(2 / self.weights + 2 / other.weights)  # of ln σ_w², from matrices of so many entries
+        return mine == (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size) and 2 * abs(
+            math.log(other.sigma_w / self.sigma_w)
+        ) < max(SAME, SIGMAS * chance)
 
 
 @dataclass(frozen=True)
