@@ -18,8 +18,11 @@ install_import_hook([".".join(file.relative_to(ROOT).with_suffix("").parts) for 
 
 for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_"))]:
     del os.environ[name]
-_given = os.environ.pop("PHASEMAP_DATA_DIR", None)
+# No test sees the folder unasked. Workers of pytest-xdist inherit what is left here, so that it goes by another name.
+_given = os.environ.pop("PHASEMAP_DATA_DIR", None) or os.environ.get("TESTS_DATA_DIR")
 REAL_DATA = Path(_given).resolve() if _given else None
+if REAL_DATA:
+    os.environ["TESTS_DATA_DIR"] = str(REAL_DATA)
 
 
 @pytest.fixture(autouse=True, scope="session")
