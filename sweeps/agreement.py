@@ -176,7 +176,7 @@ def _verdict(agreement: Agreement) -> str:
     sides = agreement.by_regime()
     if all(ratio.size for ratio in sides.values()):  # one multiple of ξ need not do for both
         told = [
-            f"{np.exp(np.log(ratio).mean()):.1f} ξ on the {name} side ({_columns(ratio.size)})"
+            f"{stats.gmean(ratio):.1f} ξ on the {name} side ({ratio.size} column{'s' * (ratio.size > 1)})"
             for name, ratio in sides.items()
         ]
         return f"Trainable up to {' and '.join(told)}; the paper says {factor:g}. {_follows(agreement)}"
@@ -186,10 +186,6 @@ def _verdict(agreement: Agreement) -> str:
         f"Trainable up to {agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}, "
         f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement)}"
     )
-
-
-def _columns(count: int) -> str:
-    return "1 column" if count == 1 else f"{count} columns"
 
 
 def _follows(agreement: Agreement) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy import stats
 
 from sweeps.agreement import Agreement
 from sweeps.phase_map import column_parameters
@@ -113,8 +114,9 @@ def _sides(agreement: Agreement) -> Row:
     parts, within = [], []
     for regime, ratio in agreement.by_regime().items():
         if ratio.size:
-            kappa = float(np.exp(np.log(ratio).mean()))
-            parts.append(f"{regime}: {kappa:.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} column(s))")
+            parts.append(
+                f"{regime}: {stats.gmean(ratio):.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} column(s))"
+            )
             within.append(ratio.min() <= agreement.prediction.factor <= ratio.max())
         else:
             parts.append(f"{regime}: no frontier inside the map")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sweeps.reporting import export
 from sweeps.run import run
+from sweeps.wandb_agents import session_members
 from tests.sweeps.fake_backend import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,3 +71,16 @@ def trainings(log: Path) -> tuple[Counter[str], Counter[str]]:
     """(how often each tile was started, how often it was finished), from the file that FAKE_LOG names."""
     lines = [line.split() for line in log.read_text().splitlines()] if log.exists() else []
     return Counter(k for w, k in lines if w == "start"), Counter(k for w, k in lines if w == "end")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Until it holds; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def session_alive(session: int) -> list[int]:
+    """Processes of the session that live."""
+    return [member for member in session_members(session) if Path(f"/proc/{member}").exists()]

@@ -1,12 +1,11 @@
-"""The probe: autograd's own norms on any module at any depth, and nothing of the model or the generators is changed."""
+"""The probe: autograd's own norms on any module at any depth; what is recognised, and what is refused."""
 
 from __future__ import annotations
 
 import copy
 import math
-import random
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,67 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tests.train.probed_models import Residual, Shared, assert_same, everything, mlp
 from theory.errors import InputError
 from train import torchvision_ops
 from train.probe.measure import Probe, probe
-from train.probe.untouched import untouched
-
-
-def mlp(
-    depth: int, width: int, inputs: int = 5, phi: Callable[[], nn.Module] = nn.ReLU, bias: bool = True
-) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for layer in range(depth):
-        layers += [nn.Linear(inputs if layer == 0 else width, width, bias=bias), nn.BatchNorm1d(width), phi()]
-    return nn.Sequential(*layers, nn.Linear(width, 3))
-
-
-class Residual(nn.Module):
-    """Blocks x + MLP(x), with the same functional activation everywhere."""
-
-    def __init__(self, depth: int, width: int, inputs: int = 5) -> None:
-        super().__init__()
-        self.embed = nn.Linear(inputs, width)
-        self.w = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.v = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
-        self.head = nn.Linear(width, 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.embed(x)
-        for w, v in zip(self.w, self.v, strict=True):
-            x = x + v(torch.tanh(w(x)))
-        return self.head(x)
-
-
-class Shared(nn.Module):
-    """One block called again and again, an in-place ReLU, dropout, an unused and a frozen parameter, many outputs."""
-
-    class Output(NamedTuple):
-        logits: Tensor
-        extra: dict[str, Any]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Linear(5, 8)
-        self.again = nn.Linear(8, 8)
-        self.norm = nn.BatchNorm1d(8)
-        self.relu = nn.ReLU(inplace=True)
-        self.drop = nn.Dropout(0.3)
-        self.side = nn.Linear(8, 2)
-        self.unused = nn.Linear(3, 3)
-        self.again.weight.requires_grad_(False)
-        self.count = 0
-        self.seen: list[int] = []
-        self.register_buffer("clock", torch.zeros(()))
-
-    def forward(self, x: Tensor) -> Output:
-        self.count += 1
-        self.seen.append(self.count)
-        self.clock = self.clock + 1
-        x = self.relu(self.first(x))
-        for _ in range(4):
-            x = self.drop(self.relu(self.norm(self.again(x))))
-        return self.Output(x, {"side": self.side(x), "labels": x.argmax(1), "random": random.random()})
 
 
 def reference(model: nn.Module, x: Tensor, seed: int) -> dict[str, float]:
@@ -169,111 +111,6 @@ def test_the_in_place_activation_does_not_hide_the_pre_activation() -> None:
     for one, other in zip(first.layers, second.layers, strict=True):
         assert one.moments == other.moments
         assert one.log_gradient == other.log_gradient
-
-
-def everything(model: nn.Module) -> dict[str, Any]:
-    """The whole state of a model that a user could see."""
-    return {
-        "modes": [m.training for m in model.modules()],
-        "parameters": {n: (p, p.detach().clone(), p.grad, p.requires_grad) for n, p in model.named_parameters()},
-        "gradients": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
-        "buffers": {n: (b, b.clone()) for n, b in model.named_buffers()},
-        "hooks": [
-            (list(m._forward_hooks), list(m._forward_pre_hooks), list(m._backward_hooks)) for m in model.modules()
-        ],
-        "attributes": [{k: v for k, v in vars(m).items() if not k.startswith("_")} for m in model.modules()],
-    }
-
-
-def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
-    assert before["modes"] == after["modes"]
-    assert before["hooks"] == after["hooks"]
-    for name, (p, value, gradient, requires_grad) in before["parameters"].items():
-        same, now, gradient_now, requires_now = after["parameters"][name]
-        assert same is p
-        assert torch.equal(value, now)
-        assert gradient_now is gradient
-        assert requires_now == requires_grad
-        if gradient is not None:
-            assert torch.equal(before["gradients"][name], gradient_now)
-    assert before["buffers"].keys() == after["buffers"].keys()
-    for name, (b, value) in before["buffers"].items():
-        assert after["buffers"][name][0] is b
-        assert torch.equal(value, after["buffers"][name][1]), name
-    for one, other in zip(before["attributes"], after["attributes"], strict=True):
-        assert one.keys() == other.keys()
-        assert all(one[k] is other[k] for k in one)
-
-
-@pytest.mark.parametrize("mode", ["train", "eval", "as-is"])
-def test_the_model_and_the_generators_are_left_as_they_were(mode: str) -> None:
-    """Bitwise: modes of every submodule, gradients (with None), buffers, flags, hooks, attributes, generators."""
-    torch.manual_seed(0)
-    model = Shared()
-    model.norm.eval()
-    model.drop.train()
-    model.register_forward_hook(lambda *_: None)
-    output = model(torch.randn(8, 5))
-    output.logits.sum().backward()  # some gradients are there, some are None
-    before, seen = everything(model), list(model.seen)
-    state = torch.get_rng_state()
-    first = probe(model, torch.randn(16, 5, generator=torch.Generator().manual_seed(1)), mode=mode)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert_same(before, everything(model))
-    assert model.seen == seen
-    torch.manual_seed(77)  # and what it finds does not depend on the global generators
-    again = probe(model, torch.randn(16, 5, generator=torch.Generator().manual_seed(1)), mode=mode)
-    assert [layer.log_gradient for layer in again.layers] == [layer.log_gradient for layer in first.layers]
-
-
-def test_left_as_it_was_also_when_the_forward_pass_fails() -> None:
-    model = mlp(3, 6)
-    model.eval()
-    before = everything(model)
-    with pytest.raises(InputError, match=r"shape \(4, 9\).*layer '0' \(Linear\)"):
-        probe(model, torch.randn(4, 9))
-    assert_same(before, everything(model))
-
-
-def test_a_gradient_that_is_on_its_way_survives_a_probe() -> None:
-    """Frozen BN keeps its running statistics for the backward pass: they must not be written to, not even the same."""
-    model = mlp(2, 6).eval()
-    loss = model(torch.randn(4, 5)).sum()
-    probe(model, torch.randn(4, 5), mode="as-is")
-    loss.backward()
-
-
-def test_writing_into_a_parameter_is_refused() -> None:
-    class Clipping(nn.Linear):
-        def forward(self, x: Tensor) -> Tensor:
-            with torch.no_grad():
-                self.weight.clamp_(-1, 1)
-            return super().forward(x)
-
-    with pytest.raises(InputError, match="writes into its parameter 'weight'"):
-        probe(Clipping(3, 3), torch.randn(4, 3))
-
-
-def test_untouched_restores_after_an_exception() -> None:
-    model = nn.BatchNorm1d(3)
-    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index] # noqa: NPY002
-
-    def spoil() -> None:
-        with untouched(model):
-            model(torch.randn(4, 3))
-            model.eval()
-            torch.rand(3)
-            random.random()
-            np.random.rand()  # noqa: NPY002
-            raise RuntimeError("mine")
-
-    with pytest.raises(RuntimeError, match="mine"):
-        spoil()
-    assert torch.equal(torch.get_rng_state(), states[0])
-    assert random.getstate() == states[1]
-    assert np.random.get_state()[1].tolist() == states[2]  # type: ignore[index] # noqa: NPY002
-    assert model.training
-    assert int(model.num_batches_tracked) == 0  # type: ignore[arg-type]
 
 
 def test_one_forward_and_one_backward_pass() -> None:

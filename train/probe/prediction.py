@@ -109,10 +109,10 @@ class _BatchNormStep:
         if not isinstance(other, _BatchNormStep):
             return False
         mine = (self.activation.label, self.gamma, self.beta, self.eps, self.batch_size)
+        if mine != (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size):
+            return False
         chance = math.sqrt(2 / self.weights + 2 / other.weights)  # of ln σ_w², from matrices of so many entries
-        return mine == (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size) and 2 * abs(
-            math.log(other.sigma_w / self.sigma_w)
-        ) < max(SAME, SIGMAS * chance)
+        return 2 * abs(math.log(other.sigma_w / self.sigma_w)) < max(SAME, SIGMAS * chance)
 
 
 @dataclass(frozen=True)
