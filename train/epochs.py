@@ -28,13 +28,19 @@ class EpochScores:
     def __init__(self, per_epoch: int, steps: int, test: Callable[[], Evaluation]) -> None:
         self.per_epoch, self.steps, self.test = per_epoch, steps, test
         self.scores: list[dict[str, float | None]] = []
-        self.correct, self.loss, self.seen = 0.0, 0.0, 0
+        self._start_epoch()
+
+    def _start_epoch(self, correct: float = 0.0, loss: float = 0.0, seen: int = 0) -> None:
+        # sums stay on the device until they are read: a step does not wait for the host
+        self.correct: Tensor | float = correct
+        self.loss: Tensor | float = loss
+        self.seen = seen
 
     @torch.no_grad()
     def add(self, logits: Float[Tensor, "1 B C"], labels: Int64[Tensor, "1 B"], loss: Float[Tensor, " 1"]) -> None:
         """Counts one batch."""
-        self.correct += float((logits.argmax(2) == labels).double().mean())
-        self.loss += float(loss)
+        self.correct = (logits.argmax(2) == labels).double().mean() + self.correct
+        self.loss = loss.double().sum() + self.loss
         self.seen += 1
 
     def after_step(self, done: int) -> None:
@@ -44,13 +50,13 @@ class EpochScores:
         found = self.test()
         values = (
             done / self.per_epoch,
-            self.correct / self.seen,
-            self.loss / self.seen,
+            float(self.correct) / self.seen,
+            float(self.loss) / self.seen,
             float(found.accuracy[0]) if bool(found.finite[0]) else math.nan,
             float(found.loss[0]),
         )
         self.scores.append({k: v if math.isfinite(v) else None for k, v in zip(KEYS, values, strict=True)})
-        self.correct, self.loss, self.seen = 0.0, 0.0, 0
+        self._start_epoch()
 
     def series(self) -> dict[str, list[float | None]]:
         """The scores as a result file holds them: a list over the epochs for each of ``KEYS``."""
@@ -58,9 +64,10 @@ class EpochScores:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {"scores": json.dumps(self.scores), "correct": self.correct, "loss": self.loss, "seen": self.seen}
+        sums = {"correct": float(self.correct), "loss": float(self.loss), "seen": self.seen}
+        return {"scores": json.dumps(self.scores), **sums}
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Goes on from ``state()``."""
         self.scores = json.loads(state["scores"])
-        self.correct, self.loss, self.seen = state["correct"], state["loss"], state["seen"]
+        self._start_epoch(state["correct"], state["loss"], state["seen"])

@@ -13,7 +13,8 @@ from models.stack import Stack
 from train.batches import LONGEST_BLOCK
 from train.epochs import EpochScores
 from train.lightning import pl
-from train.optimizers import make_optimizer
+from train.optimizers import ScheduledSGD, make_optimizer
+from train.pictures import Augmentation
 from train.repeat import CudaRecorder, Repeat, why_eager
 from train.step import Step
 
@@ -29,7 +30,7 @@ class StackModule(pl.LightningModule):
         settings: normalised parameters of the tile.
         steps: of the whole training.
         on_block: called after each block with the number of steps done.
-        augment: makes of a step's samples [K, B, D], and its number, those that are trained on.
+        augment: makes of a step's samples those that are trained on.
         scores: told of every step, for scores epoch by epoch.
         say: told in one line why steps are launched one by one on a GPU.
 
@@ -49,7 +50,7 @@ class StackModule(pl.LightningModule):
         settings: dict[str, Any],
         steps: int = 0,
         on_block: Callable[[int], None] = lambda steps: None,
-        augment: Callable[[Tensor, int], Tensor] | None = None,
+        augment: Augmentation | None = None,
         scores: EpochScores | None = None,
         say: Callable[[str], None] = lambda reason: None,
     ) -> None:
@@ -91,7 +92,7 @@ class StackModule(pl.LightningModule):
         """A whole block of steps; the host waits for the device once, at its end."""
         if self.repeat is None:
             self.repeat = self._prepare(longest=max(len(block), LONGEST_BLOCK))
-        self.repeat.step.load(block)
+        self.repeat.step.load(block, self.steps_done)
         for _ in range(len(block)):
             self.repeat()
             self.steps_done += 1
@@ -109,7 +110,6 @@ class StackModule(pl.LightningModule):
     def _prepare(self, longest: int) -> Repeat:
         # a step through Lightning's optimizer calls the callbacks, but costs as much as a small network's own
         monitored = self.settings["monitor"] is not None
-        augment, scores = self.augment, self.scores
         step = Step(
             self.stack,
             samples=self.samples,
@@ -118,12 +118,12 @@ class StackModule(pl.LightningModule):
             statistics_batch_size=self.settings["statistics_batch_size"],
             optimizer=cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=monitored)),
             longest=longest,
-            augment=(lambda x: augment(x, self.steps_done)) if augment else None,
-            watcher=scores.add if scores else None,
+            augment=self.augment,
+            watcher=self.scores.add if self.scores else None,
         )
         recorder = None
         if self.samples.is_cuda:
-            reason = why_eager(monitored=monitored, augmented=augment is not None, scored=scores is not None)
+            reason = why_eager(monitored=monitored, scheduled=isinstance(step.optimizer, ScheduledSGD))
             recorder = None if reason else CudaRecorder(self.samples.device)
             if reason:
                 self.say(reason)

@@ -32,26 +32,29 @@ class _Group:
 class _MemberOptimizer(torch.optim.Optimizer):
     """
     Args:
-        passes: operations of one update. Where there are several, the CPU does all of them on one parameter before it
-            turns to the next: it is in the cache then.
+        passes: operations of one update. Where there are several, all of them are done on one weight before the next is
+            turned to: it is in a CPU's cache then, and what lies between two operations is no larger than it.
     """
 
     def __init__(self, parameters: Iterable[Parameter], lr: Float[Tensor, " K"], *, passes: int) -> None:
         trained: list[Tensor] = [p for p in parameters if p.requires_grad]
         super().__init__(trained, {})
         # CUDA's foreach operations take tensors of one shape only: what is small (BN's, biases) gets its learning rates
-        # in full; a weight has an operation to itself, which is long enough.
+        # in full; a weight has operations to itself, which are long enough, and leaves no more than its own size over.
         small = [p for p in trained if p.dim() < 3 or p.shape[1] == 1]
         large = [p for p in trained if not (p.dim() < 3 or p.shape[1] == 1)]
-        apart = passes > 1 and trained[0].device.type == "cpu"
-        together = [[p] for p in trained] if apart else [group for group in (small, large) if group]
+        on_cpu = trained[0].device.type == "cpu"
+        together = [
+            *([[p] for p in large] if passes > 1 else [large]),
+            *([[p] for p in small] if passes > 1 and on_cpu else [small]),
+        ]
         in_full = {id(p) for p in small}
 
         def minus(p: Tensor) -> Tensor:
             rates = -lr[: len(p)].to(p).view(-1, *[1] * (p.dim() - 1))
             return rates.expand_as(p).contiguous() if id(p) in in_full else rates
 
-        self.groups = [_Group(group, [minus(p) for p in group]) for group in together]
+        self.groups = [_Group(group, [minus(p) for p in group]) for group in together if group]
 
     def close(self, closure: Callable[[], float] | None) -> None:
         """Calls what Lightning hands to a step: its callbacks' moment between backward pass and update."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -37,18 +38,35 @@ def as_pictures(rows: Float[Tensor, "n D"], shape: tuple[int, ...]) -> Float[Ten
     return x.reshape(len(rows), -1)
 
 
-def augment(x: Float[Tensor, "K B D"], seed: int, step: int) -> Float[Tensor, "K B D"]:
-    """A random crop of the pictures with a margin of 4 zeros, and a flip of every second one at random.
+class Augmentation:
+    """Random crops of pictures with a margin of 4 zeros, and a flip of every second one at random.
 
-    Drawn on the processor from the seed and the step alone, so that a resumed training sees the same pictures.
+    What is random is drawn on the processor, for many steps at once, from the seed and the step alone: a resumed
+    training sees the same pictures, and no step waits for the host.
     """
-    members, batch, _ = x.shape
-    random = generator(seed, AUGMENTATION, step)
-    top, left = random.integers(0, 2 * MARGIN + 1, (2, batch))
-    columns = np.arange(SIDE)[None] * np.ones((batch, 1), dtype=np.int64)
-    columns = np.where(random.random((batch, 1)) < 0.5, SIDE - 1 - columns, columns) + left[:, None]
-    rows = np.arange(SIDE)[None] + top[:, None]
-    take = torch.from_numpy(rows[:, :, None] * (SIDE + 2 * MARGIN) + columns[:, None, :]).to(x.device)
-    wide = functional.pad(x.view(members, batch, COLOURS, SIDE, SIDE), [MARGIN] * 4).flatten(3)
-    index = take.view(1, batch, 1, SIDE * SIDE).expand(members, -1, COLOURS, -1)
-    return wide.gather(3, index).reshape(members, batch, -1)
+
+    DRAWS = 3
+    """Random numbers for a picture: the crop's top row, its left column, and 1 where it is flipped."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def draws(self, first: int, steps: int, batch: int) -> Int64[Tensor, "steps 3 B"]:
+        """The random numbers of ``steps`` steps from ``first`` on."""
+        return torch.from_numpy(np.stack([self._of_step(step, batch) for step in range(first, first + steps)]))
+
+    def _of_step(self, step: int, batch: int) -> Int64[NDArray[np.int64], "3 B"]:
+        random = generator(self.seed, AUGMENTATION, step)
+        top, left = random.integers(0, 2 * MARGIN + 1, (2, batch))
+        return np.stack([top, left, random.random(batch) < 0.5])
+
+    def __call__(self, x: Float[Tensor, "K B D"], draws: Int64[Tensor, "3 B"]) -> Float[Tensor, "K B D"]:
+        """The pictures of one step, cropped and flipped; the draws are where the pictures are."""
+        members, batch, _ = x.shape
+        top, left, flipped = draws.unsqueeze(2)
+        along = torch.arange(SIDE, device=x.device)
+        columns = torch.where(flipped > 0, SIDE - 1 - along, along) + left
+        take = (along + top).unsqueeze(2) * (SIDE + 2 * MARGIN) + columns.unsqueeze(1)
+        wide = functional.pad(x.view(members, batch, COLOURS, SIDE, SIDE), [MARGIN] * 4).flatten(3)
+        index = take.view(1, batch, 1, SIDE * SIDE).expand(members, -1, COLOURS, -1)
+        return wide.gather(3, index).reshape(members, batch, -1)

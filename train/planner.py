@@ -15,18 +15,20 @@ from typing import Any
 
 from models.vgg_layers import FEATURES, convolutions, multiplications
 from train.families import layer_widths, residual_widths, stacking_key
-from train.parameters import BN_MLP, RESNET
+from train.parameters import BN_MLP, RESNET, VGG
 
 LAUNCH_SHARE = 0.05
 """Share of a step's time at which the launches are no longer worth more members."""
 FEWEST = {"cpu": 1, "cuda": 32}
 """Members that a chunk has in any case, if there are as many and memory allows."""
-KERNELS = {BN_MLP: 32, RESNET: 20}
-"""Operations of one layer in one step: forward, backward, running statistics and update."""
-PASSES = 14
-"""Times that a step reads and writes each number of a hidden activation, beside the matrix products."""
-KEPT = {BN_MLP: 3, RESNET: 3}
-"""Tensors that a layer keeps for the backward pass: normalised pre-activations, activations, and what φ′ needs."""
+KERNELS = {BN_MLP: 23, RESNET: 7}
+"""Launches for each hidden activation of a network in one step (a residual block has two): forward, backward, running
+statistics and update. Counted, as the next two are, for relu or tanh and SGD (``tests/train/test_device.py``)."""
+TRAFFIC = {BN_MLP: 28, RESNET: 6}
+"""Times that a step reads or writes each number of a hidden activation, beside the matrix products."""
+KEPT = {BN_MLP: 3.0, RESNET: 1.5}
+"""Tensors as large as a hidden activation that are kept for the backward pass, by the φ that need most: normalised
+pre-activations, φ's input and its output; of a residual block φ's input and output and the block's own input."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Rates:
     launch: float
 
 
-RATES = {"cpu": Rates(1.2e11, 1.2e10, 5e-6), "cuda": Rates(3e13, 2e12, 2e-6)}
+RATES = {"cpu": Rates(1.2e11, 1.2e10, 6e-6), "cuda": Rates(3e13, 2e12, 2e-6)}
 """One core, measured (docs/engine.md); a data-centre GPU, from its data sheet, its launches out of a CUDA graph."""
 
 
@@ -65,20 +67,25 @@ class StepCost:
 
 def step_cost(cell: Mapping[str, Any], *, inputs: int, classes: int, item: int = 4) -> StepCost:
     """The cost of one network's step; ``item`` is the size of a number in bytes."""
-    batch, widths = cell["batch_size"], layer_widths(cell)
+    batch, widths, family = cell["batch_size"], layer_widths(cell), _family(cell)
     weights = _weights(cell, inputs, classes)
     activations = batch * sum(widths)
-    products = batch * (multiplications(classes) if cell["architecture"] not in KERNELS else weights)
+    products = batch * (multiplications(classes) if cell["architecture"] == VGG else weights)
     remembered = 1 if cell["optimizer"] == "rmsprop" or cell["momentum"] else 0
     return StepCost(
         flops=6.0 * products,
-        traffic=float(item * (2 * PASSES * activations + (5 + 4 * remembered) * weights)),
-        launches=KERNELS.get(cell["architecture"], KERNELS[BN_MLP]) * len(widths),
+        traffic=float(item * (TRAFFIC[family] * activations + (5 + 4 * remembered) * weights)),
+        launches=KERNELS[family] * len(widths),
         memory=float(
-            item * ((2 + remembered) * weights + KEPT.get(cell["architecture"], 3) * activations + batch * inputs)
+            item * ((2 + remembered) * weights + KEPT[family] * activations + batch * inputs)
             + 4 * item * batch * max(widths)  # in flight at any one time
         ),
     )
+
+
+def _family(cell: Mapping[str, Any]) -> str:
+    """Whose layers a cell's cost as much as: VGG's are convolution, BN and φ."""
+    return RESNET if cell["architecture"] == RESNET else BN_MLP
 
 
 def _weights(cell: Mapping[str, Any], inputs: int, classes: int) -> int:

@@ -114,11 +114,10 @@ class Repeat:
         self.graph, self.recorder = None, None
 
 
-def why_eager(*, monitored: bool, augmented: bool, scored: bool) -> str | None:
-    """What in a training has the host look at every step, so that no graph can hold it; None if nothing does."""
+def why_eager(*, monitored: bool, scheduled: bool) -> str | None:
+    """What the host does at every step of a training, so that no graph can hold the step; None if nothing."""
     reasons = {
         "the monitor reads every layer": monitored,
-        "pictures are augmented on the host": augmented,
-        "scores are kept epoch by epoch": scored,
+        "the learning rate follows a schedule that the host keeps": scheduled,
     }
     return "; ".join(reason for reason, holds in reasons.items() if holds) or None

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.stack import Stack
+from train.pictures import Augmentation
 
 Watcher = Callable[[Tensor, Tensor, Tensor], None]
 
@@ -31,7 +32,7 @@ class Step:
         statistics_batch_size: samples in one BN statistic.
         optimizer: steps along the gradients.
         longest: most steps in a block; the buffers are made for as many.
-        augment: makes of a step's samples those that are trained on.
+        augment: makes of a step's samples those that are trained on, with random numbers that are drawn before.
         watcher: called with the logits, labels and losses of each step.
     """
 
@@ -45,29 +46,42 @@ class Step:
         statistics_batch_size: int,
         optimizer: torch.optim.Optimizer,
         longest: int,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Augmentation | None = None,
         watcher: Watcher | None = None,
     ) -> None:
         self.stack, self.samples, self.labels, self.seed_of_member = stack, samples, labels, seed_of_member
         self.statistics_batch_size, self.optimizer = statistics_batch_size, optimizer
         self.longest, self.augment, self.watcher = longest, augment, watcher
         self.tables: Int64[Tensor, "longest S B"] | None = None
+        self.draws: Int64[Tensor, "longest 3 B"] | None = None
         self.position = torch.zeros(1, dtype=torch.int64, device=samples.device)
         self.losses = torch.zeros(longest, len(stack), dtype=samples.dtype, device=samples.device)
 
-    def load(self, tables: Int64[Tensor, "steps S B"]) -> None:
-        """Takes up a block of at most ``longest`` steps: samples by number, for each step and row of the table."""
-        if self.tables is None:
-            self.tables = torch.zeros(self.longest, *tables.shape[1:], dtype=torch.int64, device=self.samples.device)
-        self.tables[: len(tables)].copy_(tables)
+    def load(self, tables: Int64[Tensor, "steps S B"], first: int = 0) -> None:
+        """Takes up a block of at most ``longest`` steps: samples by number, for each step and row of the table.
+
+        Args:
+            first: the block's first step, of the whole training.
+        """
+        self.tables = self._put(tables, self.tables)
+        if self.augment:
+            self.draws = self._put(self.augment.draws(first, len(tables), tables.shape[2]), self.draws)
         self.position.zero_()
+
+    def _put(self, block: Tensor, where: Tensor | None) -> Tensor:
+        """The buffer of a block, made for the longest: a recorded step reads where the first one did."""
+        if where is None:
+            where = torch.zeros(self.longest, *block.shape[1:], dtype=torch.int64, device=self.samples.device)
+        where[: len(block)].copy_(block)
+        return where
 
     def __call__(self) -> None:
         """The next step of the block."""
         assert self.tables is not None
-        x, y = self._gather(self.tables.index_select(0, self.position).squeeze(0))
+        x, y = self._gather(self._now(self.tables))
         if self.augment:
-            x = self.augment(x)
+            assert self.draws is not None
+            x = self.augment(x, self._now(self.draws))
         logits = self.stack(x, statistics_batch_size=self.statistics_batch_size, update_running=True)
         losses = functional.cross_entropy(logits.transpose(1, 2), y, reduction="none").mean(1)
         losses.sum().backward()
@@ -77,6 +91,10 @@ class Step:
         self.forget_gradients()
         self.losses.index_copy_(0, self.position, losses.detach().unsqueeze(0))
         self.position.add_(1)
+
+    def _now(self, block: Tensor) -> Tensor:
+        """What a block holds for this step."""
+        return block.index_select(0, self.position).squeeze(0)
 
     def forget_gradients(self) -> None:
         """Frees the gradients' memory; the next step makes them anew."""

@@ -35,7 +35,7 @@ from train.memory import budget, is_out_of_memory, release
 from train.module import StackModule
 from train.monitor import LayerMonitor
 from train.parameters import SEMANTICS, VGG, cells, identity, normalise
-from train.pictures import as_pictures, augment
+from train.pictures import Augmentation, as_pictures
 from train.planner import chunks, halves
 from train.precision import float32_products, resolve_dtype
 from train.provenance import provenance
@@ -245,11 +245,11 @@ def _train_chunk(
     stack = build_stack(points, inputs=data.inputs, classes=data.classes, dtype=dtype).to(device)
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
-    scores, augmented = None, None
+    scores, augmentation = None, None
     if settings["architecture"] == VGG:
         scores = EpochScores(len(x_train) // settings["batch_size"], steps, lambda: _running(stack, x_test, y_test))
         if settings["augment"]:
-            augmented = partial(_augmented, seed=settings["seed"])
+            augmentation = Augmentation(settings["seed"])
     module = StackModule(
         stack,
         samples=x_train,
@@ -259,7 +259,7 @@ def _train_chunk(
         settings=settings,
         steps=steps,
         on_block=on_block,
-        augment=augmented,
+        augment=augmentation,
         scores=scores,
         say=lambda reason: say(f"no CUDA graph, steps are launched one by one: {reason}"),
     )
@@ -306,10 +306,6 @@ def _train_chunk(
         if scores:
             results[place]["epochs"] = scores.series()
     return results
-
-
-def _augmented(x: Tensor, step: int, seed: int) -> Tensor:
-    return augment(x, seed, step)
 
 
 def _running(stack: Stack, x: Tensor, y: Tensor) -> Evaluation:

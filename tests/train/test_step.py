@@ -153,6 +153,6 @@ def test_each_members_losses_are_those_of_its_own_seeds_samples() -> None:
 
 
 def test_why_a_training_stays_eager() -> None:
-    assert why_eager(monitored=False, augmented=False, scored=False) is None
-    assert why_eager(monitored=True, augmented=False, scored=False) == "the monitor reads every layer"
-    assert ";" in str(why_eager(monitored=False, augmented=True, scored=True))
+    assert why_eager(monitored=False, scheduled=False) is None
+    assert why_eager(monitored=True, scheduled=False) == "the monitor reads every layer"
+    assert ";" in str(why_eager(monitored=True, scheduled=True))

@@ -21,7 +21,7 @@ from train.checkpoint import Stopped
 from train.data import load
 from train.optimizers import schedule_factor
 from train.parameters import normalise
-from train.pictures import as_pictures, augment
+from train.pictures import Augmentation, as_pictures
 from train.tile import train_tile
 
 torchvision_ops.ensure()
@@ -132,7 +132,13 @@ def test_two_steps_are_torchs_two_steps() -> None:
 
 def test_crops_and_flips_are_those_of_single_pictures() -> None:
     x = torch.randn(1, 5, 3072, generator=torch.Generator().manual_seed(1))
-    found = augment(x, seed=3, step=7).view(5, 3, 32, 32)
+
+    def augmented(seed: int, step: int) -> torch.Tensor:
+        augmentation = Augmentation(seed)
+        (draws,) = augmentation.draws(step, 1, 5)
+        return augmentation(x, draws).view(5, 3, 32, 32)
+
+    found = augmented(3, 7)
     random = generator(3, AUGMENTATION, 7)
     top, left = random.integers(0, 9, (2, 5))
     flip = random.random((5, 1)) < 0.5
@@ -142,9 +148,16 @@ def test_crops_and_flips_are_those_of_single_pictures() -> None:
         wide = functional.pad(x[0, k].view(3, 32, 32), [4, 4, 4, 4])
         crop = wide[:, top[k] : top[k] + 32, left[k] : left[k] + 32]
         assert torch.equal(found[k], crop.flip(2) if flip[k] else crop)
-    assert torch.equal(found, augment(x, seed=3, step=7).view(5, 3, 32, 32))
-    assert not torch.equal(found, augment(x, seed=3, step=8).view(5, 3, 32, 32))
-    assert not torch.equal(found, augment(x, seed=4, step=7).view(5, 3, 32, 32))
+    assert torch.equal(found, augmented(3, 7))
+    assert not torch.equal(found, augmented(3, 8))
+    assert not torch.equal(found, augmented(4, 7))
+
+
+def test_a_blocks_draws_are_its_steps() -> None:
+    augmentation = Augmentation(3)
+    together = augmentation.draws(4, 3, 5)
+    assert together.shape == (3, Augmentation.DRAWS, 5)
+    assert torch.equal(together, torch.cat([augmentation.draws(step, 1, 5) for step in (4, 5, 6)]))
 
 
 def test_every_data_set_of_pictures_becomes_three_by_32_by_32() -> None:
