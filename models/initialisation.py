@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from numpy.typing import NDArray
 
 # The purposes that a seed serves, so that no two share a stream of random numbers.
 HIDDEN, READ_OUT, DATA_ORDER, EMBEDDING, RESIDUAL_V, RESIDUAL_A, RESIDUAL_B, PROJECTION = range(8)
@@ -22,6 +21,6 @@ def generator(seed: int, purpose: int, index: int = 0) -> np.random.Generator:
 
 def normal_weights(
     seed: int, purpose: int, index: int, fan_in: int, fan_out: int
-) -> Float[NDArray[np.float64], "fan_in fan_out"]:
+) -> Float[np.ndarray, "fan_in fan_out"]:
     """Weights from N(0, 1/fan_in) in float64, so that both dtypes start from the same numbers."""
     return generator(seed, purpose, index).standard_normal((fan_in, fan_out)) / np.sqrt(fan_in)

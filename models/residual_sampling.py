@@ -26,7 +26,7 @@ from theory.errors import InputError
 from theory.widths import Widths
 
 MEMORY = 512 * 2**20  # bytes held at a time: networks are sampled in chunks
-Values = Float[NDArray[np.float64], "K layers"]
+Values = Float[np.ndarray, "K layers"]
 
 
 @dataclass(frozen=True)

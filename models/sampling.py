@@ -57,9 +57,9 @@ class Sample:
         log_gradient: ln |δ^l|² for l = 1 … L. −∞ where the gradient is zero.
     """
 
-    forward: Float[NDArray[np.float64], "K L1 R R"]
-    backward: Float[NDArray[np.float64], "K L R R"]
-    log_gradient: Float[NDArray[np.float64], "K L"]
+    forward: Float[np.ndarray, "K L1 R R"]
+    backward: Float[np.ndarray, "K L R R"]
+    log_gradient: Float[np.ndarray, "K L"]
 
 
 def sample_networks(
@@ -69,7 +69,7 @@ def sample_networks(
     networks: int,
     seed: int = 0,
     groups: int = 1,
-    top: Float[NDArray[np.float64], "R R"] | None = None,
+    top: Float[np.ndarray, "R R"] | None = None,
     backward: bool = True,
     device: str | torch.device = "cpu",
     memory: int = MEMORY,
@@ -114,7 +114,7 @@ def sample_chunks(
     networks: int,
     seed: int = 0,
     groups: int = 1,
-    top: Float[NDArray[np.float64], "R R"] | None = None,
+    top: Float[np.ndarray, "R R"] | None = None,
     backward: bool = True,
     device: str | torch.device = "cpu",
     memory: int = MEMORY,
@@ -134,7 +134,7 @@ def sample_chunks(
             yield Sample(forward, np.empty((len(stack), 0, rows, rows)), np.empty((len(stack), 0)))
 
 
-def centring(batch_size: int) -> Float[NDArray[np.float64], "B B"]:
+def centring(batch_size: int) -> Float[np.ndarray, "B B"]:
     """The projector G = I − 11ᵀ/B."""
     return np.eye(batch_size) - 1 / batch_size
 
@@ -188,7 +188,7 @@ class _Stack:
         ]
         return torch.from_numpy(np.stack(each)).to(self.device, self.law.dtype)
 
-    def up(self, inputs: Tensor, *, keep: bool) -> Float[NDArray[np.float64], "K L1 R R"]:
+    def up(self, inputs: Tensor, *, keep: bool) -> Float[np.ndarray, "K L1 R R"]:
         law = self.law
         x = inputs.to(self.device, law.dtype).expand(len(self), -1, -1)
         covariances = [_covariance(x)]

@@ -62,13 +62,13 @@ def extrapolate(widths: Sequence[int], estimates: Sequence[Estimate]) -> Extrapo
     return Extrapolation(float(limit), float(np.sqrt(covariance[0, 0])), float(slope), float(residual @ residual))
 
 
-def mean_of(values: Float[NDArray[np.float64], " K"]) -> Estimate:
+def mean_of(values: Float[np.ndarray, " K"]) -> Estimate:
     """The mean over networks of one number per network."""
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
     return Estimate(float(np.mean(values)), float(spread / np.sqrt(len(values))), spread, len(values))
 
 
-def ratio_of(numerators: Float[NDArray[np.float64], " K"], denominators: Float[NDArray[np.float64], " K"]) -> Estimate:
+def ratio_of(numerators: Float[np.ndarray, " K"], denominators: Float[np.ndarray, " K"]) -> Estimate:
     """Σ numerators/Σ denominators over networks, with the error of the ratio to first order in the fluctuations."""
     count, mean = len(numerators), np.mean(denominators)
     value = np.mean(numerators) / mean
@@ -76,7 +76,7 @@ def ratio_of(numerators: Float[NDArray[np.float64], " K"], denominators: Float[N
     return Estimate(float(value), float(spread / np.sqrt(count)), spread, count)
 
 
-def log_growth(sample: Sample) -> Float[NDArray[np.float64], "K steps"]:
+def log_growth(sample: Sample) -> Float[np.ndarray, "K steps"]:
     """ln(|δ^l|²/|δ^(l+1)|²) for l = 1 … L−1: the growth of the squared gradient from layer l+1 down to l."""
     return sample.log_gradient[:, :-1] - sample.log_gradient[:, 1:]
 
@@ -93,7 +93,7 @@ def gradient_explosion_rate(sample: Sample, *, skip: int = 0) -> Estimate:
     return Estimate(rate, rate * log_rate.error, rate * log_rate.spread, log_rate.networks)
 
 
-def split(matrix: Float[NDArray[np.float64], "*n B B"]) -> tuple[Array, Array, Array]:
+def split(matrix: Float[np.ndarray, "*n B B"]) -> tuple[Array, Array, Array]:
     """The parts of G·matrix·G on R·G (as the coefficient of G, shape n), on L and on M (shape n B B). Needs B ≥ 3."""
     size = matrix.shape[-1]
     g = centring(size)
@@ -128,7 +128,7 @@ def forward_rates(sample: Sample, *, skip: int) -> tuple[Estimate, Estimate, Est
     return estimates[0], estimates[1], estimates[2]
 
 
-def probe_gradient(batch_size: int, part: str) -> Float[NDArray[np.float64], "B B"]:
+def probe_gradient(batch_size: int, part: str) -> Float[np.ndarray, "B B"]:
     """A square root of the covariance of a top gradient with a large part on L or on M, for ``backward_rate``.
 
     L: the first half of the samples has a larger gradient (variance 1.8 against 0.2). M: a shared component along
@@ -163,7 +163,7 @@ def weight_gradient(sample: Sample, *, skip: int) -> Estimate:
     return mean_of(np.einsum("klij,klij->kl", sample.forward[:, skip:-1], sample.backward[:, skip:]).mean(1))
 
 
-def cross_blocks(matrix: Float[NDArray[np.float64], "*n R R"]) -> tuple[Array, Array, Array]:
+def cross_blocks(matrix: Float[np.ndarray, "*n R R"]) -> tuple[Array, Array, Array]:
     """The centred blocks (1,1), (2,2) and (1,2) of covariances of two mini-batches of B = R/2 samples."""
     size = matrix.shape[-1] // 2
     g = centring(size)
@@ -175,7 +175,7 @@ def cross_blocks(matrix: Float[NDArray[np.float64], "*n R R"]) -> tuple[Array, A
     )
 
 
-def cross_batch_correlation(sample: Sample) -> Float[NDArray[np.float64], "K L1"]:
+def cross_batch_correlation(sample: Sample) -> Float[np.ndarray, "K L1"]:
     """Correlation of the centred activations of two mini-batches, sample by sample, at each layer 0 … L."""
     one, two, across = (np.trace(block, axis1=-2, axis2=-1) for block in cross_blocks(sample.forward))
     return across / np.sqrt(one * two)

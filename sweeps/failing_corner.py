@@ -82,7 +82,8 @@ def _corner(
     _, columns, seeds = run.shape
     ends = []
     for _ in range(DRAWS):
-        draw = np.ix_(np.arange(run.shape[0]), rng.integers(columns, size=columns), rng.integers(seeds, size=seeds))
+        drawn = [rng.integers(count, size=(count,)) for count in (columns, seeds)]
+        draw = np.ix_(np.arange(run.shape[0]), *drawn)
         kept, failed = run[draw], diverged[draw]
         if failed[kept].any() and not failed[kept].all():
             ends.append(threshold(every[draw][kept], failed[kept])[:2])

@@ -66,11 +66,11 @@ def homogeneous_moments(
         p, q = left.degree, right.degree
         even = odd = 0.0
         if left.even * right.even:
-            even = _absolute_moment(p) * _absolute_moment(q) * special.hyp2f1(-p / 2, -q / 2, 0.5, c * c)
+            even = _absolute_moment(p) * _absolute_moment(q) * float(special.hyp2f1(-p / 2, -q / 2, 0.5, c * c))
         if left.odd * right.odd:
             odd = c * _absolute_moment(p + 1) * _absolute_moment(q + 1)
-            odd *= special.hyp2f1((1 - p) / 2, (1 - q) / 2, 1.5, c * c)
-        return sphere(float(left.even * right.even * even + left.odd * right.odd * odd), p + q)
+            odd *= float(special.hyp2f1((1 - p) / 2, (1 - q) / 2, 1.5, c * c))
+        return sphere(left.even * right.even * even + left.odd * right.odd * odd, p + q)
 
     def square(h: _Power, power: int) -> Float[np.ndarray, " 1"]:
         degree = 2 * h.degree + power

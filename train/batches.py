@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from jaxtyping import Int64
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -18,7 +17,7 @@ from train.lightning import pl
 LONGEST_BLOCK, BLOCK_SECONDS = 250, 1.0
 
 
-def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[NDArray[np.int64], "steps B"]:
+def epoch_order(seed: int, epoch: int, samples: int, batch_size: int) -> Int64[np.ndarray, "steps B"]:
     """The batches of one epoch of one seed, by sample number; the last partial batch is dropped."""
     steps = samples // batch_size
     return generator(seed, DATA_ORDER, epoch).permutation(samples)[: steps * batch_size].reshape(steps, batch_size)
@@ -30,7 +29,7 @@ class _Blocks(IterableDataset[Tensor]):
     ) -> None:
         self.seeds, self.samples, self.batch_size = seeds, samples, batch_size
         self.steps, self.longest, self.seconds = steps, longest, seconds
-        self.epochs: dict[int, Int64[NDArray[np.int64], "S steps B"]] = {}
+        self.epochs: dict[int, Int64[np.ndarray, "S steps B"]] = {}
 
     def __iter__(self) -> Iterator[Tensor]:
         step, length = self.steps.start, 1
@@ -48,7 +47,7 @@ class _Blocks(IterableDataset[Tensor]):
         self.epochs = {epoch: self.epochs[epoch] if epoch in self.epochs else self._epoch(epoch) for epoch in needed}
         return torch.from_numpy(np.stack([self.epochs[step // per_epoch][:, step % per_epoch] for step in wanted]))
 
-    def _epoch(self, epoch: int) -> Int64[NDArray[np.int64], "S steps B"]:
+    def _epoch(self, epoch: int) -> Int64[np.ndarray, "S steps B"]:
         return np.stack([epoch_order(seed, epoch, self.samples, self.batch_size) for seed in self.seeds])
 
 

@@ -37,10 +37,10 @@ class Data:
     """
 
     name: str
-    x_train: Float[NDArray[np.float32], "n D"]
-    y_train: Int64[NDArray[np.int64], " n"]
-    x_test: Float[NDArray[np.float32], "m D"]
-    y_test: Int64[NDArray[np.int64], " m"]
+    x_train: Float[np.ndarray, "n D"]
+    y_train: Int64[np.ndarray, " n"]
+    x_test: Float[np.ndarray, "m D"]
+    y_test: Int64[np.ndarray, " m"]
     shape: tuple[int, ...]
     classes: int
     chance: float

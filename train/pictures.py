@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -55,7 +54,7 @@ class Augmentation:
         """The random numbers of ``steps`` steps from ``first`` on."""
         return torch.from_numpy(np.stack([self._of_step(step, batch) for step in range(first, first + steps)]))
 
-    def _of_step(self, step: int, batch: int) -> Int64[NDArray[np.int64], "3 B"]:
+    def _of_step(self, step: int, batch: int) -> Int64[np.ndarray, "3 B"]:
         random = generator(self.seed, AUGMENTATION, step)
         top, left = random.integers(0, 2 * MARGIN + 1, (2, batch))
         return np.stack([top, left, random.random(batch) < 0.5])

@@ -34,8 +34,8 @@ PHASES = (2.0, 1.0)  # the representatives in (d)
 class Breaking:
     """Spread of the covariance's entries at one α: variance over entries, in units of the squared mean diagonal."""
 
-    diagonal: Float[NDArray[np.float64], " K"]
-    off_diagonal: Float[NDArray[np.float64], " K"]
+    diagonal: Float[np.ndarray, " K"]
+    off_diagonal: Float[np.ndarray, " K"]
 
 
 def fixed_point_inputs(batch_size: int, width: int) -> Float[torch.Tensor, "B N"]:
@@ -178,7 +178,7 @@ def draw_breaking(spreads: dict[float, Breaking], *, ax: Axes, title: str = "") 
     return ax
 
 
-def draw_covariance(sigma: Float[NDArray[np.float64], "B B"], *, ax: Axes, title: str) -> Axes:
+def draw_covariance(sigma: Float[np.ndarray, "B B"], *, ax: Axes, title: str) -> Axes:
     """(d): one covariance matrix, its samples sorted by their norm, in units of its largest entry."""
     order = np.argsort(-np.diagonal(sigma))
     ax.imshow(sigma[np.ix_(order, order)] / sigma.max(), cmap="viridis", vmin=0, vmax=1)

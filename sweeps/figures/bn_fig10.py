@@ -19,7 +19,7 @@ DEGREES = (1, 2, 3, 4, 5, 6, 8, 10)
 BATCH_SIZES = np.arange(5, 61)
 
 
-def norm_coefficient(batch_size: Float[NDArray[np.float64], " n"], degree: int) -> Float[NDArray[np.float64], " n"]:
+def norm_coefficient(batch_size: Float[np.ndarray, " n"], degree: int) -> Float[np.ndarray, " n"]:
     """v_(B−1,l), the weight of degree l in μ* (Thm F.22)."""
     b, order = batch_size, (batch_size - 3) / 2
     gap = eval_gegenbauer(degree, order, 1.0) - eval_gegenbauer(degree, order, -1 / (b - 1))
@@ -27,7 +27,7 @@ def norm_coefficient(batch_size: Float[NDArray[np.float64], " n"], degree: int) 
     return coefficient
 
 
-def response_coefficient(batch_size: Float[NDArray[np.float64], " n"], degree: int) -> Float[NDArray[np.float64], " n"]:
+def response_coefficient(batch_size: Float[np.ndarray, " n"], degree: int) -> Float[np.ndarray, " n"]:
     """w_(B−1,l), the weight of degree l in μ*·λ_L↑ (Thm F.22)."""
     b, order, l = batch_size, (batch_size - 3) / 2, degree  # noqa: E741 (the paper's letter)
     gap = eval_gegenbauer(l, order, 1.0) - 2 * (b - 1) / (b - 2) * eval_gegenbauer(l, order, -1 / (b - 1))

@@ -42,8 +42,8 @@ class Parting:
         correlation: between the two mini-batches, by network and layer.
     """
 
-    scores: dict[int, Float[NDArray[np.float64], "R 2"]]
-    correlation: Float[NDArray[np.float64], "K L1"]
+    scores: dict[int, Float[np.ndarray, "R 2"]]
+    correlation: Float[np.ndarray, "K L1"]
 
 
 def circles(width: int, seed: int, *, batch_size: int = BATCH_SIZE) -> Float[torch.Tensor, "R N"]:
@@ -60,7 +60,7 @@ def circles(width: int, seed: int, *, batch_size: int = BATCH_SIZE) -> Float[tor
     return torch.from_numpy(np.sqrt(width) * batches.reshape(2 * batch_size, width))
 
 
-def principal_scores(covariance: Float[NDArray[np.float64], "R R"]) -> Float[NDArray[np.float64], "R 2"]:
+def principal_scores(covariance: Float[np.ndarray, "R R"]) -> Float[np.ndarray, "R 2"]:
     """Coordinates of the rows on the two leading principal directions, from their Gram matrix alone."""
     rows = len(covariance)
     g = np.eye(rows) - 1 / rows
@@ -86,7 +86,7 @@ def measure(scale: Scale) -> Parting:
     return Parting(scores, cross_batch_correlation(sample))
 
 
-def draw_scores(scores: Float[NDArray[np.float64], "R 2"], *, ax: Axes, title: str) -> Axes:
+def draw_scores(scores: Float[np.ndarray, "R 2"], *, ax: Axes, title: str) -> Axes:
     """(a), one pane: both mini-batches on their common principal directions; a star marks the moved point."""
     for batch, colour in enumerate(PAIR):
         points = scores[batch * BATCH_SIZE : (batch + 1) * BATCH_SIZE]
@@ -100,7 +100,7 @@ def draw_scores(scores: Float[NDArray[np.float64], "R 2"], *, ax: Axes, title: s
     return ax
 
 
-def draw_correlation(correlation: Float[NDArray[np.float64], "K L1"], *, ax: Axes, title: str = "") -> Axes:
+def draw_correlation(correlation: Float[np.ndarray, "K L1"], *, ax: Axes, title: str = "") -> Axes:
     """(b): correlation over the layer, with the theory's rates from the layer where half of it is lost."""
     layers = np.arange(correlation.shape[1])
     mean, spread = correlation.mean(0), correlation.std(0, ddof=1)

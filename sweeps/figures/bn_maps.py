@@ -37,7 +37,7 @@ class MapAxis:
         cell: a value ↦ (φ, ε).
     """
 
-    values: Float[NDArray[np.float64], " y"]
+    values: Float[np.ndarray, " y"]
     label: str
     log: bool
     cell: Callable[[float], tuple[Activation, float]]
@@ -63,7 +63,7 @@ EPS_RELU = MapAxis(
 )
 
 
-def measure(axis: MapAxis) -> Float[NDArray[np.float64], "y x"]:
+def measure(axis: MapAxis) -> Float[np.ndarray, "y x"]:
     """ξ in every cell."""
     xi = np.empty((len(axis.values), len(BATCH_SIZES)))
     for row, value in enumerate(axis.values):
@@ -72,13 +72,13 @@ def measure(axis: MapAxis) -> Float[NDArray[np.float64], "y x"]:
     return xi
 
 
-def critical_line(axis: MapAxis) -> Float[NDArray[np.float64], " x"]:
+def critical_line(axis: MapAxis) -> Float[np.ndarray, " x"]:
     """The ε at which ξ is infinite, by batch size; NaN on a map with ε = 0 throughout."""
     phi, eps = axis.cell(float(axis.values[0]))
     return np.array([critical_eps(phi, int(size)) if eps else np.nan for size in BATCH_SIZES])
 
 
-def draw(xi: Float[NDArray[np.float64], "y x"], axis: MapAxis, *, ax: Axes, title: str = "") -> Axes:
+def draw(xi: Float[np.ndarray, "y x"], axis: MapAxis, *, ax: Axes, title: str = "") -> Axes:
     """ξ in colour, lines of equal 16ξ, and the critical ε, above which gradients vanish instead of exploding."""
     x, y = BATCH_SIZES.astype(float), axis.values
     ax.set_xscale("log")

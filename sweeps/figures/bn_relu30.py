@@ -50,8 +50,8 @@ def _binary(dtype: type) -> Arithmetic:
 
 def backpropagate(
     weights: list[Array],
-    inputs: Float[NDArray[np.float64], "B N"],
-    top: Float[NDArray[np.float64], "B N"],
+    inputs: Float[np.ndarray, "B N"],
+    top: Float[np.ndarray, "B N"],
     how: Arithmetic,
 ) -> tuple[Array, Array]:
     """log₁₀ |δ^l|²/|δ^L|² for l = 1 … L, and the diagonal of Σ^L, with every operation in one arithmetic.
@@ -115,7 +115,7 @@ def predicted_slope(width: int, *, draws: int = 4000, seed: int = 0) -> float:
     return float(2 * log_slope + np.log10(BATCH_SIZE / spread) + np.log10(average[average > 0]).mean())
 
 
-def draw(profiles: dict[str, Float[NDArray[np.float64], "K L"]], *, ax: Axes, width: int, title: str = "") -> Axes:
+def draw(profiles: dict[str, Float[np.ndarray, "K L"]], *, ax: Axes, width: int, title: str = "") -> Axes:
     """Median over networks of the squared gradient, in decades; thin: the networks; dashed: the theory's slope."""
     layers = np.arange(1, next(iter(profiles.values())).shape[1] + 1)
     for name, each in profiles.items():

@@ -131,7 +131,7 @@ def measure_transition(scale: Scale, *, depth: int = TRANSITION_DEPTH) -> dict[i
     return found
 
 
-def draw_transition(found: dict[int, Float[NDArray[np.float64], "K L1"]], *, ax: Axes, title: str = "") -> Axes:
+def draw_transition(found: dict[int, Float[np.ndarray, "K L1"]], *, ax: Axes, title: str = "") -> Axes:
     """The share of networks that have left BSB1, by layer."""
     for (width, spread), colour in zip(found.items(), batch_colours(len(found)), strict=True):
         ax.plot((spread > BROKEN).mean(0), color=colour, label=f"N = {width}")

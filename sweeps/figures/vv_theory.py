@@ -273,7 +273,7 @@ def draw_fig1(
     return figure
 
 
-def _draw_band(ax: Axes, values: Float[Array, "K layers"], colour: str, label: str, *, logarithmic: bool) -> None:
+def _draw_band(ax: Axes, values: Float[np.ndarray, "K layers"], colour: str, label: str, *, logarithmic: bool) -> None:
     layers = np.flatnonzero(~np.isnan(values[0]))
     mean, deviation = values[:, layers].mean(0), values[:, layers].std(0, ddof=1)
     low = mean - deviation
