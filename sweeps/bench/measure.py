@@ -198,6 +198,8 @@ def compare(name: str, row: Row, bench: Bench) -> dict[str, Any]:
     }
     if row.from_start is None:
         found["roofline"] = _roofline(tile, race.contestants.get(ENGINE), bench)
+        if not bench.quick:
+            found["profile"] = _profile(tile, bench)
     if row.estimated:
         found["whole_run"] = _whole_run(row.estimated, race.contestants)
     found["cpu_share"] = _cpu_share(race.contestants)
@@ -273,6 +275,19 @@ def _roofline(tile: Mapping[str, Any], engine: Contestant | None, bench: Bench) 
         "fraction": least["floor_seconds"] / step,
         "gemm_fraction": least["gemm_seconds"] / step,
     }
+
+
+def _profile(tile: Mapping[str, Any], bench: Bench) -> dict[str, Any]:
+    """Where the time of the engine's steps goes (``profile.shares``), or the ``reason`` why that is not known."""
+    process = MethodProcess(ENGINE, bench.device)
+    try:
+        process.reply()
+        process.ask(profile={**tile, "dtype": "float32"}, inputs=bench.data.inputs, classes=bench.data.classes)
+        return process.reply()
+    except MethodError as error:
+        return {"shares": None, "reason": str(error)}
+    finally:
+        process.close()
 
 
 def _whole_run(steps: int, contestants: Mapping[str, Contestant]) -> dict[str, Any] | None:

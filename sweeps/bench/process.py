@@ -184,6 +184,8 @@ def main(arguments: list[str]) -> None:
                 from sweeps.bench.roofline import measure_peaks
 
                 say(**measure_peaks(device), gpu=_gpu(device))
+            elif "profile" in message:
+                say(**_profile(device, **message))
             else:
                 say(peak_bytes=_peak_bytes(), start_bytes=start_bytes, cpu=time.process_time(), **_device_peak(device))
         except Exception as error:
@@ -200,6 +202,19 @@ def _timed(train: Any, parameters: dict[str, Any], device: str, method: str) -> 
     started = time.process_time()
     train(complete, device)  # the losses come back as numbers, so that a GPU is done too
     return time.process_time() - started
+
+
+def _profile(device: str, profile: dict[str, Any], inputs: int, classes: int) -> dict[str, Any]:
+    """Where the time of a tile's steps goes, in a process like a worker's."""
+    import torch
+
+    from sweeps.bench.profile import shares
+    from train.memory import keep_freed
+
+    torch.set_flush_denormal(True)
+    if device == "cpu":
+        keep_freed()
+    return shares(profile, device, inputs=inputs, classes=classes)
 
 
 def _gpu(device: str) -> str | None:

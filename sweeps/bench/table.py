@@ -69,11 +69,13 @@ def replace(text: str, new: str) -> str:
 
 
 def targets(results: Mapping[str, Any]) -> list[str]:
-    """A line for every target: what was wanted, what was measured."""
+    """A line for every target, what was wanted and what was measured, and one for where a step's time goes."""
     lines = []
     for name, row in results["rows"].items():
         for target in row.get("targets", ()):
             lines.append(_target(f"{name}: {target['ratio']}", target["measured"], f"≥ {target['at_least']:g}", target))
+        if shares := row.get("profile", {}).get("shares"):
+            lines.append(f"{name}: of a step " + ", ".join(f"{kind} {part:.0%}" for kind, part in shares.items()))
     for entry in results.get("startup") or ():
         lines.append(_target(entry["command"], entry["seconds"]["median"], f"≤ {entry['at_most']:g} s", entry))
     grid = results["rows"].get("grid", {})

@@ -192,10 +192,13 @@ def test_a_row_for_real(bench: Bench, tmp_path: Path) -> None:
     assert found["whole_run"]["agent_seconds_per_cell"] > 0
     assert found["targets"][0]["reached"] is True
     assert found["roofline"]["fraction"] > 0
+    assert sum(found["profile"]["shares"].values()) == pytest.approx(1)
+    assert "tiny: of a step products" in "\n".join(table.targets({"rows": {"tiny": found}}))
     whole = compare("whole", dataclasses.replace(row, methods=(AGENT, ENGINE), from_start=5, estimated=None), bench)
     assert whole["ratios"].keys() == {"engine/agent"}
     broken = dataclasses.replace(row, tile={**TINY, "dataset": str(tmp_path / "none.npz")}, methods=(PLAIN,))
-    assert "none.npz" in compare("broken", broken, bench)["methods"][PLAIN]["reason"]
+    compared = compare("broken", broken, bench)
+    assert "none.npz" in compared["methods"][PLAIN]["reason"]
 
 
 def test_the_readmes_table_is_made_of_the_results() -> None:

@@ -1,0 +1,89 @@
+"""Where the time of the engine's steps goes: matrix products, BN and activation, update, and the rest.
+
+Steps are launched one by one under torch's profiler. On a GPU the time of the kernels counts, which is what a replayed
+graph takes, too; on a CPU that of the operations, each a little longer for being watched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch.autograd.profiler_util import FunctionEvent
+from torch.profiler import ProfilerActivity, profile
+
+from train.families import build_stack
+from train.memory import budget
+from train.optimizers import make_optimizer
+from train.parameters import cells, normalise
+from train.planner import chunks
+from train.step import Step
+
+PRODUCTS, LAYER, UPDATE, REST = "products", "batch norm and activation", "update", "rest"
+KINDS = (PRODUCTS, LAYER, UPDATE, REST)
+_PRODUCTS = {"aten::addmm", "aten::baddbmm", "aten::bmm", "aten::mm"}
+WARM_UP, STEPS = 3, 5
+
+
+def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -> dict[str, Any]:
+    """Of the steps of a tile's first chunk, the share of each of ``KINDS``, the seconds of a step, and its networks.
+
+    Args:
+        tile: parameters; float32.
+        inputs, classes: of the data, which are random ones.
+    """
+    seconds = dict.fromkeys(KINDS, 0.0)
+    step, members = _step(tile, device, inputs, classes)
+    for _ in range(WARM_UP):
+        step()
+    on_gpu = device.startswith("cuda")
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
+    with profile(activities=activities) as watched:
+        for _ in range(STEPS):
+            step()
+        step.done(STEPS)
+    for event in watched.events() or ():
+        seconds[kind_of(event)] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6 / STEPS
+    total = sum(seconds.values())
+    return {
+        "members": members,
+        "seconds_per_step": total,
+        "shares": {kind: part / total for kind, part in seconds.items()},
+    }
+
+
+def kind_of(event: FunctionEvent) -> str:
+    """Which of ``KINDS`` an operation belongs to: its own name, or what it is part of, tells."""
+    if event.name in _PRODUCTS:
+        return PRODUCTS
+    part: FunctionEvent | None = event
+    while part is not None:
+        if "BatchNormActivation" in part.name:
+            return LAYER
+        if part.name.startswith("Optimizer.step"):
+            return UPDATE
+        part = part.cpu_parent
+    return REST
+
+
+def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> tuple[Step, int]:
+    """A step of the stack that the engine makes of the tile's first chunk."""
+    parameters = normalise({**tile, "steps": WARM_UP + STEPS})
+    every = cells(parameters)
+    planned = chunks(every, inputs=inputs, classes=classes, budget=budget(device), device=device)
+    points = [every[place] for place in planned[0]]
+    stack = build_stack(points, inputs=inputs, classes=classes, dtype=torch.float32).to(device)
+    batch, samples = points[0]["batch_size"], 16 * points[0]["batch_size"]
+    rates = torch.tensor([points[place]["lr"] for place in stack.order.tolist()], device=device)
+    step = Step(
+        stack,
+        samples=torch.randn(samples, inputs, device=device),
+        labels=torch.randint(0, classes, (samples,), device=device),
+        seed_of_member=torch.zeros(len(points), dtype=torch.int64, device=device),
+        statistics_batch_size=points[0]["statistics_batch_size"],
+        optimizer=make_optimizer(stack.parameters(), rates, parameters),
+        longest=WARM_UP + STEPS,
+    )
+    step.load(torch.randint(0, samples, (WARM_UP + STEPS, 1, batch)))
+    return step, len(points)
