@@ -2,14 +2,15 @@
 
 torchvision's wheels are built for CUDA. Beside a CPU-only torch its compiled operators do not load, and
 ``import torchvision`` then fails with "operator torchvision::nms does not exist", and with it Lightning and
-torchmetrics, which import it. Call ``ensure()`` before any of them: where the operators do not load, it declares the
-two that torchvision's Python code looks up at import. Nothing here uses them.
+torchmetrics, which import it. Call ``ensure()`` before any of them: where the import fails so, it declares the two
+operators that torchvision's Python code looks up. Nothing here uses them.
 """
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+import contextlib
+import importlib
+import sys
 
 import torch
 
@@ -17,19 +18,24 @@ _libraries: list[torch.library.Library] = []  # a Library object must live as lo
 
 
 def ensure() -> None:
-    """Loads torchvision's own operators or, failing that, declares ``nms`` and ``qnms`` without a body."""
-    if _libraries or hasattr(torch.ops.torchvision, "nms"):
+    """Imports torchvision, if need be with ``nms`` and ``qnms`` declared without a body. Where torchvision is not
+    installed, or broken in another way, nothing happens: who imports it hears of it."""
+    if _libraries or "torchvision" in sys.modules:
         return
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None or spec.origin is None:
+    try:
+        # by its own loader: under what name the compiled operators lie is torchvision's business, and loading them a
+        # second time or declaring what they define ends the process
+        importlib.import_module("torchvision")
+    except RuntimeError as error:
+        if "torchvision::" not in str(error):
+            return
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]  # half imported
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _libraries.append(library)
+        with contextlib.suppress(Exception):
+            importlib.import_module("torchvision")
+    except Exception:
         return
-    for compiled in Path(spec.origin).parent.glob("_C.*"):
-        try:
-            torch.ops.load_library(str(compiled))
-        except (OSError, RuntimeError):
-            continue
-        return
-    library = torch.library.Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    _libraries.append(library)

@@ -6,6 +6,7 @@ graph takes, too; on a CPU that of the operations, each a little longer for bein
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,12 +39,7 @@ def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -
     for _ in range(WARM_UP):
         step()
     on_gpu = device.startswith("cuda")
-    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-    with profile(activities=activities) as watched:
-        for _ in range(STEPS):
-            step()
-        step.done(STEPS)
-    for event in watched.events() or ():
+    for event in events(step, STEPS, on_gpu=on_gpu):
         seconds[kind_of(event)] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6 / STEPS
     total = sum(seconds.values())
     return {
@@ -51,6 +47,17 @@ def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -
         "seconds_per_step": total,
         "shares": {kind: part / total for kind, part in seconds.items()},
     }
+
+
+def events(step: Step, steps: int, *, on_gpu: bool) -> list[FunctionEvent]:
+    """Every operation of so many steps, with its times in microseconds."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*Profiler clears events at the end of each cycle")  # there is one
+        with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as watched:
+            for _ in range(steps):
+                step()
+            step.done(steps)
+    return list(watched.events() or ())
 
 
 def kind_of(event: FunctionEvent) -> str:
