@@ -60,6 +60,11 @@ class Agreement:
         regime, used = np.array(self.prediction.regime), np.isfinite(self.ratio)
         return {name: self.ratio[used & (regime == name)] for name in ("exploding", "vanishing")}
 
+    def kappa_by_regime(self) -> dict[str, float]:
+        """κ of each side of a critical point that has used columns. One multiple of ξ need not do for both: nothing
+        says that a vanishing signal is borne as far as an exploding gradient."""
+        return {name: float(stats.gmean(ratio)) for name, ratio in self.by_regime().items() if ratio.size}
+
     @property
     def verdict(self) -> str:
         """One sentence for a reader who knows nothing of κ."""
@@ -173,11 +178,11 @@ def _verdict(agreement: Agreement) -> str:
         return "No column has both a frontier inside the grid and a prediction, so κ cannot be given."
     if agreement.interval is None:
         return f"Trainable up to {agreement.kappa:.1f} ξ, judged from a single column; the paper says {factor:g}."
-    sides = agreement.by_regime()
-    if all(ratio.size for ratio in sides.values()):  # one multiple of ξ need not do for both
+    if len(sides := agreement.kappa_by_regime()) > 1:
+        counts = {name: ratio.size for name, ratio in agreement.by_regime().items()}
         told = [
-            f"{stats.gmean(ratio):.1f} ξ on the {name} side ({ratio.size} column{'s' * (ratio.size > 1)})"
-            for name, ratio in sides.items()
+            f"{kappa:.1f} ξ on the {name} side ({counts[name]} column{'s' * (counts[name] > 1)})"
+            for name, kappa in sides.items()
         ]
         return f"Trainable up to {' and '.join(told)}; the paper says {factor:g}. {_follows(agreement)}"
     low, high = agreement.interval.low, agreement.interval.high

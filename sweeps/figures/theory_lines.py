@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib
@@ -31,8 +32,8 @@ Points = Float[np.ndarray, "_ 2"]
 def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> None:
     """The fitted line and, over it, the paper's: where the two coincide its dashes lie on the other and both are seen.
 
-    Where the map has a critical point the paper's line is a wedge: each side is labelled with its regime, and the
-    critical point gets a dotted line of its own.
+    Where the map has a critical point the paper's line is a wedge: each side is labelled with its regime and has a
+    fitted line of its own, and the critical point gets a dotted line.
     """
     prediction = agreement.prediction
     if not prediction.exists:
@@ -43,32 +44,72 @@ def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> Non
     for critical in prediction.critical_x:  # whose label no other may cover
         written = low + (high - low) * np.linspace(_CRITICAL_TOP - 0.3, _CRITICAL_TOP, 7)
         taken = np.concatenate([taken, np.column_stack([np.full(7, critical), written])])
-    paper = f"{prediction.factor:g} ξ"
-    sides = _sides(prediction)
-    lines: list[tuple[str, float, str, Any]] = [("theory", prediction.factor, styles.THEORY, (0, (4, 2.5)))]
-    if agreement.kappa is not None:
-        lines.insert(0, ("fit", agreement.kappa, styles.FITTED, "solid"))
-    highest = max(factor for _, factor, _, _ in lines)
-    for name, factor, colour, dashes in lines:
-        path = np.column_stack([where, factor * xi])
+    lines = _lines(agreement)
+    highest = max(line.factor for line in lines)
+    for i, line in enumerate(lines):
+        path = np.column_stack([where, line.factor * xi])
+        shown = path if line.points is None else np.where(line.points[:, None], path, np.nan)
         rim = styles.halo(matplotlib.rcParams["lines.linewidth"] + 1.4)
-        (line,) = ax.plot(*path.T, color=colour, linestyle=dashes, path_effects=rim, zorder=3)
-        above = factor == highest
-        if name == "fit":
-            texts = [_label(ax, path, taken, f"fitted {factor:.1f} ξ", colour, above=above, target=0.3)]
-        elif not sides:
-            texts = [_label(ax, path, taken, paper, colour, above=above, target=0.74)]
-        else:
-            texts = [
-                _label(ax, path[side], taken, f"{paper}, {regime}", colour, above=True, target=None, right=i > 0)
-                for i, (regime, side) in enumerate(sides.items())
-            ]
+        (drawn,) = ax.plot(*shown.T, color=line.colour, linestyle=line.dashes, path_effects=rim, zorder=3)
+        texts = [
+            _label(ax, path[words.points], taken, words, line.colour, above=line.factor == highest)
+            for words in line.labels
+        ]
         if ids:
-            line.set_gid(f"{ids}-{name}")
-            for i, text in enumerate(texts):
-                text.set_gid(f"{ids}-{name}-label{f'-{i}' if i else ''}")
+            which = f"{ids}-{line.name}" + (f"-{i}" if line.points is not None and i else "")
+            drawn.set_gid(which)
+            for k, text in enumerate(texts):
+                text.set_gid(f"{which}-label{f'-{k}' if k else ''}")
     for i, critical in enumerate(prediction.critical_x):
         _draw_critical(ax, x, critical, f"{ids}-theory-critical-{i}" if ids else "")
+
+
+@dataclass(frozen=True)
+class _Words:
+    """A label, and the points of the curve that it belongs to.
+
+    Attributes:
+        target: the preferred place along the horizontal axis, from 0 to 1; the middle of what is seen of the line if
+            None.
+        right: to the right of the line, which then is a steep one.
+    """
+
+    text: str
+    points: Any
+    target: float | None
+    right: bool = False
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A multiple of ξ, drawn through some ``points`` of the curve (None for all)."""
+
+    name: str
+    factor: float
+    colour: str
+    dashes: Any
+    points: Bool[np.ndarray, " points"] | None
+    labels: list[_Words]
+
+
+def _lines(agreement: Agreement) -> list[_Line]:
+    """The fitted line, or one for each side of a critical point that has columns, and the paper's over them."""
+    prediction, whole = agreement.prediction, slice(None)
+    sides = _sides(prediction)
+    kappas = agreement.kappa_by_regime()
+    lines = []
+    for i, (regime, side) in enumerate(sides.items()):
+        if regime in kappas:
+            words = _Words(f"fitted {kappas[regime]:.1f} ξ", side, None, right=i > 0)
+            lines.append(_Line("fit", kappas[regime], styles.FITTED, "solid", side, [words]))
+    if not sides and agreement.kappa is not None:
+        words = _Words(f"fitted {agreement.kappa:.1f} ξ", whole, 0.3)
+        lines.append(_Line("fit", agreement.kappa, styles.FITTED, "solid", None, [words]))
+    paper = f"{prediction.factor:g} ξ"
+    labels = [
+        _Words(f"{paper}, {regime}", side, None, right=i > 0) for i, (regime, side) in enumerate(sides.items())
+    ] or [_Words(paper, whole, 0.74)]
+    return [*lines, _Line("theory", prediction.factor, styles.THEORY, (0, (4, 2.5)), None, labels)]
 
 
 def _sides(prediction: Prediction) -> dict[str, Bool[np.ndarray, " points"]]:
@@ -131,32 +172,29 @@ def _label(
     ax: Axes,
     path: Points,
     taken: Points,
-    label: str,
+    words: _Words,
     colour: str,
     *,
     above: bool,
-    target: float | None,
-    right: bool = False,
 ) -> Text:
     """Writes the label on its line, clear of the frontier's markers; at the map's edge if the line is beyond it.
 
     Args:
-        path, taken: the line and the markers, in data coordinates. target: the preferred place along the horizontal
-            axis, from 0 to 1; the middle of what is seen of the line if None. above: of the line, else below.
-            right: to the right of the line, which then is a steep one.
+        path, taken: the line and the markers, in data coordinates. above: of the line, else below.
     """
+    label, target, right = words.text, words.target, words.right
     to_axes = ax.transData + ax.transAxes.inverted()
     points = to_axes.transform(np.nan_to_num(path, nan=-FAR))
     markers = to_axes.transform(taken[np.isfinite(taken).all(axis=1)])
     inside = (points[:, 0] > 0.02) & (points[:, 0] < 0.98) & (points[:, 1] > 0.08) & (points[:, 1] < 0.92)
     if not inside.any():
         beyond = np.nanmedian(path[:, 1]) > ax.get_ylim()[1]
-        words = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
+        told = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
         middle = float(np.median(points[:, 0])) if target is None else target
         left = not right if target is None else middle < 0.5
         place = (0.02 if left else 0.98, 0.94 if beyond else 0.06)  # clear of the triangles at the edge
         side, va = "left" if left else "right", "top" if beyond else "bottom"
-        return ax.text(*place, words, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
+        return ax.text(*place, told, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
     candidates = points[inside][:: int(np.ceil(inside.sum() / MOST_PLACES))]
     half = 0.02 + 0.011 * len(label)
     if right and (fitting := candidates[candidates[:, 0] + 2 * half < 1]).size:

@@ -68,7 +68,7 @@ def map_values(trace: ResidualTrace, name: str) -> tuple[Array, str]:
     return squash(values), rf"$\log(1+\log\, {label})$"
 
 
-def _draw_maps(trace: ResidualTrace, betas: Array, x_label: str, title: str, note: str) -> Figure:
+def _draw_maps(trace: ResidualTrace, betas: Float[np.ndarray, " betas"], x_label: str, title: str, note: str) -> Figure:
     figure = Figure(figsize=(15, 6.2), layout="constrained")
     depths = np.arange(1, trace.depth + 1)
     for ax, name in zip(figure.subplots(2, 5, sharex=True, sharey=True).flat, MAPS, strict=True):

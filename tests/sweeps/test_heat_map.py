@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -191,9 +192,9 @@ def test_an_axes_that_is_given_is_drawn_on() -> None:
     assert heat_map.draw(a_map(SIZES), None, ax=ax, colour_bar=False) is ax
 
 
-def eps_map(values: tuple[float, ...] = (0.01, 0.1, 0.5, 2.0, 4.0, 10.0)):
+def eps_map(values: tuple[float, ...] = (0.01, 0.1, 0.5, 2.0, 4.0, 10.0), frontier: Any = lambda cell: 30.0):
     tiles = [tile_parameters(experiment="bn-fig5c", activation="tanh", x_axis="eps", eps=eps) for eps in values]
-    return phase_map.build([content(tile, lambda cell: 30.0) for tile in tiles], None)
+    return phase_map.build([content(tile, frontier) for tile in tiles], None)
 
 
 def test_both_sides_of_the_critical_eps_are_drawn_and_named() -> None:
@@ -214,10 +215,42 @@ def test_both_sides_of_the_critical_eps_are_drawn_and_named() -> None:
     assert all((text.get_gid() or "").startswith("m-theory") for text in named.values())
 
 
+def test_each_side_of_the_critical_eps_has_its_own_fitted_line() -> None:
+    built = eps_map()
+    agreement = assess(built)
+    kappas = agreement.kappa_by_regime()
+    assert kappas["vanishing"] > 2 * kappas["exploding"]  # the frontier is 30 everywhere, ξ is not
+    assert agreement.kappa is not None
+    assert kappas["exploding"] < agreement.kappa < kappas["vanishing"]
+    ax = heat_map.draw(built, agreement, ids="m")
+    lines = {line.get_gid(): line for line in ax.lines}
+    xi = np.array(lines["m-theory"].get_ydata()) / 16
+    for gid, kappa, side in (
+        ("m-fit", kappas["exploding"], agreement.prediction.curve_log_rate > 0),
+        ("m-fit-1", kappas["vanishing"], agreement.prediction.curve_log_rate < 0),
+    ):
+        np.testing.assert_allclose(lines[gid].get_ydata(), np.where(side, kappa * xi, np.nan))
+    fitted = {text.get_text(): text.get_gid() for text in ax.texts if text.get_text().startswith("fitted ")}
+    assert fitted == {
+        f"fitted {kappas['exploding']:.1f} ξ": "m-fit-label",
+        f"fitted {kappas['vanishing']:.1f} ξ": "m-fit-1-label",
+    }
+
+
+def test_a_side_without_a_frontier_has_no_fitted_line() -> None:
+    built = eps_map(frontier=lambda cell: 30.0 if cell["eps"] > 1 else 300.0)
+    agreement = assess(built)
+    assert agreement.kappa_by_regime() == {"vanishing": pytest.approx(agreement.kappa)}
+    (fit,) = (line for line in heat_map.draw(built, agreement, ids="m").lines if "fit" in str(line.get_gid()))
+    drawn = np.isfinite(fit.get_ydata())
+    assert (drawn == (agreement.prediction.curve_log_rate < 0)).all()
+
+
 def test_a_map_on_which_all_gradients_explode_needs_no_names() -> None:
     built = eps_map((0.01, 0.1, 0.5))
     agreement = assess(built)
     assert agreement.prediction.critical_x == []
+    assert agreement.kappa_by_regime() == {"exploding": pytest.approx(agreement.kappa)}
     words = [text.get_text() for text in heat_map.draw(built, agreement).texts]
     assert not [one for one in words if "exploding" in one or "critical" in one]
 

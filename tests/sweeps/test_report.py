@@ -19,7 +19,7 @@ from sweeps.report.sentences import rows
 from sweeps.report.writer import assess_all
 from theory.errors import InputError
 
-from .synthetic import PROVENANCE, results
+from .synthetic import PROVENANCE, content, results, tile_parameters
 
 YAML = "# The figure.\n# Cost: much.\n# Expect: a frontier.\nname: <b>&\ndescription: Depth over <i>batch size\n"
 
@@ -145,6 +145,26 @@ def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, An
     assert "Cost: much" not in words.split("name:")[0].split("The experiment")[0]
 
 
+def test_an_eps_map_has_a_kappa_for_each_side(tmp_path: Path) -> None:
+    tiles = [tile_parameters(experiment="bn-fig5c", activation="tanh", x_axis="eps", eps=eps) for eps in (0.01, 0.1, 4)]
+    contents = [content(tile, lambda cell: 30.0) for tile in tiles]
+    built = phase_map.build(contents, None)
+    kappas = assess_all(built)["test_accuracy"].kappa_by_regime()
+    out = write(
+        built,
+        out=tmp_path / "report.html",
+        figures_dir=tmp_path / "figures",
+        contents=contents,
+        provenance=[PROVENANCE],
+        experiment_yaml=None,
+    )
+    page = out.read_text(encoding="utf-8")
+    exploding, vanishing = (f"{kappas[side]:.1f}" for side in ("exploding", "vanishing"))
+    assert exploding != vanishing
+    assert f"<dd>{exploding} and {vanishing}</dd>" in page
+    assert f"κ = {exploding} where gradients explode and {vanishing} where they vanish." in page
+
+
 def test_the_sentences_are_measured_not_asserted(report: tuple[Path, str, Any]) -> None:
     def holds(frontier: Any) -> dict[str, str]:
         built = phase_map.build(*results(frontier=frontier, eps=0.0), {})
@@ -183,8 +203,8 @@ def test_a_reader_who_does_not_know_the_papers_is_told_what_is_drawn(report: tup
 
 def test_cells_beyond_float32_are_marked_counted_and_read_out(tmp_path: Path) -> None:
     contents, expected = results((8, 16, 32), depth=[5, 30, 55], eps=0.0)
-    for content in contents:
-        for cell in content["cells"]:
+    for one in contents:
+        for cell in one["cells"]:
             cell["exceeds_float32"] = cell["parameters"]["depth"] == 55
     contents[0]["dtype"] = "float64"  # which they do not exceed
 
@@ -206,8 +226,8 @@ def test_cells_beyond_float32_are_marked_counted_and_read_out(tmp_path: Path) ->
     assert data["float32"] == [[0, 0, 0], [0, 0, 0], [0, 1, 1]]
     assert 'id="test_accuracy-float32"' in page
     assert re.search(r"in float32 though gradients leave its range[^<]*</th><td>6<", page)
-    for content in contents:
-        content["dtype"] = "float64"
+    for one in contents:
+        one["dtype"] = "float64"
     page, data = written()
     assert 'id="test_accuracy-float32"' not in page
     assert "leave its range (" not in page
@@ -230,7 +250,7 @@ def test_a_thousand_cells_stay_under_three_megabytes(tmp_path: Path) -> None:
     contents, expected = results(sizes, depth=list(range(4, 104, 4)), seed=[0], eps=0.0, noise=0.05)
     steps = list(range(0, 1000, 5))
     rng = np.random.default_rng(0)
-    for cell in (cell for content in contents for cell in content["cells"]):
+    for cell in (cell for one in contents for cell in one["cells"]):
         cell["history"] = {"step": steps, "loss": rng.uniform(0, 3, len(steps)).tolist()}
     out = write(
         phase_map.build(contents, expected, {}),
