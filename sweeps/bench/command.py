@@ -29,7 +29,7 @@ from train.provenance import commit
 
 SCHEMA = 1
 REPEATS, QUICK_REPEATS = 5, 2
-SECONDS, QUICK_SECONDS, SCALING_SECONDS = 1.2, 0.4, 0.3
+SECONDS, QUICK_SECONDS, SCALING_SECONDS = 2.4, 0.4, 0.3
 IDLE = 0.97
 """Share of a core that a process gets on an idle machine, at least."""
 
