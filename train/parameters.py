@@ -235,7 +235,7 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
     if row.kind is float:
         value = cast(float, value) + 0.0  # -0.0 is 0.0
     if row.kind is str:
-        value = below_home(value)
+        value = below_home(value.replace(" ", "") if name == "widths" else value)  # "64/2@4, 8" is "64/2@4,8"
     if not row.check(value):
         raise ValueError(f"{name}: {value!r}: expected {row.expected}")
     return value

@@ -79,7 +79,7 @@ NARROW = {**COMMON, "width": 64, "batch_size": 32}
 WIDE = {**COMMON, "test_size": 128, "width": 384, "batch_size": 128}
 BEATEN = Target("engine/vmap", 1.0)
 ALL = (LIGHTNING, VMAP, JAX, PLAIN, ENGINE, WORKERS)
-"""In the order of their turns: what the targets compare stands together, as a machine's speed wanders within seconds."""
+"""In the order of their turns: what the targets compare stands together, as machines' speed wanders."""
 SOME = (VMAP, JAX, PLAIN, ENGINE)
 
 ROWS = {

@@ -19,7 +19,8 @@ MARKERS = (("A", "o", "#ffffff"), ("B", "s", "#101014"))
 
 def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, str] = ("A", "B")) -> Axes:
     """A - B on fixed limits -1 to 1; what either map did not run is hatched. Frontiers only where the maps have one.
-    What each map was trained on stands above."""
+    What each map was trained on stands above. In a given ``ax`` nothing is written outside it but the colour bar."""
+    whole = ax is None
     if ax is None:
         ax = Figure(figsize=(6.6, 4.9), layout="constrained").add_subplot()
     x, y = map_axis(comparison.a, "x"), map_axis(comparison.a, "y")
@@ -49,10 +50,16 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
             markeredgecolor="#7a7a80",
             label=f"frontier of {name}",
         )
-    if ax.lines:
+    if ax.lines and whole:
         ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    ax.set_title(f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}")
-    told = (f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True))
-    ax.figure.suptitle("\n".join(told), fontsize="x-small")
+    elif ax.lines:
+        ax.legend(fontsize="small")
+    title = f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}"
+    told = "\n".join(f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True))
+    if whole:
+        ax.set_title(title)
+        ax.figure.suptitle(told, fontsize="x-small")
+    else:
+        ax.set_title(f"{told}\n{title}", fontsize="x-small")
     ax.figure.colorbar(mesh, ax=ax, pad=0.02).set_label("difference of accuracies")
     return ax

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from sweeps import comparing, phase_map
 from sweeps.compare import against_theory, compare
@@ -101,6 +102,18 @@ def test_the_difference_map_is_drawn_on_symmetric_limits() -> None:
     assert found.frontier_a is not None
     np.testing.assert_allclose(ax.lines[0].get_ydata(), found.frontier_a.depth)
     assert ax.get_title().startswith("wide − narrow")
+    assert ax.figure.get_suptitle().startswith("wide: digits")
+    assert len(ax.figure.legends) == 1
+
+
+def test_in_a_larger_figure_the_difference_map_keeps_to_its_axes() -> None:
+    left, right = Figure(figsize=(12, 5)).subplots(1, 2)
+    assert draw(compare(shifted(1.2), shifted(1.0)), ax=right) is right
+    assert right.figure.get_suptitle() == ""
+    assert not right.figure.legends
+    assert "A: digits" in right.get_title()
+    assert right.get_legend() is not None
+    assert left.get_title() == ""
 
 
 def test_the_command_says_it_and_writes_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

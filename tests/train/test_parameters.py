@@ -108,3 +108,9 @@ def test_bad_references(reference: str) -> None:
 def test_a_family_has_its_own_parameters_only() -> None:
     assert messages({"beta_w": 1.0}) == ["beta_w: architecture bn-mlp has no such parameter (only resnet has)"]
     assert "gamma" not in normalise({**BASE, "architecture": "resnet"})
+
+
+def test_spaces_in_a_width_schedule_do_not_matter() -> None:
+    spellings = ["64/2@4, 8", " 64 / 2 @ 4,8", "64/2@4,8"]
+    found = [normalise({**BASE, "architecture": "resnet", "widths": widths})["widths"] for widths in spellings]
+    assert found == ["64/2@4,8"] * 3
