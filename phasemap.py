@@ -255,7 +255,7 @@ def bench(
     table: Annotated[Optional[Path], typer.Option(help="only show the table of this file of results")] = None,  # noqa: UP045
     into: Annotated[Optional[Path], typer.Option(help="with --table: the page whose marked block it becomes")] = None,  # noqa: UP045
 ) -> None:
-    """Times the engine against other ways to train the same cells; leave the machine idle meanwhile (about 12 minutes).
+    """Times the engine against other ways to train the same cells; leave the machine idle meanwhile (about 20 minutes).
 
     Example: phasemap bench --quick --out bench.json
     """

@@ -30,8 +30,8 @@ KNOWN = {
 CPU_RATE, CPU_OVERHEAD = 5e10, 30e-6
 """FLOP/s of one core, and seconds that it loses in each layer of each network in each step."""
 GPU_RATE, GPU_OVERHEAD = 1e13, 50e-6
-"""FLOP/s of a data-centre GPU, and seconds that it loses in each layer of a whole stack in each step: about 25 kernels of
-2 µs out of a CUDA graph. Neither was measured (docs/engine.md)."""
+"""FLOP/s of a data-centre GPU, and seconds that it loses in each layer of a whole stack in each step: about 25 kernels
+of 2 µs out of a CUDA graph. Neither was measured (docs/engine.md)."""
 
 
 @dataclass(frozen=True)
