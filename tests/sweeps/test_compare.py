@@ -102,7 +102,7 @@ def test_the_difference_map_is_drawn_on_symmetric_limits() -> None:
     assert found.frontier_a is not None
     np.testing.assert_allclose(ax.lines[0].get_ydata(), found.frontier_a.depth)
     assert ax.get_title().startswith("wide − narrow")
-    assert ax.figure.get_suptitle().startswith("wide: digits")
+    assert ax.figure.get_suptitle().startswith("wide: bn-fig3a · digits")
     assert len(ax.figure.legends) == 1
 
 
@@ -111,7 +111,7 @@ def test_in_a_larger_figure_the_difference_map_keeps_to_its_axes() -> None:
     assert draw(compare(shifted(1.2), shifted(1.0)), ax=right) is right
     assert right.figure.get_suptitle() == ""
     assert not right.figure.legends
-    assert "A: digits" in right.get_title()
+    assert right.get_title().startswith("A: bn-fig3a · digits")
     assert right.get_legend() is not None
     assert left.get_title() == ""
 
