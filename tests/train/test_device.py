@@ -154,9 +154,9 @@ def _ten_layers(settings: dict[str, Any]) -> dict[str, float]:
     ids=str,
 )
 def test_the_planners_memory_is_enough_and_no_more_than_twice_what_a_step_holds(settings: dict[str, Any]) -> None:
-    """A paper-sized stack: of its memory there are shapes only."""
+    """Of a layer's size in the paper; of the memory there are shapes only."""
     width = {"widths": "384"} if settings.get("architecture") == "resnet" else {"width": 384}
-    asked = {**width, "depth": [20, 40], "seed": [0, 1], "batch_size": 128, **settings}
+    asked = {**width, "depth": [10, 20], "seed": 0, "batch_size": 128, **settings}
     step = make_step(asked)
     weights = sum(p.numel() * p.element_size() for p in step.stack.parameters())
     state = sum(t.numel() * t.element_size() for s in step.optimizer.state.values() for t in s.values())
