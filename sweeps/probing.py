@@ -82,7 +82,16 @@ def load_model(text: str, seed: int) -> nn.Module:
     Raises:
         InputError: as ``load_user_module``; no callable, it fails, or what it returns is no module.
     """
-    torchvision_ops.ensure()  # the user's file may import torchvision
+    try:
+        return _load(text, seed)
+    except InputError as error:
+        if "torchvision::" not in str(error):
+            raise
+        torchvision_ops.ensure()  # only now: importing it takes longer than most probes
+        return _load(text, seed)
+
+
+def _load(text: str, seed: int) -> nn.Module:
     module, name = load_user_module(text)
     factory = getattr(module, name)
     if isinstance(factory, nn.Module):

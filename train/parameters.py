@@ -33,6 +33,7 @@ class Parameter:
         stackable: whether a list makes a stacked axis.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
         only: the architectures that have this parameter; empty for all.
+        spelling: of a text, the one form that all its spellings are brought to.
     """
 
     kind: type
@@ -44,6 +45,7 @@ class Parameter:
     nullable: bool = False
     identity: bool = True
     only: tuple[str, ...] = ()
+    spelling: Callable[[str], str] = below_home
 
     def applies_to(self, architecture: str) -> bool:
         """Whether networks of the architecture have this parameter."""
@@ -120,7 +122,14 @@ TABLE: dict[str, Parameter] = {
         float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **_at_least(0), stackable=True, only=(BN_MLP, RESNET)
     ),
     **_decaying(),
-    "widths": Parameter(str, "128", "width schedule, such as 2048/2@16,25,36", stackable=True, only=(RESNET,)),
+    "widths": Parameter(
+        str,
+        "128",
+        "width schedule, such as 2048/2@16,25,36",
+        stackable=True,
+        only=(RESNET,),
+        spelling=lambda text: text.replace(" ", ""),
+    ),
     # the data
     "dataset": Parameter(str, "digits", "digits, mnist, cifar10, cifar100, or a .npz file", **_DATA),
     "train_size": Parameter(
@@ -235,7 +244,7 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
     if row.kind is float:
         value = cast(float, value) + 0.0  # -0.0 is 0.0
     if row.kind is str:
-        value = below_home(value.replace(" ", "") if name == "widths" else value)  # "64/2@4, 8" is "64/2@4,8"
+        value = row.spelling(cast(str, value))
     if not row.check(value):
         raise ValueError(f"{name}: {value!r}: expected {row.expected}")
     return value

@@ -282,7 +282,7 @@ def _profile(tile: Mapping[str, Any], bench: Bench) -> dict[str, Any]:
     process = MethodProcess(ENGINE, bench.device)
     try:
         process.reply()
-        process.ask(profile={**tile, "dtype": "float32"}, inputs=bench.data.inputs, classes=bench.data.classes)
+        process.ask(profile=tile, inputs=bench.data.inputs, classes=bench.data.classes)
         return process.reply()
     except MethodError as error:
         return {"shares": None, "reason": str(error)}

@@ -7,10 +7,11 @@ graph takes, too; on a CPU that of the operations, each a little longer for bein
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
@@ -34,23 +35,31 @@ def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -
         tile: parameters; float32.
         inputs, classes: of the data, which are random ones.
     """
-    seconds = dict.fromkeys(KINDS, 0.0)
-    step, members = _step(tile, device, inputs, classes)
+    step = _step(tile, device, inputs, classes)
     for _ in range(WARM_UP):
         step()
     on_gpu = device.startswith("cuda")
-    for event in events(step, STEPS, on_gpu=on_gpu):
-        seconds[kind_of(event)] += (event.self_device_time_total if on_gpu else event.self_cpu_time_total) / 1e6 / STEPS
-    total = sum(seconds.values())
+    spent = by_kind(events(step, STEPS, on_gpu=on_gpu), on_gpu=on_gpu)
+    total = sum(spent.values())
     return {
-        "members": members,
-        "seconds_per_step": total,
-        "shares": {kind: part / total for kind, part in seconds.items()},
+        "members": len(step.stack),
+        "seconds_per_step": total / STEPS / 1e6,
+        "shares": {kind: part / total for kind, part in spent.items()},
     }
 
 
+def by_kind(operations: Iterable[FunctionEvent], *, on_gpu: bool) -> dict[str, float]:
+    """Microseconds of each kind. On a GPU an operation has the time of the kernels that it launched; the profiler lists
+    these once more, as events of the GPU, which belong to no operation and are left out."""
+    spent = dict.fromkeys(KINDS, 0.0)
+    for event in operations:
+        if event.device_type == DeviceType.CPU:
+            spent[kind_of(event)] += event.self_device_time_total if on_gpu else event.self_cpu_time_total
+    return spent
+
+
 def events(step: Step, steps: int, *, on_gpu: bool) -> list[FunctionEvent]:
-    """Every operation of so many steps, with its times in microseconds."""
+    """Every operation of so many steps."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*Profiler clears events at the end of each cycle")  # there is one
         with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as watched:
@@ -74,7 +83,7 @@ def kind_of(event: FunctionEvent) -> str:
     return REST
 
 
-def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> tuple[Step, int]:
+def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> Step:
     """A step of the stack that the engine makes of the tile's first chunk."""
     parameters = normalise({**tile, "steps": WARM_UP + STEPS})
     every = cells(parameters)
@@ -93,4 +102,4 @@ def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> tu
         longest=WARM_UP + STEPS,
     )
     step.load(torch.randint(0, samples, (WARM_UP + STEPS, 1, batch)))
-    return step, len(points)
+    return step

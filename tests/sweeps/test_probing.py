@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +180,25 @@ def test_the_history_of_a_training_is_a_heat_map() -> None:
     assert drawn.shape == (5, 4)
     np.testing.assert_allclose(drawn[0, 1], (log_gradient[1, 0] - log_gradient[1, 4]) / np.log(10))
     assert np.ma.is_masked(drawn[3, 2])
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import torchvision\ndef net(): return nn.Linear(4, 2)",
+        "def net():\n import torchvision\n return nn.Linear(4, 2)",
+    ],
+)
+def test_a_file_may_import_a_torchvision_that_does_not_fit_torch(source: str, tmp_path: Path) -> None:
+    """One whose operators do not load stands in for it, in a process that has not imported the real one."""
+    (tmp_path / "torchvision.py").write_text("import torch\ntorch.library.register_fake('torchvision::nms')(print)\n")
+    (tmp_path / "own.py").write_text(f"from torch import nn\n{source}\n")
+    (tmp_path / "plain.py").write_text("from torch import nn\ndef net(): return nn.Linear(4, 2)\n")
+    root = str(Path(__file__).parent.parent.parent)
+    code = (
+        f"import sys; sys.path[:0] = {[str(tmp_path), root]!r}; from sweeps.probing import load_model;"
+        "load_model('plain.py:net', 0); assert 'torchvision' not in sys.modules;"  # which takes longer than the probe
+        "print(type(load_model('own.py:net', 0)).__name__)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.stdout == "Linear\n", ran.stderr
