@@ -76,9 +76,10 @@ def test_activation_moments() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_any_depth_in_any_dtype(dtype: torch.dtype) -> None:
-    """At B = 4 and depth 260 ‖gradient‖ grows beyond float32, in which plain backprop overflows."""
+    """At B = 4 and depth 400 ‖gradient‖ grows by exp(144 ± 9) over seeds, beyond float32's exp(88.7), in which plain
+    backprop overflows."""
     torch.manual_seed(0)
-    model = mlp(260, 16, phi=nn.ReLU, bias=False)
+    model = mlp(400, 16, phi=nn.ReLU, bias=False)
     found = probe(model.to(dtype), torch.randn(4, 5).to(dtype))
     assert np.isfinite(found.log_gradient).all()
     assert found.log_gradient[0] - found.log_gradient[-1] > math.log(torch.finfo(torch.float32).max)

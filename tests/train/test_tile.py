@@ -71,21 +71,25 @@ def plain_training(parameters: dict[str, Any]) -> tuple[nn.Sequential, list[floa
     return network, losses
 
 
+def relative_distance(ours: torch.Tensor, theirs: torch.Tensor) -> float:
+    """Of whole tensors: an entry that happens to be near zero has no digits to compare."""
+    return float((ours - theirs).detach().norm() / theirs.detach().norm())
+
+
 def test_one_ragged_stack_finds_the_parameters_of_plain_single_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """In float64, depth ≤ 20, ≤ 20 steps: deep BN networks are chaotic, and rounding grows beyond that."""
     axes = {"depth": [3, 12, 7], "seed": [0, 4], "lr": [0.05, 0.02]}
     stacks = capture_stacks(monkeypatch)
-    result = content(**axes, dtype="float64", momentum=0.5)
+    result = content(**axes, dtype="float64", momentum=0.5, steps=10)
     (stack,) = stacks
     deepest_first = sorted(result["cells"], key=lambda cell: -cell["parameters"]["depth"])
     for member, cell in enumerate(deepest_first):
         network, losses = plain_training(cell["parameters"])
-        close = {"rtol": 1e-9, "atol": 1e-11}
         for layer in range(cell["parameters"]["depth"]):
-            torch.testing.assert_close(stack.weight[layer][member].T, network[3 * layer].weight, **close)
-            torch.testing.assert_close(stack.gamma[layer][member], network[3 * layer + 1].weight, **close)
-            torch.testing.assert_close(stack.beta[layer][member], network[3 * layer + 1].bias, **close)
-        torch.testing.assert_close(stack.read_out[member].T, network[-1].weight, **close)
+            assert relative_distance(stack.weight[layer][member].T, network[3 * layer].weight) < 1e-9
+            assert relative_distance(stack.gamma[layer][member], network[3 * layer + 1].weight) < 1e-9
+            assert relative_distance(stack.beta[layer][member], network[3 * layer + 1].bias) < 1e-9
+        assert relative_distance(stack.read_out[member].T, network[-1].weight) < 1e-9
         np.testing.assert_allclose(cell["history"]["loss"], losses, rtol=1e-9)
         data = load(cell["parameters"])
         with torch.no_grad():
@@ -166,7 +170,7 @@ def test_training_learns_and_depth_hurts() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_rmsprop_learns(dtype: str) -> None:
-    (cell,) = content(optimizer="rmsprop", lr=1e-3, depth=3, steps=100, dtype=dtype)["cells"]
+    (cell,) = content(optimizer="rmsprop", lr=3e-3, depth=3, steps=100, dtype=dtype)["cells"]
     assert cell["test_accuracy"] > 0.7
 
 
