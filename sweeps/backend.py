@@ -63,9 +63,10 @@ class TrainRoom:
         return SEMANTICS
 
     def survey(self, tiles: Sequence[Mapping[str, Any]], data_dir: Path | None) -> Survey:
-        """Loads each data set once, with the largest batch size asked of it, and every activation of the user's own."""
+        """Looks at each data set once, with the largest batch size asked of it, and at every activation of the user's
+        own."""
         from theory.activations import activation
-        from train.data import load
+        from train.data import survey as survey_of
 
         largest: dict[str, Mapping[str, Any]] = {}
         for tile in tiles:
@@ -81,8 +82,8 @@ class TrainRoom:
                 mistakes += [f"activation: {message}" for message in error.messages]
         for name, tile in largest.items():
             with noted(mistakes):
-                data = load(tile, data_dir)
-                size = DataSize(len(data.x_train), len(data.x_test), data.x_train.shape[1], data.classes)
+                data = survey_of(tile, data_dir)
+                size = DataSize(data.train_size, data.test_size, data.inputs, data.classes)
                 survey[name] = (data.digest, size)
         if mistakes:
             raise InputError(*mistakes)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from theory.errors import InputError
-from train.data import digest, load
+from train.data import load, survey
 
 
 def settings(dataset: object, **more: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def test_subset_is_fixed_and_part_of_the_whole() -> None:
     few, more = load(settings("digits", train_size=100)), load(settings("digits", train_size=200))
     np.testing.assert_array_equal(few.y_train, more.y_train[:100])
     assert few.digest != more.digest
-    assert few.digest == digest(settings("digits", train_size=100))
+    assert few.digest == survey(settings("digits", train_size=100)).digest
     tiny = load(settings("digits", train_size=9, test_size=2))
     assert len({*tiny.y_train, *tiny.y_test}) < tiny.classes == 10
 
