@@ -113,7 +113,8 @@ class MemberRMSprop(_MemberOptimizer):
             torch._foreach_addcmul_(square, gradients, gradients, value=1 - self.alpha)
             root = torch._foreach_sqrt(square)
             torch._foreach_add_(root, self.eps)
-            torch._foreach_addcmul_(group.parameters, torch._foreach_div(gradients, root), group.minus_lr)
+            torch._foreach_div_(gradients, root)  # they are freed next, and no memory is asked for
+            torch._foreach_addcmul_(group.parameters, gradients, group.minus_lr)
 
 
 class ScheduledSGD(torch.optim.SGD):
