@@ -21,6 +21,7 @@ from jaxtyping import Float, Int64
 from numpy.typing import NDArray
 
 from theory.errors import InputError
+from train.vision_data import load_vision
 
 Raw = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
@@ -177,8 +178,6 @@ def _raw(dataset: str, data_dir: Path | None) -> Raw:
     if dataset.endswith(".npz"):
         path = Path(dataset).expanduser()
         return (path.stem, *_npz(path))
-    from train.vision_data import load_vision
-
     folder = data_folder(data_dir)
     subset = folder / f"{dataset}_subset.npz" if folder else None
     if subset is not None and subset.is_file():

@@ -1,6 +1,9 @@
 """Data sets: standardised, subset by one fixed permutation, and clear about what is wrong with them."""
 
+import gzip
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,9 @@ import numpy as np
 import pytest
 
 from theory.errors import InputError
+from train import torchvision_ops
 from train.data import load, survey
+from train.vision_data import load_vision
 
 
 def settings(dataset: object, **more: Any) -> dict[str, Any]:
@@ -106,19 +111,90 @@ def test_other_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         load(settings("cifar10"))
 
 
-def test_mnist_in_torchvisions_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = tmp_path / "MNIST" / "raw"
+def write_mnist(root: Path, *, train: int = 30, labels: int = 30) -> Path:
+    """Few pictures in MNIST's four files; the folder of the files."""
+    raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    pictures = np.random.default_rng(0).integers(0, 256, (30, 28, 28), dtype=np.uint8)
-    for stem, count in (("train", 30), ("t10k", 10)):
+    pictures = np.random.default_rng(0).integers(0, 256, (train, 28, 28), dtype=np.uint8)
+    for part, count, labelled in (("train", train, labels), ("t10k", 10, 10)):
         header = struct.pack(">4i", 0x803, count, 28, 28)
-        (raw / f"{stem}-images-idx3-ubyte").write_bytes(header + pictures[:count].tobytes())
-        labels = bytes(i % 10 for i in range(count))
-        (raw / f"{stem}-labels-idx1-ubyte").write_bytes(struct.pack(">2i", 0x801, count) + labels)
-    monkeypatch.setenv("PHASEMAP_DATA_DIR", str(tmp_path))
-    data = load(settings("mnist"))
-    assert (data.name, data.x_train.shape, len(data.x_test)) == ("MNIST", (30, 784), 10)
-    np.testing.assert_array_equal(data.y_train[:10], np.arange(10))
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(header + pictures[:count].tobytes())
+        answers = struct.pack(">2i", 0x801, labelled) + bytes(i % 10 for i in range(labelled))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(answers)
+    return raw
+
+
+def test_mnist_as_torchvision_reads_it(tmp_path: Path) -> None:
+    torchvision_ops.ensure()
+    from torchvision import datasets
+
+    write_mnist(tmp_path)
+    title, *arrays = load_vision("mnist", tmp_path)
+    assert title == "MNIST"
+    expected = [datasets.MNIST(str(tmp_path), train=train) for train in (True, False)]
+    for array, tensor in zip(arrays, [t for part in expected for t in (part.data, part.targets)], strict=True):
+        np.testing.assert_array_equal(array, tensor.numpy(), strict=True)
+
+
+def test_mnist_packed_is_mnist_and_nothing_is_written(tmp_path: Path) -> None:
+    raw = write_mnist(tmp_path)
+    plain = load(settings("mnist"), tmp_path)
+    for file in list(raw.iterdir()):
+        (raw / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert load(settings("mnist"), tmp_path).digest == plain.digest
+    assert {file.suffix for file in raw.iterdir()} == {".gz"}
+
+
+def test_a_survey_of_mnist_needs_no_torch(tmp_path: Path) -> None:
+    write_mnist(tmp_path)
+    code = (
+        "import sys; from pathlib import Path; from train.data import survey;"
+        f"survey({settings('mnist')!r}, Path({str(tmp_path)!r}));"
+        "assert not {'torch', 'torchvision'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "not an IDX file"),
+        (b"\0\0\x0d\3" + bytes(12), "not an IDX file"),
+        (b"\0\0\x08", "index out of range"),
+        (b"\0\0\x08\3\0", "requires a buffer"),
+        (struct.pack(">4i", 0x803, 30, 28, 28) + bytes(100), "cannot reshape"),
+        (struct.pack(">3i", 0x802, 30, 784) + bytes(30 * 784), r"shape \(30, 784\), expected \(30, 28, 28\)"),
+    ],
+)
+def test_damaged_mnist(tmp_path: Path, content: bytes, words: str) -> None:
+    raw = write_mnist(tmp_path)
+    (raw / "train-images-idx3-ubyte").write_bytes(content)
+    with pytest.raises(InputError, match=f"train-images-idx3-ubyte: .*{words}"):
+        load(settings("mnist"), tmp_path)
+
+
+def test_torn_packed_mnist(tmp_path: Path) -> None:
+    raw = write_mnist(tmp_path)
+    plain = raw / "t10k-labels-idx1-ubyte"
+    packed = gzip.compress(plain.read_bytes())
+    plain.unlink()
+    for torn in (packed[:-9], packed[:10] + b"\xff" * 20, b"not gzip"):
+        (raw / "t10k-labels-idx1-ubyte.gz").write_bytes(torn)
+        with pytest.raises(InputError, match=r"t10k-labels-idx1-ubyte\.gz: cannot be read as MNIST"):
+            load(settings("mnist"), tmp_path)
+
+
+def test_mnist_with_too_few_labels(tmp_path: Path) -> None:
+    write_mnist(tmp_path, labels=29)
+    with pytest.raises(InputError, match=r"expected \(29, 28, 28\)"):
+        load(settings("mnist"), tmp_path)
+
+
+def test_mnist_that_lacks_a_file(tmp_path: Path) -> None:
+    (write_mnist(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(InputError, match="MNIST cannot be had in"):
+        load(settings("mnist"), tmp_path)
 
 
 def test_real_mnist_with_only_its_gz_files(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
