@@ -191,6 +191,26 @@ def test_mnist_with_too_few_labels(tmp_path: Path) -> None:
         load(settings("mnist"), tmp_path)
 
 
+def test_mnist_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torchvision_ops.ensure()
+    from torchvision.datasets import MNIST
+
+    asked: list[Path] = []
+
+    def download(part: MNIST) -> None:
+        asked.append(Path(part.root))
+        if len(asked) == 1:
+            write_mnist(Path(part.root))
+
+    monkeypatch.setattr(MNIST, "download", download)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("PHASEMAP_DATA_DIR", raising=False)
+    first = load(settings("mnist"))
+    assert asked == [tmp_path / "phasemap"] * 2  # the training and the test set
+    assert load(settings("mnist")).digest == first.digest
+    assert len(asked) == 2
+
+
 def test_mnist_that_lacks_a_file(tmp_path: Path) -> None:
     (write_mnist(tmp_path) / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(InputError, match="MNIST cannot be had in"):
