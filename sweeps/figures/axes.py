@@ -49,7 +49,12 @@ class MapAxis:
     @property
     def label(self) -> str:
         """The axis in words."""
-        return " = ".join(LABELS.get(name, name.replace("_", " ")) for name in (self.name, *self.linked))
+        return " = ".join(in_words(name) for name in (self.name, *self.linked))
+
+
+def in_words(parameter: str) -> str:
+    """What a picture and a table call a parameter."""
+    return LABELS.get(parameter, parameter.replace("_", " "))
 
 
 def map_axis(phase_map: xr.Dataset, which: str) -> MapAxis:

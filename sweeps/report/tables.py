@@ -10,7 +10,7 @@ import xarray as xr
 
 from sweeps.agreement import Agreement, sum_lr_in_words
 from sweeps.failing_corner import Corner
-from sweeps.figures.axes import map_axis
+from sweeps.figures.axes import in_words, map_axis
 from sweeps.figures.heat_map import TITLES
 from sweeps.phase_map import COUNTS
 from sweeps.ranking import Ranked, Score
@@ -86,7 +86,7 @@ def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:
 
     return [
         {
-            "name": one.name + (" (baseline)" if one.baseline else ""),
+            "name": f"baseline: {in_words(one.name.removesuffix(' alone'))} alone" if one.baseline else one.name,
             "direction": f"accuracy {one.direction}",
             "columns": score(one.columns),
             "depths": score(one.depths),

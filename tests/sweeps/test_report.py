@@ -140,6 +140,8 @@ def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, An
         assert f"{label} {count}" in words
     for value in ("2.13.0", "600 steps", "Σ lr", "0123abcd", "cpu (1 tiles)", "25 s"):
         assert value in words
+    for quantity in ("depth/ξ", "baseline: depth (layers) alone", "baseline: batch size B alone"):
+        assert quantity in words
     assert "The figure." in words
     assert "Depth over &lt;i&gt;batch size" in words
     assert "Cost: much" not in words.split("name:")[0].split("The experiment")[0]
