@@ -65,7 +65,7 @@ class BNMLPStack(Stack):
         sigma_w = [cell.sigma_w for cell in members]
         for layer, count in enumerate(self.counts):
             fan_in, scale = (inputs, None) if layer == 0 else (width, sigma_w)
-            self.weight.append(nn.Parameter(self.draw(HIDDEN, layer, fan_in, width, count, scale).to(dtype)))
+            self.weight.append(nn.Parameter(self.draw(HIDDEN, layer, fan_in, width, count, scale, dtype=dtype)))
             self.gamma.append(nn.Parameter(gamma[:count].repeat(1, width), requires_grad=train_bn))
             self.beta.append(nn.Parameter(beta[:count].repeat(1, width), requires_grad=train_bn))
         # of all layers in one tensor, so that they move at once

@@ -62,7 +62,7 @@ class ResidualStack(Stack):
         self.depths = [cell.depth for cell in members]
         self.w, self.b, self.v, self.a = (nn.ParameterList() for _ in range(4))
         self.projection = nn.ParameterDict()
-        self.embedding = nn.Parameter(self.draw(EMBEDDING, 0, inputs, widths.activation[0], len(members)).to(dtype))
+        self.embedding = nn.Parameter(self.draw(EMBEDDING, 0, inputs, widths.activation[0], len(members), dtype=dtype))
         for layer, count in enumerate(self.counts, start=1):
             before, after, hidden = widths.activation[layer - 1], widths.activation[layer], widths.hidden[layer - 1]
             shapes = {
@@ -73,11 +73,11 @@ class ResidualStack(Stack):
             }
             for name, (purpose, fan_in, fan_out) in shapes.items():
                 scale = [cell.deviation(name, layer) for cell in members[:count]]
-                weight = self.draw(purpose, layer, fan_in, fan_out, count, scale)
-                getattr(self, name).append(nn.Parameter(weight.to(dtype)))
+                weight = self.draw(purpose, layer, fan_in, fan_out, count, scale, dtype=dtype)
+                getattr(self, name).append(nn.Parameter(weight))
             if before != after:
-                pi = self.draw(PROJECTION, layer, before, after, count)
-                self.projection[str(layer)] = nn.Parameter(pi.to(dtype))
+                pi = self.draw(PROJECTION, layer, before, after, count, dtype=dtype)
+                self.projection[str(layer)] = nn.Parameter(pi)
         ends = {widths.activation[depth] for depth in self.depths}
         if len(ends) > 1:
             raise ValueError(f"the members' last layers have different widths {sorted(ends)}; one stack reads out one")

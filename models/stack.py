@@ -9,10 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 from jaxtyping import Float
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.initialisation import READ_OUT, normal_weights
@@ -37,7 +35,7 @@ class Stack(nn.Module, ABC):
         super().__init__()
         self.watch: Callable[[int, Tensor], None] | None = None
         order = sorted(range(len(depths)), key=lambda place: -depths[place])
-        self.register_buffer("order", torch.tensor(order))
+        self.register_buffer("order", torch.tensor(order, device="cpu"))  # it is read where a stack is made
         self.seeds = [seeds[place] for place in order]
         self.counts = [sum(depth >= layer for depth in depths) for layer in range(1, max(depths) + 1)]
 
@@ -64,20 +62,32 @@ class Stack(nn.Module, ABC):
         """The weights [k, fan_in, fan_out] of the layers that ``watch`` sees; none if the stack is made of modules."""
 
     def draw(
-        self, purpose: int, layer: int, fan_in: int, fan_out: int, members: int, scale: Sequence[float] | None = None
+        self,
+        purpose: int,
+        layer: int,
+        fan_in: int,
+        fan_out: int,
+        members: int,
+        scale: Sequence[float] | None = None,
+        *,
+        dtype: torch.dtype,
     ) -> Float[Tensor, "k fan_in fan_out"]:
-        """Float64 weights N(0, scale²/fan_in) of the first ``members``, each from its own seed."""
-        by_seed: dict[int, NDArray[np.float64]] = {
-            seed: normal_weights(seed, purpose, layer, fan_in, fan_out) for seed in set(self.seeds[:members])
+        """Weights N(0, scale²/fan_in) of the first ``members``, each from its own seed, drawn and scaled in float64; on
+        torch's default device."""
+        wanted = list(zip(self.seeds[:members], [1.0] * members if scale is None else scale[:members], strict=True))
+        by_seed = {
+            seed: normal_weights(seed, purpose, layer, fan_in, fan_out) for seed in dict.fromkeys(self.seeds[:members])
         }
-        stacked = np.stack([by_seed[seed] for seed in self.seeds[:members]])
-        if scale is not None:
-            stacked *= np.asarray(scale[:members]).reshape(-1, 1, 1)
-        return torch.from_numpy(stacked)
+        # rounded, and brought to the device, before they are repeated for every member: a stack is mostly repetition
+        rounded = {
+            (seed, s): torch.from_numpy(by_seed[seed] * s).to(dtype).to(torch.get_default_device())
+            for seed, s in dict.fromkeys(wanted)
+        }
+        return torch.stack([rounded[seed, s] for seed, s in wanted])
 
     def make_read_out(self, width: int, classes: int, dtype: torch.dtype) -> None:
         """Creates ``read_out`` [K, N, C] and ``bias`` [K, 1, C]."""
-        self.read_out = nn.Parameter(self.draw(READ_OUT, 0, width, classes, len(self)).to(dtype))
+        self.read_out = nn.Parameter(self.draw(READ_OUT, 0, width, classes, len(self), dtype=dtype))
         self.bias = nn.Parameter(torch.zeros(len(self), 1, classes, dtype=dtype))
 
     def logits(self, x: Float[Tensor, "k B N"], finished: list[Tensor]) -> Float[Tensor, "K B C"]:

@@ -60,12 +60,12 @@ def _per_gpu(tiles: Sequence[Mapping[str, Any]], gpus: int) -> int:
 
 
 def environment(device: str, sharing: int = 1) -> dict[str, str]:
-    """The environment of a process that works on ``device``: sees no other GPU; one thread on a CPU; knows how many
-    workers share the device's memory."""
+    """The environment of a process that works on ``device``: sees no other GPU (on the CPU none, which libraries would
+    set up); one thread on a CPU; knows how many workers share the device's memory."""
     values = {**os.environ, SHARING: str(sharing)}
     kind, _, index = device.partition(":")
     if kind == "cpu":
-        values.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+        values.update({**dict.fromkeys(THREAD_VARIABLES, "1"), "CUDA_VISIBLE_DEVICES": ""})
     else:
         visible = [entry for entry in values.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry]
         values["CUDA_VISIBLE_DEVICES"] = visible[int(index)] if int(index) < len(visible) else index

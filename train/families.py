@@ -22,13 +22,19 @@ Cell = Mapping[str, Any]  # a cell's normalised parameters, all scalars
 RESIDUAL_FIELDS = ("sigma_w", "sigma_b", "sigma_v", "sigma_a", "beta_w", "beta_b", "beta_v", "beta_a")
 
 
-def build_stack(cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype) -> Stack:
-    """The stack of cells with equal ``stacking_key``."""
-    first = cells[0]
-    if first["architecture"] == VGG:
-        torchvision_ops.ensure()
+def build_stack(cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu") -> Stack:
+    """The stack of cells with equal ``stacking_key``, made on the device: members of one seed share what is drawn and
+    copied there."""
+    if cells[0]["architecture"] == VGG:
+        torchvision_ops.ensure()  # torchvision draws weights of its own first: on the CPU, whatever the device
         members = [VGGCell(c["seed"], c["gamma"], c["beta"], c["eps"]) for c in cells]
-        return VGGStack(members, classes=classes, train_bn=first["train_bn"], dtype=dtype)
+        return VGGStack(members, classes=classes, train_bn=cells[0]["train_bn"], dtype=dtype).to(device)
+    with torch.device(device):
+        return _ragged(cells, inputs, classes, dtype).to(device)
+
+
+def _ragged(cells: Sequence[Cell], inputs: int, classes: int, dtype: torch.dtype) -> Stack:
+    first = cells[0]
     activation = torch_activation(first["activation"], slope=first["slope"], alpha=first["alpha"])
     if first["architecture"] == "resnet":
         return ResidualStack(

@@ -14,8 +14,8 @@ SHARING = "PHASEMAP_WORKERS_ON_DEVICE"
 """Environment variable: how many workers of a run share this one's device (``sweeps.devices.environment``)."""
 USED = 0.8
 """Share of the memory that is planned with: the rest is for what is not counted (workspaces, fragments)."""
-RAN_OUT = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")
-"""What a RuntimeError says if memory ran out: the host's, a CUDA graph's, that of cuBLAS or cuDNN."""
+RAN_OUT = ("can't allocate memory", "CUDA error: out of memory", "driver error: out of memory", "STATUS_ALLOC_FAILED")
+"""What a RuntimeError says if memory ran out: the host's, a CUDA graph's, the driver's, that of cuBLAS or cuDNN."""
 UNKNOWN = 4.0 * 2**30
 """Bytes taken to be free where the system does not say."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,6 +17,9 @@ from train.optimizers import ScheduledSGD, make_optimizer
 from train.pictures import Augmentation
 from train.repeat import CudaRecorder, Repeat, why_eager
 from train.step import Step
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class StackModule(pl.LightningModule):
@@ -100,6 +103,10 @@ class StackModule(pl.LightningModule):
                 self.scores.after_step(self.steps_done)
         self.losses.append(self.repeat.step.done(len(block)))
         self.on_block(self.steps_done)
+
+    def cpu(self) -> Self:
+        """Nothing: Lightning would take a trained module off its device, where it is evaluated next."""
+        return self
 
     def release(self) -> None:
         """Frees what only training needs: a CUDA graph and its memory."""

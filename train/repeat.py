@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -44,7 +44,14 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """Records CUDA graphs on a stream of its own; the only lines that need a GPU."""
+    """Records CUDA graphs on a stream of its own; the only lines that need a GPU.
+
+    Attributes:
+        broken: whether a capture has failed in this process. PyTorch's allocator then keeps the memory of the broken
+            graph and of its stream for good, so that no further one is tried.
+    """
+
+    broken: ClassVar[bool] = False
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)
@@ -66,8 +73,12 @@ class CudaRecorder:
         graph = torch.cuda.CUDAGraph()
         # the outer context brings the stream back that was current: after a failed capture, torch's own does not
         outside = torch.cuda.stream(torch.cuda.current_stream(self.stream.device))
-        with outside, torch.cuda.graph(graph, stream=self.stream):
-            step()
+        try:
+            with outside, torch.cuda.graph(graph, stream=self.stream):
+                step()
+        except Exception as error:
+            CudaRecorder.broken = CudaRecorder.broken or not is_out_of_memory(error)
+            raise
         return graph
 
 
@@ -115,8 +126,10 @@ class Repeat:
 
 
 def why_eager(*, monitored: bool, scheduled: bool) -> str | None:
-    """What the host does at every step of a training, so that no graph can hold the step; None if nothing."""
+    """What the host does at every step of a training, so that no graph can hold the step, or why none is tried; None if
+    nothing."""
     reasons = {
+        "an earlier capture failed": CudaRecorder.broken,
         "the monitor reads every layer": monitored,
         "the learning rate follows a schedule that the host keeps": scheduled,
     }

@@ -242,7 +242,7 @@ def _train_chunk(
     """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
     settings, device, dtype = points[0], data.device, data.x_train.dtype
     x_train, y_train, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
-    stack = build_stack(points, inputs=data.inputs, classes=data.classes, dtype=dtype).to(device)
+    stack = build_stack(points, inputs=data.inputs, classes=data.classes, dtype=dtype, device=device)
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
     scores, augmentation = None, None
@@ -284,7 +284,6 @@ def _train_chunk(
             _fit(module, blocks, device, callbacks)
         finally:
             module.release()
-        stack.to(device)  # Lightning leaves a trained module on the CPU
     size = settings["statistics_batch_size"] if stack.uses_statistics else None
 
     def by_batch(x: Tensor, y: Tensor) -> Evaluation | None:
@@ -325,23 +324,25 @@ def _monitor(settings: dict[str, Any], samples: int) -> LayerMonitor | None:
 def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: list[pl.Callback]) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     kind, _, index = device.partition(":")
-    trainer = pl.Trainer(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=[int(index or 0)] if kind == "cuda" else 1,
-        max_epochs=1,
-        callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        # one process, also in a Slurm job: its signals are the runner's business
-        plugins=[LightningEnvironment(), PlainFile()],
-    )
     with warnings.catch_warnings():
+        # who asks for the CPU knows why
+        warnings.filterwarnings("ignore", message="GPU available but not used")
         # the index tables are made faster than a worker process could hand them over
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         # Lightning's own use of torch
         warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
+        trainer = pl.Trainer(
+            accelerator="gpu" if kind == "cuda" else kind,
+            devices=[int(index or 0)] if kind == "cuda" else 1,
+            max_epochs=1,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            # one process, also in a Slurm job: its signals are the runner's business
+            plugins=[LightningEnvironment(), PlainFile()],
+        )
         trainer.fit(module, datamodule=blocks)
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the other methods want the GPU's memory, too
-if hasattr(os, "sched_setaffinity"):
+if os.environ.get("OMP_NUM_THREADS") == "1" and hasattr(os, "sched_setaffinity"):
     # XLA has no option for one thread; it starts as many as it may run on. (The methods take turns: any core will do.)
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
@@ -28,7 +28,14 @@ Tree = dict[str, Any]
 
 
 def train(parameters: dict[str, Any], device: str) -> list[list[float]]:
-    """The losses of every step, cell by cell, on JAX's own default device."""
+    """The losses of every step, cell by cell, on JAX's own default device.
+
+    Raises:
+        RuntimeError: a GPU is asked for, and this JAX has none.
+    """
+    if device.startswith("cuda") and jax.default_backend() != "gpu":
+        raise RuntimeError(f"JAX has no GPU here, only {jax.default_backend()}")
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32, as the others; a GPU's default is TF32
     jax.config.update("jax_enable_x64", parameters["dtype"] == "float64")
     data, points = load(parameters), cells(parameters)
     places = sorted(range(len(points)), key=lambda place: points[place]["depth"])

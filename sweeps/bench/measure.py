@@ -25,7 +25,7 @@ from sweeps.bench.process import (
 )
 from sweeps.cost import DataSize, cell_count
 
-MOST_STEPS = 4096
+MOST_STEPS, MOST_FACTOR = 4096, 8
 Say = Callable[[str], None]
 
 
@@ -54,6 +54,12 @@ class Bench:
     def short(self) -> int:
         """Steps of the short training: past what the first steps cost more (on a GPU, capturing a graph)."""
         return 20 if self.device.startswith("cuda") else 2
+
+    @property
+    def first(self) -> int:
+        """Steps that the search for as many as take ``seconds`` begins with: on a GPU, whose tiles take seconds to set
+        up and milliseconds a step, fewer would be lost in what the set-up varies by."""
+        return 64 if self.device.startswith("cuda") else 4
 
 
 class Contestant:
@@ -102,10 +108,13 @@ class Contestant:
         """Finds the steps whose training takes about the seconds wanted."""
         if self.whole or self.method == AGENT:
             return
-        before, more = self.train(self.bench.short).wall, 4
-        while self.train(self.bench.short + more).wall - before < self.bench.seconds / 2 and more < MOST_STEPS:
-            more *= 2
-        self.steps = more
+        before, self.steps = self.train(self.bench.short).wall, self.bench.first
+        while self.steps < MOST_STEPS:
+            took = self.train(self.bench.short + self.steps).wall - before
+            if took >= self.bench.seconds / 2:
+                break
+            factor = self.bench.seconds / took if took > 0 else MOST_FACTOR
+            self.steps = min(MOST_STEPS, round(self.steps * min(max(factor, 2), MOST_FACTOR)))
 
     def measure(self) -> None:
         """One repetition. Of an agent that is not timed as a whole, the first steps only: what it takes to start."""
@@ -145,9 +154,9 @@ def tiles_of(method: str, tile: Mapping[str, Any], single: Mapping[str, Any]) ->
         return [{name: value[0] if isinstance(value, list) else value for name, value in chosen.items()}]
     if method in ONE_BY_ONE:
         return [{**tile, **single}]
-    if method == WORKERS:
-        half = len(tile["seed"]) // 2
-        return [{**tile, "seed": tile["seed"][:half]}, {**tile, "seed": tile["seed"][half:]}]
+    if method == WORKERS:  # halves that cost the same, or nearly
+        axis = "depth" if len(tile["seed"]) % 2 else "seed"
+        return [{**tile, axis: tile[axis][first::2]} for first in (0, 1)]
     return [dict(tile)]
 
 

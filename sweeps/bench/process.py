@@ -22,6 +22,7 @@ from sweeps.bench.cases import ENGINE, JAX, LIGHTNING, PLAIN, VMAP
 from sweeps.devices import environment
 from sweeps.worker import die_with_parent
 from train.parameters import normalise
+from train.precision import float32_products
 
 MODULES = {ENGINE: "engine", LIGHTNING: "lightning_runs", PLAIN: "plain", VMAP: "vmapped", JAX: "jax_stack"}
 """Of each method, the module in this folder whose ``train(parameters, device)`` gives the losses, cell by cell."""
@@ -187,7 +188,12 @@ def main(arguments: list[str]) -> None:
             elif "profile" in message:
                 say(**_profile(device, **message))
             else:
-                say(peak_bytes=_peak_bytes(), start_bytes=start_bytes, cpu=time.process_time(), **_device_peak(device))
+                say(
+                    peak_bytes=_peak_bytes(),
+                    start_bytes=start_bytes,
+                    cpu=time.process_time(),
+                    **_device_peak(device, method),
+                )
         except Exception as error:
             say(failed=f"{type(error).__name__}: {error}".splitlines()[0])
             return
@@ -199,9 +205,10 @@ def _timed(train: Any, parameters: dict[str, Any], device: str, method: str) -> 
 
         torch.set_flush_denormal(True)  # for all, as the engine has it: vanishing gradients would cost a hundredfold
     complete = normalise(parameters)
-    started = time.process_time()
-    train(complete, device)  # the losses come back as numbers, so that a GPU is done too
-    return time.process_time() - started
+    with contextlib.nullcontext() if method == JAX else float32_products(None):
+        started = time.process_time()
+        train(complete, device)  # the losses come back as numbers, so that a GPU is done too
+        return time.process_time() - started
 
 
 def _profile(device: str, profile: dict[str, Any], inputs: int, classes: int) -> dict[str, Any]:
@@ -225,8 +232,8 @@ def _gpu(device: str) -> str | None:
     return torch.cuda.get_device_name()
 
 
-def _device_peak(device: str) -> dict[str, int]:
-    if not device.startswith("cuda"):
+def _device_peak(device: str, method: str) -> dict[str, int]:
+    if not device.startswith("cuda") or method == JAX:  # whose memory torch does not see
         return {}
     import torch
 

@@ -34,6 +34,9 @@ def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -
     Args:
         tile: parameters; float32.
         inputs, classes: of the data, which are random ones.
+
+    Raises:
+        RuntimeError: the profiler is not let near the device, as in some containers.
     """
     step = _step(tile, device, inputs, classes)
     for _ in range(WARM_UP):
@@ -41,6 +44,8 @@ def shares(tile: Mapping[str, Any], device: str, *, inputs: int, classes: int) -
     on_gpu = device.startswith("cuda")
     spent = by_kind(events(step, STEPS, on_gpu=on_gpu), on_gpu=on_gpu)
     total = sum(spent.values())
+    if not total:
+        raise RuntimeError(f"torch's profiler saw no time spent on {device}")
     return {
         "members": len(step.stack),
         "seconds_per_step": total / STEPS / 1e6,
@@ -89,7 +94,7 @@ def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> St
     every = cells(parameters)
     planned = chunks(every, inputs=inputs, classes=classes, budget=budget(device), device=device)
     points = [every[place] for place in planned[0]]
-    stack = build_stack(points, inputs=inputs, classes=classes, dtype=torch.float32).to(device)
+    stack = build_stack(points, inputs=inputs, classes=classes, dtype=torch.float32, device=device)
     batch, samples = points[0]["batch_size"], 16 * points[0]["batch_size"]
     rates = torch.tensor([points[place]["lr"] for place in stack.order.tolist()], device=device)
     step = Step(

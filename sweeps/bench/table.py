@@ -104,8 +104,8 @@ def _sentence(results: Mapping[str, Any]) -> str:
     machine = results["machine"]
     where = machine["gpu"] or f"{machine['processor']}, {machine['cores']} cores"
     busy = ", by processor time and provisional, as it was busy with other work" if results["idle"] is False else ""
+    threads = ", every process on one thread" if results["threads_per_process"] == 1 else ""
     return (
-        f"Training steps per second of one worker process against other ways to train the same cells, every process on "
-        f"one thread (medians of {results['repeats']} repetitions on {where}{busy}; "
-        f"[how it is measured](docs/bench.md)):"
+        f"Training steps per second of one worker process against other ways to train the same cells{threads} "
+        f"(medians of {results['repeats']} repetitions on {where}{busy}; [how it is measured](docs/bench.md)):"
     )

@@ -160,6 +160,7 @@ def test_unequal_mini_batches_are_refused() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_same_numbers_on_the_gpu() -> None:
     samples: list[Sample] = [
         sample_networks(NetworkLaw(RELU, 64, 3), bsb1_inputs(8, 64), networks=4, seed=1, device=device)

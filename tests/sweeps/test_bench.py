@@ -174,6 +174,41 @@ def test_rates_are_of_the_steps_alone_and_ratios_of_one_repetition(bench: Bench)
     assert summary([None]) is None
 
 
+@pytest.mark.parametrize(("a_step", "steps"), [(0.5, 4), (0.005, 200), (1e-5, 4096), (0.0, 4096)])
+def test_the_steps_that_take_the_seconds_wanted_are_found(bench: Bench, a_step: float, steps: int) -> None:
+    """Whatever the set-up takes; in few trainings, as each is one."""
+    one = Contestant(ENGINE, TINY, {}, dataclasses.replace(bench, seconds=1.0))
+    trained: list[int] = []
+
+    def train(asked: int) -> Timing:
+        trained.append(asked)
+        return Timing(7.0 + a_step * asked, 0.0)
+
+    one.train = train  # type: ignore[method-assign]
+    one.calibrate()
+    assert one.steps == steps
+    assert len(trained) <= 6
+
+
+def test_two_workers_share_an_odd_number_of_seeds() -> None:
+    paper = ROWS["paper"]
+    costs = [
+        sum(cell["depth"] for cell in cells(normalise({**part, "steps": 1})))
+        for part in tiles_of(WORKERS, paper.tile, paper.single)
+    ]
+    assert max(costs) < 1.1 * min(costs)
+
+
+def test_jax_without_a_gpu_is_no_rival_on_one() -> None:
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() == "gpu":
+        pytest.skip("it has one")
+    from sweeps.bench import jax_stack
+
+    with pytest.raises(RuntimeError, match="JAX has no GPU here, only cpu"):
+        jax_stack.train(tile(steps=1), "cuda")
+
+
 @pytest.mark.slow
 def test_a_row_for_real(bench: Bench, tmp_path: Path) -> None:
     row = Row(

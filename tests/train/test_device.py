@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.vgg_layers import COLOURS, SIDE
 from tests.train.on_device import DEVICE, OnDevice, launches_of
@@ -14,6 +15,7 @@ from theory.activations import BUILT_IN
 from train.epochs import EpochScores
 from train.evaluation import evaluate
 from train.families import build_stack
+from train.module import StackModule
 from train.optimizers import make_optimizer
 from train.parameters import cells, normalise
 from train.pictures import Augmentation
@@ -41,7 +43,7 @@ def make_step(settings: dict[str, Any], **changes: Any) -> Step:
     points = cells(parameters)
     inputs = COLOURS * SIDE**2 if vgg else 64
     dtype = torch.float64 if parameters["dtype"] == "float64" else torch.float32
-    stack = build_stack(points, inputs=inputs, classes=CLASSES, dtype=dtype).to(DEVICE)
+    stack = build_stack(points, inputs=inputs, classes=CLASSES, dtype=dtype, device=DEVICE)
     lr = torch.full((len(points),), 0.1, dtype=dtype, device=DEVICE)
     if vgg:  # whose learning rate is a number of the host's
         lr = torch.tensor([0.1])
@@ -77,6 +79,49 @@ def test_no_step_waits_for_the_host_or_takes_numbers_from_it(settings: dict[str,
 def test_no_activation_does(name: str) -> None:
     run(make_step({"activation": name}))
     run(make_step({"activation": name, "architecture": "resnet"}))
+
+
+class FromTheHost(TorchDispatchMode):
+    """Counts the numbers that are brought to the device."""
+
+    numbers = 0
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        if function.overloadpacket.__name__ == "_to_copy" and (args[0].device.type, out.device.type) == ("cpu", DEVICE):
+            self.numbers += out.numel()
+        return out
+
+
+@pytest.mark.parametrize("settings", [{"width": 16}, {"architecture": "resnet", "widths": "16"}], ids=["bn", "resnet"])
+def test_what_members_of_a_seed_share_is_brought_to_the_device_once(settings: dict[str, Any]) -> None:
+    points = cells(normalise({"lr": 0.1, "steps": 4, "batch_size": 8, "depth": 9, "seed": [0, 4], **settings}))
+
+    def brought(copies: int) -> int:
+        with FromTheHost() as seen:
+            stack = build_stack(points * copies, inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE)
+        assert {tensor.device.type for tensor in [*stack.parameters(), *stack.buffers()]} == {DEVICE}
+        return seen.numbers - len(stack)  # their places
+
+    assert 0 < brought(1) == brought(5)
+
+
+def test_lightning_leaves_a_trained_stack_where_it_is() -> None:
+    parameters = normalise({"lr": 0.1, "steps": 4, "batch_size": 8, "width": 16, "depth": 3})
+    stack = build_stack(cells(parameters), inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE)
+    held = torch.zeros(1, dtype=torch.int64, device=DEVICE)
+    module = StackModule(
+        stack,
+        samples=torch.zeros(9, 64, device=DEVICE),
+        labels=torch.zeros(9, dtype=torch.int64, device=DEVICE),
+        seed_of_member=held,
+        lr=torch.zeros(1, device=DEVICE),
+        settings=parameters,
+    )
+    assert module.cpu() is module
+    assert {parameter.device.type for parameter in module.parameters()} == {DEVICE}
 
 
 class Reads(Augmentation):

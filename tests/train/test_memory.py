@@ -89,6 +89,7 @@ def test_what_the_allocators_raise_is_known() -> None:
     assert is_out_of_memory(numpys.value)
     assert is_out_of_memory(torch.cuda.OutOfMemoryError("x"))
     assert is_out_of_memory(RuntimeError("CUDA error: out of memory"))  # a graph's, of a kind of its own
+    assert is_out_of_memory(RuntimeError("CUDA driver error: out of memory"))
     assert is_out_of_memory(RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
     assert not is_out_of_memory(RuntimeError("shapes"))
     assert not is_out_of_memory(None)

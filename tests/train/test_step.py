@@ -14,7 +14,7 @@ from torch.nn import functional
 from models.activations import torch_activation
 from models.bn_mlp import BNMLPCell, BNMLPStack
 from train.optimizers import make_optimizer
-from train.repeat import WARM_UP, Repeat, why_eager
+from train.repeat import WARM_UP, CudaRecorder, Repeat, why_eager
 from train.step import Step
 
 CELLS = [BNMLPCell(4, 0), BNMLPCell(2, 1), BNMLPCell(4, 1)]
@@ -152,7 +152,10 @@ def test_each_members_losses_are_those_of_its_own_seeds_samples() -> None:
     assert all(p.grad is None for p in step.stack.parameters())
 
 
-def test_why_a_training_stays_eager() -> None:
+def test_why_a_training_stays_eager(monkeypatch: pytest.MonkeyPatch) -> None:
     assert why_eager(monitored=False, scheduled=False) is None
     assert why_eager(monitored=True, scheduled=False) == "the monitor reads every layer"
+    monkeypatch.setattr(CudaRecorder, "broken", True)
+    assert why_eager(monitored=False, scheduled=False) == "an earlier capture failed"
+    monkeypatch.undo()
     assert ";" in str(why_eager(monitored=True, scheduled=True))

@@ -1,6 +1,7 @@
 """One tile: stacked training is training one by one, outcomes are told apart, and the result says what was done."""
 
 import json
+import warnings
 from typing import Any
 
 import numpy as np
@@ -217,3 +218,13 @@ def test_residual_networks_train_and_have_one_way_to_evaluate() -> None:
     assert all(cell["parameters"]["beta_v"] == cell["parameters"]["beta_w"] for cell in cells)
     assert min(cell["test_accuracy"] for cell in cells) > 0.4
     assert {cell["test_accuracy_batch"] for cell in cells} == {None}
+
+
+def test_the_cpu_may_be_asked_for_on_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Lightning warns that the GPU is not used; a warning is an error here, but pytest lets this one pass."""
+    from pytorch_lightning.accelerators import CUDAAccelerator
+
+    monkeypatch.setattr(CUDAAccelerator, "is_available", staticmethod(lambda: True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert content(depth=2)["cells"][0]["outcome"] == "finished"
