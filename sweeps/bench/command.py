@@ -29,7 +29,7 @@ from train.provenance import commit
 
 SCHEMA = 1
 REPEATS, QUICK_REPEATS = 5, 2
-SECONDS, GPU_SECONDS, QUICK_SECONDS, SCALING_SECONDS = 2.4, 8.0, 0.4, 0.3
+SECONDS, GPU_SECONDS, QUICK_SECONDS, SCALING_SECONDS = 2.4, 6.0, 0.4, 0.3
 """That a difference of two trainings should take. A GPU's tiles are large, and so is what setting one up varies by."""
 GPU_SAMPLES = 6000, 128
 """Training and test samples of a GPU's tiles: times do not depend on how many there are, loading and evaluation do."""

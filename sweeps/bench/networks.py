@@ -49,7 +49,7 @@ class Block(nn.Module):
 def _linear(weight: NDArray[np.float64], bias: NDArray[np.float64] | None = None) -> nn.Linear:
     """A layer with the weights [fan_in, fan_out] and the bias [fan_out]."""
     fan_in, fan_out = weight.shape
-    layer = nn.Linear(fan_in, fan_out, bias=bias is not None, dtype=torch.float64)
+    layer = nn.Linear(fan_in, fan_out, bias=bias is not None, device="meta")  # draws no weights of its own
     layer.weight = nn.Parameter(torch.from_numpy(weight.T.copy()))
     if bias is not None:
         layer.bias = nn.Parameter(torch.from_numpy(bias))
