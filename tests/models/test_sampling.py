@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.activations import torch_activation
-from models.sampling import NetworkLaw, Sample, bsb1_inputs, centring, sample_chunks, sample_networks
+from models.sampling import NetworkLaw, bsb1_inputs, centring, sample_chunks, sample_networks
 from theory.errors import InputError
 
 Array = NDArray[np.float64]
@@ -161,9 +161,13 @@ def test_unequal_mini_batches_are_refused() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
-def test_same_numbers_on_the_gpu() -> None:
-    samples: list[Sample] = [
-        sample_networks(NetworkLaw(RELU, 64, 3), bsb1_inputs(8, 64), networks=4, seed=1, device=device)
-        for device in ("cpu", "cuda")
-    ]
-    np.testing.assert_allclose(samples[1].log_gradient, samples[0].log_gradient, atol=1e-8)
+def test_the_gpu_samples_from_the_same_distribution() -> None:
+    """Not the same numbers: which sign a QR factorisation gives a row is its library's choice. Means over independent
+    networks differ by 5 standard errors once in two million layers."""
+    networks = 400
+    cpu, gpu = (
+        sample_networks(NetworkLaw(RELU, 64, 3), bsb1_inputs(8, 64), networks=networks, seed=seed, device=device)
+        for seed, device in ((1, "cpu"), (2, "cuda"))
+    )
+    error = np.sqrt((cpu.log_gradient.var(0) + gpu.log_gradient.var(0)) / networks)
+    assert np.all(np.abs(gpu.log_gradient.mean(0) - cpu.log_gradient.mean(0)) < 5 * error)
