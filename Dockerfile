@@ -1,6 +1,8 @@
 # phasemap on a machine with NVIDIA GPUs:
 #   docker build -t phasemap .
-#   docker run --rm --gpus all -v "$PWD/runs:/runs" phasemap run bn-fig3a --preset quick --out /runs/map
+#   mkdir -p runs
+#   docker run --rm --gpus all --user "$(id -u):$(id -g)" -e HOME=/tmp -v "$PWD/runs:/runs" phasemap \
+#       run bn-fig3a --preset quick --out /runs/map
 # Holds no key: give W&B's with -e WANDB_API_KEY. Data sets: -v /your/data:/data -e PHASEMAP_DATA_DIR=/data
 FROM pytorch/pytorch:2.9.1-cuda12.8-cudnn9-runtime
 

@@ -5,16 +5,18 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# A CPU-only torch, unless there is an NVIDIA GPU to use the default CUDA build on.
-CONSTRAINT := $(if $(shell command -v nvidia-smi 2>/dev/null),,-c constraints-cpu.txt)
+# On Linux a plain package index has torch's CUDA build, gigabytes. Without an NVIDIA GPU, PyTorch's own index of CPU builds
+# spares them: make install CPU_INDEX=its-address (pytorch.org, "Get Started", has it)
+CONSTRAINT ?= -c constraints.txt
+CPU_INDEX ?=
 
 .PHONY: demo test check install clean
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints-cpu.txt
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(CONSTRAINT) $(if $(CPU_INDEX),--extra-index-url $(CPU_INDEX)) -e '.[dev]'
 	@touch $@
 
 demo: install

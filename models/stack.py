@@ -79,9 +79,9 @@ class Stack(nn.Module, ABC):
             seed: normal_weights(seed, purpose, layer, fan_in, fan_out) for seed in dict.fromkeys(self.seeds[:members])
         }
         # rounded, and brought to the device, before they are repeated for every member: a stack is mostly repetition
+        device = torch.empty(0).device  # torch.get_default_device() knows of no `with torch.device(…)` before torch 2.8
         rounded = {
-            (seed, s): torch.from_numpy(by_seed[seed] * s).to(dtype).to(torch.get_default_device())
-            for seed, s in dict.fromkeys(wanted)
+            (seed, s): torch.from_numpy(by_seed[seed] * s).to(dtype).to(device) for seed, s in dict.fromkeys(wanted)
         }
         return torch.stack([rounded[seed, s] for seed, s in wanted])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def parse(devices: str | None) -> list[str]:
     entries = [entry.strip() for entry in devices.split(",") if entry.strip()]
     if entries == ["cpu"]:
         return entries
-    if not entries or not all(entry.isdigit() for entry in entries):
+    if not entries or not all(entry.isdecimal() for entry in entries):
         raise InputError(f"--devices {devices}: expected cpu, or numbers of GPUs such as 0,1")
     there = _gpus()
     absent = [entry for entry in entries if int(entry) >= there]
@@ -82,9 +83,22 @@ def cores() -> int:
         return available
 
 
+DRIVERS = (Path("/dev/nvidiactl"), Path("/proc/driver/nvidia"), Path("/dev/dxg"))
+"""What is there if an NVIDIA driver is: its device (made when first used), its folder, WSL's device."""
+
+
 def _gpus() -> int:
-    if not Path("/dev/nvidiactl").exists() and not Path("/dev/dxg").exists():
+    if not any(driver.exists() for driver in DRIVERS):
         return 0  # saves the seconds that importing torch takes
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if torch.cuda.is_available():
+        return torch.cuda.device_count()
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
+        print(
+            f"phasemap: note: an NVIDIA driver is here, but torch {torch.__version__} ({built}) cannot use it; "
+            "see nvidia-smi and docs/gpu-workstation.md",
+            file=sys.stderr,
+        )
+    return 0

@@ -90,8 +90,13 @@ def in_words(tiles: Iterable[Tile], at_work: Sequence[str]) -> str:
     return f"about {duration(expected(tiles, at_work))} with {workers} on {', '.join(dict.fromkeys(at_work))}"
 
 
-def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data_dir: Path | None = None) -> Plan:
+def plan(
+    experiment: Experiment, *, at_work: Sequence[str], backend: backends.Backend, data_dir: Path | None = None
+) -> Plan:
     """Checks everything that can be checked before training.
+
+    Args:
+        at_work: the devices that tiles are trained on.
 
     Raises:
         InputError: one line for every mistake.
@@ -107,11 +112,11 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
     for tile in parameters:
         digest, size = survey[data_name(tile)]
         steps.append(_steps(tile, size))
-        dtypes.append(backend.dtype(tile, device))
+        dtypes.append(_dtype(tile, at_work, backend))
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=backend.semantics)
         price = cost(tile, size)
         total += price
-        tiles.append(Tile(key, tile, price.seconds(device)))
+        tiles.append(Tile(key, tile, price.seconds(at_work[0])))
     manifest = Manifest(
         experiment=experiment.name,
         preset=experiment.preset,
@@ -122,6 +127,18 @@ def plan(experiment: Experiment, *, device: str, backend: backends.Backend, data
         keys=[tile.key for tile in tiles],
     )
     return Plan(experiment, manifest, tiles, total, steps)
+
+
+def _dtype(tile: Mapping[str, Any], at_work: Sequence[str], backend: backends.Backend) -> str:
+    """The dtype of a tile, whichever device it comes to: it is part of the result's key."""
+    chosen = {backend.dtype(tile, device): device for device in reversed(list(dict.fromkeys(at_work)))}
+    if len(chosen) > 1:
+        where = " and ".join(f"{dtype} on {device}" for dtype, device in sorted(chosen.items()))
+        raise InputError(
+            f"--devices: GPUs of different kinds would train a tile in {where}; "
+            "choose some of one kind, or --set dtype=float32"
+        )
+    return next(iter(chosen))
 
 
 def _steps(tile: Mapping[str, Any], size: DataSize) -> int:
@@ -187,7 +204,7 @@ def run(
         folder = Folder(out or Path("runs") / f"{experiment.name}-{preset}")
         with noted(mistakes):
             folder.check()
-        planned = plan(experiment, device=at_work[0], backend=backends.by_name(backend), data_dir=data_dir)
+        planned = plan(experiment, at_work=at_work, backend=backends.by_name(backend), data_dir=data_dir)
         if not mistakes:
             folder.check(planned.experiment, planned.manifest)
     if mistakes:

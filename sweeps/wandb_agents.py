@@ -79,7 +79,7 @@ def session_members(session: int) -> list[int]:
             # pid (name) state parent group session …; the name may hold spaces and brackets
             if int(entry.read_text().rpartition(")")[2].split()[3]) == session:
                 members.append(int(entry.parent.name))
-    return members or [session]
+    return members if Path("/proc/self/stat").exists() else [session]
 
 
 def watch(
@@ -98,8 +98,7 @@ def watch(
     require_wandb()
     at_work = machine.parse(devices)
     with _interrupts() as interrupts:
-        agents = [Agent(sweep, device, count) for device in at_work]
-        alive = list(agents)
+        alive = [Agent(sweep, device, count) for device in at_work]
         try:
             while alive and not interrupts:
                 time.sleep(POLL)
@@ -118,7 +117,7 @@ def watch(
             if interrupts:
                 _end(alive, interrupts, grace)
         finally:
-            for agent in agents:
+            for agent in alive:  # the others' processes are gone, and their numbers may be somebody else's
                 agent.kill()
     if interrupts:
         print(f"interrupted; phasemap agents {sweep} goes on", file=sys.stderr)

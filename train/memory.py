@@ -27,7 +27,8 @@ def budget(device: str) -> float:
     if device.startswith("cuda"):
         release(device)  # what earlier tiles left behind is free, too
         free, total = torch.cuda.mem_get_info(device)
-        return USED * min(free, total / sharing)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # after a failed capture
+        return USED * min(free + kept, total / sharing)
     return USED * _host_available() / sharing
 
 
@@ -49,12 +50,17 @@ def _host_available() -> float:
 def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether the error, or one that it came from, says that memory ran out, on a GPU or on the host."""
     while error is not None:
-        if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-            return True
-        if isinstance(error, RuntimeError) and any(text in str(error) for text in RAN_OUT):
+        if says_out_of_memory(error):
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def says_out_of_memory(error: BaseException) -> bool:
+    """Whether the error itself says so, wherever it came from."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in RAN_OUT)
 
 
 def keep_freed() -> None:

@@ -104,6 +104,10 @@ class StackModule(pl.LightningModule):
         self.losses.append(self.repeat.step.done(len(block)))
         self.on_block(self.steps_done)
 
+    def on_train_end(self) -> None:
+        """Forgets what the optimizer remembers, which Lightning would copy to the CPU."""
+        cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=False)).state.clear()
+
     def cpu(self) -> Self:
         """Nothing: Lightning would take a trained module off its device, where it is evaluated next."""
         return self

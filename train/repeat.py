@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
-from train.memory import is_out_of_memory
+from train.memory import is_out_of_memory, says_out_of_memory
 from train.step import Step
 
 WARM_UP = 3
@@ -77,7 +77,7 @@ class CudaRecorder:
             with outside, torch.cuda.graph(graph, stream=self.stream):
                 step()
         except Exception as error:
-            CudaRecorder.broken = CudaRecorder.broken or not is_out_of_memory(error)
+            CudaRecorder.broken = CudaRecorder.broken or not says_out_of_memory(error)
             raise
         return graph
 
@@ -93,11 +93,11 @@ class Repeat:
     def __init__(self, step: Step, recorder: Recorder | None, say: Callable[[str], None]) -> None:
         self.step, self.recorder, self.say = step, recorder, say
         self.graph: Graph | None = None
-        self.eager_steps, self.failed = 0, False
+        self.eager_steps = 0
 
     def __call__(self) -> None:
         """One step."""
-        if self.graph is None and self.recorder and self.eager_steps >= WARM_UP and not self.failed:
+        if self.graph is None and self.recorder and self.eager_steps >= WARM_UP:
             self._record(self.recorder)
         if self.graph is not None:
             self.graph.replay()
@@ -114,7 +114,7 @@ class Repeat:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            self.failed = True
+            self.recorder = None  # what follows runs on the stream that all else runs on, and shares its memory
             self.step.forget_gradients()  # those of the broken capture hold no numbers
             self.say(f"the capture failed ({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''})")
 

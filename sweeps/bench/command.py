@@ -29,7 +29,7 @@ from train.provenance import commit
 
 SCHEMA = 1
 REPEATS, QUICK_REPEATS = 5, 2
-SECONDS, GPU_SECONDS, QUICK_SECONDS, SCALING_SECONDS = 2.4, 6.0, 0.4, 0.3
+SECONDS, GPU_SECONDS, QUICK_SECONDS, SCALING_SECONDS, GPU_SCALING_SECONDS = 2.4, 6.0, 0.4, 0.3, 1.0
 """That a difference of two trainings should take. A GPU's tiles are large, and so is what setting one up varies by."""
 GPU_SAMPLES = 6000, 128
 """Training and test samples of a GPU's tiles: times do not depend on how many there are, loading and evaluation do."""
@@ -118,7 +118,8 @@ def measure(parts: list[str], device: str, repeats: int, quick: bool) -> Iterato
         }
         for part in parts:
             if part == SCALING:
-                results[SCALING] = scaling(replace(bench, seconds=min(bench.seconds, SCALING_SECONDS)))
+                seconds = GPU_SCALING_SECONDS if gpu else SCALING_SECONDS
+                results[SCALING] = scaling(replace(bench, seconds=min(bench.seconds, seconds)))
             elif part == STARTUP:
                 results[STARTUP] = startup(repeats, say)
             else:
@@ -127,7 +128,7 @@ def measure(parts: list[str], device: str, repeats: int, quick: bool) -> Iterato
                     if part == GRID
                     else compare(part, ROWS[part], bench)
                 )
-            yield {**results, "idle": _idle(results["rows"]), "seconds": time.monotonic() - started}
+            yield {**results, "idle": None if gpu else _idle(results["rows"]), "seconds": time.monotonic() - started}
 
 
 def _peaks(device: str) -> dict[str, Any]:

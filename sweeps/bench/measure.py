@@ -25,7 +25,7 @@ from sweeps.bench.process import (
 )
 from sweeps.cost import DataSize, cell_count
 
-MOST_STEPS, MOST_FACTOR = 4096, 8
+LEAST_STEPS, MOST_STEPS, MOST_FACTOR = 4, 4096, 8
 Say = Callable[[str], None]
 
 
@@ -52,7 +52,7 @@ class Bench:
 
     @property
     def short(self) -> int:
-        """Steps of the short training: past what the first steps cost more (on a GPU, capturing a graph)."""
+        """Steps of the engine's short training: past what the first steps cost more (on a GPU, capturing a graph)."""
         return 20 if self.device.startswith("cuda") else 2
 
     @property
@@ -75,6 +75,7 @@ class Contestant:
         self.method, self.bench, self.whole = method, bench, whole
         self.tiles = [{**part, **bench.extra} for part in tiles_of(method, tile, single)]
         self.cells = sum(map(cell_count, self.tiles))
+        self.short = bench.short if method in (ENGINE, WORKERS) else min(bench.short, 4)
         self.processes: list[MethodProcess] = []
         self.steps = whole or 0
         self.timings: list[tuple[Timing, Timing]] = []
@@ -90,7 +91,7 @@ class Contestant:
         """Waits until the processes are ready, and warms up."""
         for process in self.processes:
             process.reply()
-        self.train(self.bench.short)
+        self.train(self.short)
 
     def train(self, steps: int) -> Timing:
         """Trains all cells for so many steps."""
@@ -108,18 +109,20 @@ class Contestant:
         """Finds the steps whose training takes about the seconds wanted."""
         if self.whole or self.method == AGENT:
             return
-        before, self.steps = self.train(self.bench.short).wall, self.bench.first
+        before, self.steps = self.train(self.short).wall, self.bench.first
         while self.steps < MOST_STEPS:
-            took = self.train(self.bench.short + self.steps).wall - before
+            took = self.train(self.short + self.steps).wall - before
             if took >= self.bench.seconds / 2:
+                if took > 2 * self.bench.seconds:
+                    self.steps = max(LEAST_STEPS, round(self.steps * self.bench.seconds / took))
                 break
             factor = self.bench.seconds / took if took > 0 else MOST_FACTOR
             self.steps = min(MOST_STEPS, round(self.steps * min(max(factor, 2), MOST_FACTOR)))
 
     def measure(self) -> None:
         """One repetition. Of an agent that is not timed as a whole, the first steps only: what it takes to start."""
-        short = Timing(0.0, 0.0) if self.whole else self.train(self.bench.short)
-        steps = self.whole or self.bench.short + self.steps
+        short = Timing(0.0, 0.0) if self.whole else self.train(self.short)
+        steps = self.whole or self.short + self.steps
         self.timings.append((short, self.train(steps) if self.steps else short))
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ class Contestant:
         if self.whole:
             return None
         rate, short = summary(self.rates("wall")), statistics.median(short.wall for short, _ in self.timings)
-        return max(0.0, short - self.bench.short * self.cells / rate["median"]) if rate else short
+        return max(0.0, short - self.short * self.cells / rate["median"]) if rate else short
 
     def rates(self, clock: str) -> list[float | None]:
         """Cell·steps per second of each repetition, by the ``wall`` or ``cpu`` clock; None where noise was larger."""
@@ -308,7 +311,7 @@ def _whole_run(steps: int, contestants: Mapping[str, Contestant]) -> dict[str, A
     if not rates[0] or not rates[1]:
         return None
     start = statistics.median(short.wall for short, _ in agent.timings)
-    theirs = start + (steps - agent.bench.short) / rates[0]["median"]
+    theirs = start + (steps - agent.short) / rates[0]["median"]
     ours = (start + (engine.set_up() or 0.0)) / engine.cells + steps / rates[1]["median"]
     return {"steps": steps, "agent_seconds_per_cell": theirs, "engine_seconds_per_cell": ours, "ratio": theirs / ours}
 

@@ -37,7 +37,7 @@ def _point(tile: dict[str, Any], processes: dict[str, list[MethodProcess]], benc
     contestants = {method: Contestant(method, tile, {"seed": [0]}, bench) for method in processes}
     for method, one in contestants.items():
         one.processes = processes[method]
-        one.train(bench.short)
+        one.train(one.short)
         one.calibrate()
     for _ in range(bench.repeats):
         for one in contestants.values():
@@ -57,7 +57,7 @@ def _workers(bench: Bench) -> list[dict[str, Any]]:
         for count in counts:
             one = Contestant(ENGINE, WORKERS_TILE, {}, bench)
             one.tiles, one.cells, one.processes = one.tiles * count, one.cells * count, processes[:count]
-            one.train(bench.short)
+            one.train(one.short)
             one.calibrate()
             contestants.append(one)
         for _ in range(bench.repeats):

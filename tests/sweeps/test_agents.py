@@ -111,7 +111,8 @@ def test_with_a_count_tiles_of_other_jobs_are_no_failure(
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment to activate whose `phasemap` notes its arguments, and an `srun` that runs what it is given."""
+    """An environment to activate whose `phasemap` notes its arguments, and an `srun` that runs what it is given and, as
+    Slurm's does, kills it when it is itself told to end."""
     phasemap = f"""#!/bin/sh
 trap 'echo SIGTERM >> {tmp_path}/log; exit 130' TERM
 echo "$SLURM_ARRAY_TASK_ID $SRUN_CPUS_PER_TASK $@" >> {tmp_path}/log
@@ -119,7 +120,13 @@ echo "$SLURM_ARRAY_TASK_ID $SRUN_CPUS_PER_TASK $@" >> {tmp_path}/log
 """
     commands = {
         "phasemap": phasemap,
-        "srun": '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n',
+        "srun": f"""#!/bin/sh
+while [ "${{1#--}}" != "$1" ]; do shift; done
+"$@" & task=$!
+trap 'kill -KILL $task' TERM
+echo $task > {tmp_path}/task.new; mv {tmp_path}/task.new {tmp_path}/task
+wait $task
+""",
         "activate": f"PATH={tmp_path}/venv/bin:$PATH\n",
     }
     (tmp_path / "venv" / "bin").mkdir(parents=True)
@@ -147,9 +154,10 @@ def test_the_slurm_template(cluster: Path) -> None:
 def test_slurms_signal_reaches_phasemap(cluster: Path) -> None:
     job = subprocess.Popen(["bash", str(TEMPLATE), SWEEP], env={**os.environ, "WAIT": "1"})
     end = time.monotonic() + 30
-    while not (cluster / "log").exists() and time.monotonic() < end:
+    while not ((cluster / "log").exists() and (cluster / "task").exists()) and time.monotonic() < end:
         time.sleep(0.02)
-    job.send_signal(signal.SIGTERM)
+    job.send_signal(signal.SIGTERM)  # scancel's goes to the batch shell and to the step's task
+    os.kill(int((cluster / "task").read_text()), signal.SIGTERM)
     assert job.wait(30) == 130
     assert (cluster / "log").read_text().splitlines()[-1] == "SIGTERM"
 

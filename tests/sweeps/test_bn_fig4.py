@@ -138,7 +138,7 @@ def test_a_norm_that_does_not_exist_leaves_a_gap() -> None:
 def test_the_experiment_runs_to_its_page(tmp_path: Path) -> None:
     """In this process: planned, trained, stored and drawn, as `phasemap run` does it with a worker."""
     experiment, out = load("bn-fig4", "smoke"), Folder(tmp_path / "fig4")
-    planned = plan(experiment, device="cpu", backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         result = TRAIN_ROOM.train(tile.parameters, data_dir=None, device="cpu", progress=lambda state: None)

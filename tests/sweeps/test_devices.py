@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sweeps import devices
 from sweeps.cost import KNOWN, cost, layer_elements
+from sweeps.experiment import load
+from sweeps.run import plan
+from tests.sweeps.fake_backend import FakeBackend
 from theory.errors import InputError
 from train.memory import SHARING
 from train.parameters import normalise
@@ -48,6 +54,7 @@ def test_a_worker_knows_how_many_share_its_device(monkeypatch: pytest.MonkeyPatc
     assert devices.SHARING == SHARING
     assert devices.environment("cpu", 2)[SHARING] == "2"
     assert devices.environment("cpu")["OMP_NUM_THREADS"] == "1"
+    assert devices.environment("cpu")["CUDA_VISIBLE_DEVICES"] == ""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     found = devices.environment("cuda:1", 3)
     assert (found["CUDA_VISIBLE_DEVICES"], found[SHARING]) == ("7", "3")
@@ -63,3 +70,37 @@ def test_what_a_layer_of_a_tile_holds() -> None:
 def test_costs_and_devices_are_known_without_torch() -> None:
     code = "import sys, sweeps.cost, sweeps.devices; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_gpu_that_torch_cannot_use_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(devices, "DRIVERS", (tmp_path / "none", tmp_path))
+    assert devices.parse(None) == ["cpu"]
+    assert capsys.readouterr().err.count("an NVIDIA driver is here, but torch") == 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # as one asks for
+    monkeypatch.setattr(devices, "DRIVERS", (tmp_path,))
+    assert devices.parse(None) == ["cpu"]
+    monkeypatch.setattr(devices, "DRIVERS", (tmp_path / "none",))
+    assert devices.parse("cpu") == devices.parse(None) == ["cpu"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("wrong", ["²", "-1", "0;1", ","])
+def test_devices_are_numbers(wrong: str) -> None:
+    with pytest.raises(InputError, match="expected cpu, or numbers of GPUs"):
+        devices.parse(wrong)
+
+
+def test_a_tile_has_one_dtype_wherever_it_is_trained() -> None:
+    class Mixed(FakeBackend):
+        def dtype(self, tile: Mapping[str, Any], device: str) -> str:
+            return "float32" if device == "cuda:1" else "float64"
+
+    experiment = load("bn-fig3a", "smoke", [])
+    one_kind = plan(experiment, at_work=["cuda:0", "cuda:2", "cuda:0"], backend=Mixed())
+    assert set(one_kind.manifest.dtypes) == {"float64"}
+    with pytest.raises(InputError, match="float32 on cuda:1 and float64 on cuda:0; choose some of one kind"):
+        plan(experiment, at_work=["cuda:0", "cuda:1", "cuda:2"], backend=Mixed())

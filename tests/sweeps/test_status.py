@@ -20,7 +20,7 @@ from theory.errors import InputError
 
 
 def folder_of(path: Path, *settings: str) -> tuple[Folder, Plan]:
-    planned = plan(load("bn-fig3a", "smoke", settings), device="cpu", backend=FAKE)
+    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], backend=FAKE)
     folder = Folder(path)
     folder.claim(planned.experiment, planned.manifest)
     return folder, planned

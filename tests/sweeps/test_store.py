@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_old_file(written: Path, monkeypatch: pytest.Monk
 
 
 def claimed(path: Path, *settings: str) -> tuple[Folder, Any]:
-    planned = plan(load("bn-fig3a", "smoke", settings), device="cpu", backend=FAKE)
+    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], backend=FAKE)
     folder = Folder(path)
     folder.claim(planned.experiment, planned.manifest)
     return folder, planned

@@ -89,7 +89,9 @@ def test_the_gpu_trains_as_the_cpu_does(settings: dict[str, Any]) -> None:
     ours = train_tile(asked, device="cuda:0")["content"]["cells"]
     theirs = train_tile(asked, device="cpu")["content"]["cells"]
     for one, other in zip(ours, theirs, strict=True):
-        assert one["history"]["loss"] == pytest.approx(other["history"]["loss"], rel=1e-7)
+        # RMSProp divides by gradients that are nearly nothing: 1e-8 of rounding, 1e-13 in the others
+        allowed = 1e-6 if "optimizer" in settings else 1e-9
+        assert one["history"]["loss"] == pytest.approx(other["history"]["loss"], rel=allowed)
 
 
 def in_a_process(code: str, *arguments: str) -> tuple[str, str]:
