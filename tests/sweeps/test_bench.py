@@ -76,6 +76,21 @@ def bench() -> Bench:
     return Bench("cpu", 2, 0.01, False, KNOWN["digits"], {}, peaks, said.append)
 
 
+def train_with_jax(parameters: dict[str, Any], device: str) -> Any:
+    """Its losses, from a process of its own: where JAX was imported, no other may be forked."""
+    code = (
+        "import json; from sweeps.bench import jax_stack;"
+        f"print(json.dumps(jax_stack.train({parameters!r}, {device!r})))"
+    )
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise ValueError(ended.stderr)
+    return json.loads(ended.stdout)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_method_trains_the_same_cells(family: str) -> None:
     """The rivals start from the engine's weights and see its samples: in float64 their losses are its losses."""
@@ -85,7 +100,7 @@ def test_every_method_trains_the_same_cells(family: str) -> None:
     assert np.abs(np.diff(wanted, axis=0)).min() > 1e-6, "the cells must differ for the order to be tested"
     rivals = {"plain": plain.train, "vmap": vmapped.train, "lightning": lightning_runs.train}
     if importlib.util.find_spec("jax"):
-        rivals["jax"] = importlib.import_module("sweeps.bench.jax_stack").train
+        rivals["jax"] = train_with_jax
     for name, train in rivals.items():
         np.testing.assert_allclose(train(parameters, "cpu"), wanted, rtol=1e-9, atol=1e-9, err_msg=name)
 
@@ -204,13 +219,8 @@ def test_two_workers_share_an_odd_number_of_seeds() -> None:
 
 @pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="JAX is not installed")
 def test_jax_without_a_gpu_is_no_rival_on_one() -> None:
-    """In a process of its own, as where JAX was imported, no other may be forked."""
-    code = f"from sweeps.bench import jax_stack; jax_stack.train({tile(steps=1)!r}, 'cuda')"
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    ended = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert "RuntimeError: JAX has no GPU here, only cpu" in ended.stderr
+    with pytest.raises(ValueError, match="RuntimeError: JAX has no GPU here, only cpu"):
+        train_with_jax(tile(steps=1), "cuda")
 
 
 @pytest.mark.slow

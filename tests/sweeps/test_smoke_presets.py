@@ -35,7 +35,7 @@ def trained() -> dict[str, Any]:
 @pytest.mark.parametrize("name", HERE)
 def test_the_smoke_preset_runs(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
     experiment, out = load(name, "smoke", SHORTER.get(name, ())), Folder(tmp_path / name)
-    planned = plan(experiment, device="cpu", backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         if tile.key not in trained:

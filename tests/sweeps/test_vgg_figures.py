@@ -193,7 +193,7 @@ def test_figures_8_and_9_are_the_same_trainings(preset: str) -> None:
 def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: Path) -> None:
     out = Folder(tmp_path / "rates")
     eight = load("bn-fig8", "smoke")
-    planned = plan(eight, device="cpu", backend=TRAIN_ROOM)
+    planned = plan(eight, at_work=["cpu"], backend=TRAIN_ROOM)
     out.claim(eight, planned.manifest)
     scored = made_up(seeds=1)[0]["cells"][0]["epochs"]
     for tile in planned.tiles:
@@ -214,7 +214,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
         }
         write(out.result_file(tile.key), {"content": content, "provenance": {"wall_time": 1.0}})
     nine = load("bn-fig9", "smoke")
-    again = plan(nine, device="cpu", backend=TRAIN_ROOM)
+    again = plan(nine, at_work=["cpu"], backend=TRAIN_ROOM)
     out.claim(nine, again.manifest)
     scan = out.scan(1, again.manifest.keys)
     assert len(scan.results) == len(again.tiles)
@@ -224,7 +224,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
     assert "<h1>bn-fig9</h1>" in page
     assert (out.path / "figures" / "bn-fig9.png").is_file()
     other = load("bn-fig9", "smoke", ["steps=3"])
-    manifest = plan(other, device="cpu", backend=TRAIN_ROOM).manifest
+    manifest = plan(other, at_work=["cpu"], backend=TRAIN_ROOM).manifest
     with pytest.raises(InputError, match="holds another experiment: steps"):
         out.claim(other, manifest)
 
@@ -232,7 +232,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
 def test_figure_7_runs_to_its_page(tmp_path: Path) -> None:
     """Two steps of the real network, on the embedded data."""
     experiment, out = load("bn-fig7", "smoke"), Folder(tmp_path / "fig7")
-    planned = plan(experiment, device="cpu", backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         result = TRAIN_ROOM.train(tile.parameters, data_dir=None, device="cpu", progress=lambda state: None)
