@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 ROOMS = ("theory", "models", "train", "sweeps")
@@ -15,6 +16,11 @@ ROOT = Path(__file__).parent.parent
 # their functions too costs time at import and at every call.
 _sources = [file for room in ROOMS for file in (ROOT / room).rglob("*.py") if "from jaxtyping" in file.read_text()]
 install_import_hook([".".join(file.relative_to(ROOT).with_suffix("").parts) for file in _sources], "beartype.beartype")
+
+# The same examples in every run; `--hypothesis-profile search` looks for others.
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile("seeded")
 
 for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_"))]:
     del os.environ[name]

@@ -93,7 +93,7 @@ def fitted_crossing(depths: np.ndarray, mean: np.ndarray, count: np.ndarray, thr
     return float(depth[i] + fraction * (depth[i + 1] - depth[i])), frontier.INSIDE
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 14))
 def test_the_crossing_equals_the_one_of_the_fitted_curve(seed: int, size: int) -> None:
     rng = np.random.default_rng(seed)

@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from theory.advice import Span, search
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     roots=st.tuples(st.floats(0.05, 4.0), st.floats(6.0, 9.95)),
     bound=st.floats(0.05, 1.0),
@@ -21,6 +21,7 @@ def test_a_parabola_is_within_its_bounds_between_the_roots(roots: tuple[float, f
     """|(x − a)(x − b)| ≤ t is one or two intervals whose ends solve a quadratic equation; none hides between the
     points of the grid."""
     a, b = roots
+    assume(all(abs(abs((x - a) * (x - b)) - bound) > 1e-9 for x in (0, 10)))  # or rounding says on which side an end is
     found = search(lambda x: (x - a) * (x - b), np.linspace(0, 10, 11).tolist(), -bound, bound)
     half, middle = abs(a - b) / 2, (a + b) / 2
     outer = math.sqrt(half**2 + bound)
@@ -35,7 +36,7 @@ def test_a_parabola_is_within_its_bounds_between_the_roots(roots: tuple[float, f
         assert (span.open_low, span.open_high) == (low == 0, high == 10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(edge=st.floats(0.011, 9.9), slope=st.floats(0.1, 10.0), up=st.booleans())
 def test_the_edge_is_within_and_a_little_further_is_not(edge: float, slope: float, up: bool) -> None:
     sign = 1 if up else -1
@@ -84,7 +85,7 @@ def test_where_nothing_is_within_the_best_is_named() -> None:
     assert rising.best == 0.0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=st.integers(3, 5000), length=st.integers(0, 3000))
 def test_whole_numbers_have_exact_edges(first: int, length: int) -> None:
     last = first + length
@@ -115,7 +116,6 @@ def test_a_recommended_value_is_short_near_and_within(span: Span, now: float, ex
     assert span.nearest(now) in span
 
 
-@settings(deadline=None)
 @given(low=st.floats(-50, 50), length=st.floats(1e-9, 10), now=st.floats(-100, 100))
 def test_a_recommended_value_is_always_within(low: float, length: float, now: float) -> None:
     span = Span(low, low + length)

@@ -72,7 +72,7 @@ def test_a_costly_scan_finds_the_same_as_brute_force() -> None:
     assert reached(setting.with_("beta", span.low)) >= depth > reached(setting.with_("beta", span.low - 1e-3))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(depth=st.integers(70, 700), deeper=st.integers(10, 250))
 def test_deeper_tanh_networks_need_a_smaller_gamma(depth: int, deeper: int) -> None:
     """Up to 983 layers, where even γ → 0 (the linear network, λ_G↓ = 62/61 at B = 64) ends."""
@@ -91,7 +91,7 @@ def test_deeper_tanh_networks_need_a_smaller_gamma(depth: int, deeper: int) -> N
     assert edges[1] < edges[0]
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(depth=st.integers(45, 400), deeper=st.integers(5, 300))
 def test_deeper_relu_networks_need_a_larger_beta(depth: int, deeper: int) -> None:
     setting = Setting("relu", 64)
@@ -104,7 +104,7 @@ def test_deeper_relu_networks_need_a_larger_beta(depth: int, deeper: int) -> Non
     assert edges[1] > edges[0]
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(depth=st.integers(100, 5000), gamma=st.floats(0.5, 2.0), sigma_w=st.floats(0.5, 2.0))
 def test_eps_is_a_wedge_around_its_critical_value(depth: int, gamma: float, sigma_w: float) -> None:
     """However narrow; above it the edge is known in closed form: 1/ln(ε/ε_c) = depth/16."""

@@ -59,7 +59,7 @@ def test_the_intervals_are_those_of_a_brute_force_scan(
         assert all(level.verdict(now[level.quantity]) == "within" for level in levels)
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(depth=st.integers(20, 60), deeper=st.integers(5, 50), level=st.floats(6.0, 7.0))
 def test_deeper_relu_networks_need_more_decay(depth: int, deeper: int, level: float) -> None:
     edges = []

@@ -121,7 +121,7 @@ def mixed(parameters: tuple[float, ...], declared: bool) -> Activation:
     return Activation("random", phi, derivative, (kink,) if declared and r else (), label="random")
 
 
-@settings(max_examples=14, deadline=None, derandomize=True)
+@settings(max_examples=14)
 @given(parameters=RANDOM, declared=st.booleans(), batch_size=st.sampled_from([4, 6, 12, 20, 64, 500]))
 def test_two_methods_differ_by_no_more_than_they_admit(
     parameters: tuple[float, ...], declared: bool, batch_size: int
@@ -137,14 +137,14 @@ def test_two_methods_differ_by_no_more_than_they_admit(
         assert abs(left[key] - right[key]) <= allowed + 1e-13, key
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(gain=st.floats(0.05, 10), batch_size=st.sampled_from([4, 8, 64, 2000]))
 def test_the_depth_scale_keeps_nine_digits(gain: float, batch_size: int) -> None:
     scale = depth_scale(activation("tanh", scale=gain), batch_size)
     assert scale.error < 1e-9 * scale.xi
 
 
-@settings(max_examples=3, deadline=None, derandomize=True)
+@settings(max_examples=3)
 @given(gain=st.floats(0.2, 4), batch_size=st.sampled_from([4, 8, 64, 2000]), eps=st.sampled_from([1e-3, 0.02]))
 def test_the_depth_scale_with_eps_by_another_method(gain: float, batch_size: int, eps: float) -> None:
     phi = activation("tanh", scale=gain)

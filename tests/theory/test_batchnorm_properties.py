@@ -40,7 +40,7 @@ def eigenvalues(record: dict[str, Any]) -> list[float]:
     return [*values, record["cross_batch"]["rate"]]
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(parameters=SMOOTH, batch_size=BATCH)
 def test_only_linear_activations_reach_the_least_explosion_rate(parameters: tuple[float, ...], batch_size: int) -> None:
     phi = smooth(parameters)
@@ -48,7 +48,7 @@ def test_only_linear_activations_reach_the_least_explosion_rate(parameters: tupl
     assert gradient_explosion_rate(phi, batch_size) > least * (1 + 1e-9)
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(slope=st.floats(0.1, 3), constant=st.floats(-3, 3), batch_size=BATCH)
 def test_linear_activations_do_reach_it(slope: float, constant: float, batch_size: int) -> None:
     phi = activation("identity", scale=slope, shift=constant)
@@ -56,7 +56,7 @@ def test_linear_activations_do_reach_it(slope: float, constant: float, batch_siz
     assert gradient_explosion_rate(phi, batch_size) == pytest.approx(least, rel=1e-11)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(parameters=SMOOTH, batch_size=BATCH)
 def test_the_identity_decorrelates_batches_least(parameters: tuple[float, ...], batch_size: int) -> None:
     phi = smooth(parameters)
@@ -64,7 +64,7 @@ def test_the_identity_decorrelates_batches_least(parameters: tuple[float, ...], 
     assert batchnorm_record(phi, batch_size)["cross_batch"]["rate"] < largest < 1
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 @given(parameters=SMOOTH, batch_size=BATCH, factor=NONLINEAR, constant=st.floats(-3, 3))
 def test_scaling_shifting_and_reflecting_phi_changes_no_eigenvalue(
     parameters: tuple[float, ...], batch_size: int, factor: float, constant: float
@@ -80,7 +80,7 @@ def test_scaling_shifting_and_reflecting_phi_changes_no_eigenvalue(
     assert np.allclose(eigenvalues(left), eigenvalues(right), rtol=1e-8, atol=1e-10)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(parameters=SMOOTH, eps=st.sampled_from([0.0, 0.1]))
 def test_large_batches_tend_to_the_limit(parameters: tuple[float, ...], eps: float) -> None:
     phi = smooth(parameters)
@@ -89,7 +89,7 @@ def test_large_batches_tend_to_the_limit(parameters: tuple[float, ...], eps: flo
     assert record["cross_batch"]["rate"] == pytest.approx(limit.rate, rel=0.02, abs=1e-3)
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(sigma_w=st.floats(0.1, 5), sigma_b=st.floats(0, 3), batch_size=BATCH)
 def test_weight_and_bias_scales_drop_out_without_eps(sigma_w: float, sigma_b: float, batch_size: int) -> None:
     phi = activation("tanh", shift=0.4)

@@ -95,7 +95,7 @@ def test_tanh_at_large_variance() -> None:
     assert float(found.v_derivative) == pytest.approx(derivative, rel=1e-11)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(sorted(CLOSED)),
     log_q=st.floats(-12, 12),
