@@ -40,8 +40,10 @@ def read_mnist(root: Path) -> Mnist | None:
         return None
     x_train, y_train, x_test, y_test = (_read(file) for file in found)
     for file, x, y in ((found[0], x_train, y_train), (found[2], x_test, y_test)):
-        if x.shape != (len(y), 28, 28):
-            raise InputError(f"dataset: {file}: has the shape {x.shape}, expected {(len(y), 28, 28)}")
+        if y.ndim != 1 or not y.size or x.shape != (y.size, 28, 28):
+            raise InputError(
+                f"dataset: {file}: has the shape {x.shape}, its labels {y.shape}; expected (n, 28, 28), (n,)"
+            )
     return x_train, y_train, x_test, y_test
 
 
@@ -50,7 +52,7 @@ def _read(file: Path) -> UInt8[np.ndarray, "*shape"]:
         content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
         if content[:3] != UNSIGNED_BYTES:
             raise ValueError("not an IDX file of bytes")
-        shape = struct.unpack_from(f">{content[3]}i", content, 4)
+        shape = struct.unpack_from(f">{content[3]}I", content, 4)
         return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
     except (OSError, EOFError, IndexError, ValueError, zlib.error, struct.error) as error:
         raise InputError(f"dataset: {file}: cannot be read as MNIST: {error}") from error

@@ -77,7 +77,8 @@ class CudaRecorder:
             with outside, torch.cuda.graph(graph, stream=self.stream):
                 step()
         except Exception as error:
-            CudaRecorder.broken = CudaRecorder.broken or not says_out_of_memory(error)
+            if not says_out_of_memory(error):  # with which a capture ends as it should
+                CudaRecorder.broken = True
             raise
         return graph
 

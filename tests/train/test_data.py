@@ -164,7 +164,8 @@ def test_a_survey_of_mnist_needs_no_torch(tmp_path: Path) -> None:
         (b"\0\0\x08", "index out of range"),
         (b"\0\0\x08\3\0", "requires a buffer"),
         (struct.pack(">4i", 0x803, 30, 28, 28) + bytes(100), "cannot reshape"),
-        (struct.pack(">3i", 0x802, 30, 784) + bytes(30 * 784), r"shape \(30, 784\), expected \(30, 28, 28\)"),
+        (struct.pack(">3i", 0x802, 30, 784) + bytes(30 * 784), r"shape \(30, 784\), its labels \(30,\); expected"),
+        (struct.pack(">4I", 0x803, 2**32 - 1, 28, 28) + bytes(30 * 784), "cannot reshape|too large"),
     ],
 )
 def test_damaged_mnist(tmp_path: Path, content: bytes, words: str) -> None:
@@ -186,9 +187,13 @@ def test_torn_packed_mnist(tmp_path: Path) -> None:
 
 
 def test_mnist_with_too_few_labels(tmp_path: Path) -> None:
-    write_mnist(tmp_path, labels=29)
-    with pytest.raises(InputError, match=r"expected \(29, 28, 28\)"):
+    raw = write_mnist(tmp_path, labels=29)
+    with pytest.raises(InputError, match=r"its labels \(29,\); expected"):
         load(settings("mnist"), tmp_path)
+    for header in (struct.pack(">I", 0x800) + b"\1", struct.pack(">3I", 0x802, 30, 1) + bytes(30)):
+        (raw / "train-labels-idx1-ubyte").write_bytes(header)
+        with pytest.raises(InputError, match=r"its labels \((30, 1)?\); expected"):
+            load(settings("mnist"), tmp_path)
 
 
 def test_mnist_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
