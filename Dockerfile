@@ -15,7 +15,8 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
     && python -m pip install --no-cache-dir -r requirements.txt
 
 # Named one by one: nothing else of the folder, no key, no result, can get into the image.
-COPY LICENSE README.md phasemap.py ./
+COPY LICENSE README.md ./
+COPY src src/
 COPY theory theory/
 COPY models models/
 COPY train train/

@@ -21,9 +21,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from models.activations import torch_activation
-from models.batchnorm import batchnorm_activation
-from models.sampling import NetworkLaw, bsb1_inputs, sample_networks
+from phasemap.models.activations import torch_activation
+from phasemap.models.batchnorm_layer import batchnorm_activation
+from phasemap.models.sampling.batchnorm import NetworkLaw, bsb1_inputs, sample_networks
 
 SIZES = ((8, 256), (8, 1024), (32, 1024), (128, 1024))
 DEPTH, NETWORKS = 5, 4

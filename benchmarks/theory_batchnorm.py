@@ -24,8 +24,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import scipy  # noqa: E402
 
-from theory.activations import activation  # noqa: E402
-from theory.batchnorm import batchnorm_record, depth_scale, depth_scales  # noqa: E402
+from phasemap.theory.activations import activation  # noqa: E402
+from phasemap.theory.batchnorm.gradient_explosion import depth_scale, depth_scales  # noqa: E402
+from phasemap.theory.batchnorm.record import batchnorm_record  # noqa: E402
 
 BATCHES = np.unique(np.round(np.geomspace(4, 4096, 60)).astype(int))[:50]
 GOALS = {
@@ -71,9 +72,8 @@ def all_quantities() -> float:
 
 
 def command() -> float:
-    front = str(Path(__file__).resolve().parent.parent / "phasemap.py")
     arguments = ["theory", "batchnorm", "--activation", "tanh", "--batch-size", "64", "--json"]
-    subprocess.run([sys.executable, front, *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "phasemap", *arguments], check=True, capture_output=True)
     return 0.0
 
 

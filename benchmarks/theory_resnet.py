@@ -22,9 +22,9 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import scipy  # noqa: E402
 
-from theory.activations import activation  # noqa: E402
-from theory.residual import residual_recurrence  # noqa: E402
-from theory.transforms import moments  # noqa: E402
+from phasemap.theory.activations import activation  # noqa: E402
+from phasemap.theory.integrals.gaussian_transforms import moments  # noqa: E402
+from phasemap.theory.residual.recurrence import residual_recurrence  # noqa: E402
 
 QUANTITIES = ("p", "q", "s", "gamma", "lambda_", "e", "c", "chi", "chi_w", "chi_v", "chi_a", "chi_b", "log_p", "log_s")
 
@@ -49,7 +49,7 @@ def point() -> None:
 
 
 def command() -> None:
-    program = "from phasemap import main; main(['theory', 'resnet', '--depth', '200', '--json'])"
+    program = "from phasemap.command_line import main; main(['theory', 'resnet', '--depth', '200', '--json'])"
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 

@@ -1,1 +1,1 @@
-"""Torch modules with a leading *cell* dimension (stacks), their initialisation, and sampled random networks."""
+"""Torch modules with a leading *cell* dimension (stacks), one file a family. `train` and `sweeps` may import it."""

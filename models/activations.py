@@ -1,6 +1,6 @@
 """The catalogue of activations in torch: φ and its backward pass, elementwise, for the fused BN layer.
 
-The same names and meanings as ``theory.activations``; a test holds the two catalogues together.
+The same names and meanings as ``phasemap.theory.activations``; a test holds the two catalogues together.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from theory.activations import BUILT_IN
-from theory.errors import InputError
-from theory.user_code import is_user_code, load_user_activation
+from phasemap.theory.activations import BUILT_IN
+from phasemap.theory.errors import InputError
+from phasemap.theory.user_code import is_user_code, load_user_activation
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _leaky_relu(slope: float) -> TorchActivation:
 
 
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
-    """The activation ``name`` (``theory.activations.BUILT_IN`` or ``path/to/file.py:name``).
+    """The activation ``name`` (``phasemap.theory.activations.BUILT_IN`` or ``path/to/file.py:name``).
 
     Raises:
         InputError: unknown name, or a user's file that does not fit.

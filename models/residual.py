@@ -17,10 +17,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.activations import TorchActivation
-from models.initialisation import EMBEDDING, HIDDEN, PROJECTION, RESIDUAL_A, RESIDUAL_B, RESIDUAL_V
-from models.stack import Stack, leave
-from theory.widths import Widths
+from phasemap.models.activations import TorchActivation
+from phasemap.models.initial_weights import EMBEDDING, HIDDEN, PROJECTION, RESIDUAL_A, RESIDUAL_B, RESIDUAL_V
+from phasemap.models.stack import Stack, leave
+from phasemap.theory.residual.widths import Widths
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.initialisation import READ_OUT, normal_weights
+from phasemap.models.initial_weights import READ_OUT, normal_weights
 
 
 class Stack(nn.Module, ABC):

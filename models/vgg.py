@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from models.initialisation import CONVOLUTION, READ_OUT, generator, normal_weights
-from models.stack import Stack
-from models.vgg_layers import COLOURS, FEATURES, SIDE, convolutions
+from phasemap.models.initial_weights import CONVOLUTION, READ_OUT, generator, normal_weights
+from phasemap.models.stack import Stack
+from phasemap.models.vgg_shapes import COLOURS, FEATURES, SIDE, convolutions
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class VGGCell:
 
 
 def vgg19_features() -> nn.Sequential:
-    """torchvision's ``vgg19_bn(...).features``. torchvision must be importable (train/torchvision_ops.py)."""
+    """torchvision's ``vgg19_bn(...).features``. torchvision must be importable (train/compat/torchvision_import.py)."""
     from torchvision.models.vgg import cfgs, make_layers
 
     features: nn.Sequential = make_layers(cfgs["E"], batch_norm=True)

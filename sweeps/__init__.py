@@ -1,1 +1,1 @@
-"""Experiment YAML -> grid -> tiles -> result files -> phase map -> figures and report; local runner and W&B."""
+"""From an experiment's YAML to its report: grids, their execution, results, verdicts, figures. Nothing but the front door imports it."""

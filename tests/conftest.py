@@ -10,12 +10,15 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests import ROOT
+
 ROOMS = ("theory", "models", "train", "sweeps")
-ROOT = Path(__file__).parent.parent
 # The shapes that annotations name are checked at every call. Modules without shapes are left to mypy: wrapping each of
 # their functions too costs time at import and at every call.
 _sources = [file for room in ROOMS for file in (ROOT / room).rglob("*.py") if "from jaxtyping" in file.read_text()]
-install_import_hook([".".join(file.relative_to(ROOT).with_suffix("").parts) for file in _sources], "beartype.beartype")
+install_import_hook(
+    [".".join(["phasemap", *file.relative_to(ROOT).with_suffix("").parts]) for file in _sources], "beartype.beartype"
+)
 
 # The same examples in every run; `--hypothesis-profile search` looks for others.
 settings.register_profile("seeded", derandomize=True, deadline=None)

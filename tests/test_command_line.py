@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phasemap import main
+from phasemap.command_line import main
 
 TINY = """\
 # A map of my own.
@@ -54,7 +54,7 @@ def test_help_lists_every_command_and_every_command_has_an_example(capfd: pytest
 
 
 def test_list_answers_without_numerics() -> None:
-    code = "import sys, phasemap\ntry: phasemap.main(['list'])\nexcept SystemExit: pass\n"
+    code = "import sys, phasemap.command_line\ntry: phasemap.command_line.main(['list'])\nexcept SystemExit: pass\n"
     code += "print(sorted({'numpy', 'scipy', 'torch', 'wandb', 'matplotlib', 'xarray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     *lines, heavy = done.stdout.splitlines()

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-import phasemap
-import sweeps.run
-import sweeps.train_command
+import phasemap.command_line
+import phasemap.sweeps.commands.run
+import phasemap.sweeps.commands.train
+from tests import ROOT
 from tests.sweeps.fake_backend import NAME
-from tests.sweeps.wandb_server import WandbServer
+from tests.sweeps.wandb_bridge.wandb_server import WandbServer
 
-ROOT = Path(__file__).parent.parent
 PAGES = [
     "README.md",
     *(
@@ -68,7 +68,7 @@ def phasemap_commands() -> list[tuple[str, list[str]]]:
 
 def run(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        phasemap.main(arguments)
+        phasemap.command_line.main(arguments)
     assert ended.value.code == 0, arguments
 
 
@@ -89,9 +89,11 @@ def shortened(arguments: list[str]) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/wandb-sweep.md"])
 def test_commands_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page != "README.md":
-        monkeypatch.setattr(sweeps.run, "run", functools.partial(sweeps.run.run, backend=NAME))
-        fake_tile = functools.partial(sweeps.train_command.train, backend_name=NAME)
-        monkeypatch.setattr(sweeps.train_command, "train", fake_tile)
+        monkeypatch.setattr(
+            phasemap.sweeps.commands.run, "run", functools.partial(phasemap.sweeps.commands.run.run, backend=NAME)
+        )
+        fake_tile = functools.partial(phasemap.sweeps.commands.train.train, backend_name=NAME)
+        monkeypatch.setattr(phasemap.sweeps.commands.train, "train", fake_tile)
     for name, text in saved(page).items():
         (tmp_path / name).write_text(text.replace("steps: {value: 100}", "steps: {value: 3}"))
     for _, arguments in [entry for entry in phasemap_commands() if entry[0] == page]:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from jaxtyping import TypeCheckError
 
-from models.stack import leave
-from sweeps.interval import held_out_best
-from theory.sphere import weight_powers
+from phasemap.models.stack import leave
+from phasemap.sweeps.verdict.kappa_interval import held_out_best
+from phasemap.theory.integrals.sphere import weight_powers
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from theory.errors import InputError
-from theory.user_code import is_user_code, load_user_activation
+from phasemap.theory.errors import InputError
+from phasemap.theory.user_code import is_user_code, load_user_activation
 
 Function = Callable[[Any], Any]
 
@@ -171,3 +171,10 @@ def activation(
         degree if shift == 0 and scale > 0 else None,
         label,
     )
+
+
+def value_at_zero(activation: Activation) -> float:
+    """φ(0), or 0 where φ is not finite there."""
+    with np.errstate(all="ignore"):
+        value = float(activation.phi(np.zeros(1))[0])
+    return value if np.isfinite(value) else 0.0

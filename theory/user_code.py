@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from theory.errors import InputError
+from phasemap.theory.errors import InputError
 
 
 def is_user_code(text: str) -> bool:

@@ -1,1 +1,1 @@
-"""Data sets, the LightningModule, member-wise optimizers; trains one tile."""
+"""Trains one tile: its parameters, its data, its networks, its result. `sweeps` may import it."""

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from theory.activations import BUILT_IN
-from theory.errors import InputError
-from theory.user_code import is_user_code
-from train.provenance import below_home
+from phasemap.theory.activations import BUILT_IN
+from phasemap.theory.errors import InputError
+from phasemap.theory.user_code import is_user_code
+from phasemap.train.provenance import below_home
 
 SEMANTICS = 1  # of a result: raised when the same parameters would mean a different training
 
@@ -88,7 +88,7 @@ def _decaying() -> dict[str, Parameter]:
 
 
 RESIDUAL_OVERLAYS = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum")
-"""Quantities of residual networks that can be drawn as contours (sweeps/overlay_residual.py)."""
+"""Quantities of residual networks that can be drawn as contours (sweeps/overlays/residual.py)."""
 _OVERLAY: dict[str, Any] = {
     "check": lambda value: (
         value in ("xi", "none") or (value.count("|") < 2 and all(q in RESIDUAL_OVERLAYS for q in value.split("|")))

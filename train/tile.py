@@ -21,24 +21,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.stack import Stack
-from theory.errors import InputError
-from train.batches import LONGEST_BLOCK, BlocksDataModule
-from train.cell_result import cell_result
-from train.checkpoint import Checkpoint, PlainFile, callback_state
-from train.data import Data, load
-from train.epochs import EpochScores
-from train.evaluation import Evaluation, evaluate
-from train.families import build_stack
-from train.lightning import LightningEnvironment, pl
-from train.memory import budget, is_out_of_memory, release
-from train.module import StackModule
-from train.monitor import LayerMonitor
-from train.parameters import SEMANTICS, VGG, cells, identity, normalise
-from train.pictures import Augmentation, as_pictures
-from train.planner import chunks, halves
-from train.precision import float32_products, resolve_dtype
-from train.provenance import provenance
+from phasemap.models.stack import Stack
+from phasemap.theory.errors import InputError
+from phasemap.train.compat.lightning import LightningEnvironment, pl
+from phasemap.train.data.load import Data, load
+from phasemap.train.engine.cell_result import cell_result
+from phasemap.train.engine.checkpoint import Checkpoint, PlainFile, callback_state
+from phasemap.train.engine.data_order import LONGEST_BLOCK, BlocksDataModule
+from phasemap.train.engine.epoch_scores import EpochScores
+from phasemap.train.engine.evaluation import Evaluation, evaluate
+from phasemap.train.engine.image_batches import Augmentation, as_pictures
+from phasemap.train.engine.stack_module import StackModule
+from phasemap.train.families.catalogue import build_stack
+from phasemap.train.machine.memory import budget, is_out_of_memory, release
+from phasemap.train.monitors.layer_monitor import LayerMonitor
+from phasemap.train.parameters import SEMANTICS, VGG, cells, identity, normalise
+from phasemap.train.planning.chunks import chunks, halves
+from phasemap.train.planning.dtype import float32_products, resolve_dtype
+from phasemap.train.provenance import provenance
 
 HISTORY_POINTS = 20
 CHECKPOINT_EVERY = 120.0
@@ -63,7 +63,7 @@ def train_tile(
     chunks, provided that torch runs with one thread.
 
     Args:
-        parameters: as ``train.parameters.normalise`` takes them.
+        parameters: as ``phasemap.train.parameters.normalise`` takes them.
         data_dir: overrides the environment's PHASEMAP_DATA_DIR.
         progress: called now and then with ``{"cells", "steps", "steps_done"}``, in cell·steps of the whole tile.
         checkpoint: file that a long training writes every few minutes, and goes on from if it is there. Whoever keeps

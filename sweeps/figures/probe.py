@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from train.probe.measure import Probe
-from train.probe.rate import LEVEL, trimmed
-from train.probe.report import predicted_steps
+from phasemap.train.probe.measure import Probe
+from phasemap.train.probe.rate import LEVEL, trimmed
+from phasemap.train.probe.report import predicted_steps
 
 MEASURED = "#1f5fa8"
 THEORY = "#d55e00"

@@ -10,7 +10,7 @@ import matplotlib.style
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
-from theory.errors import InputError
+from phasemap.theory.errors import InputError
 
 STYLES = ("report", "paper")
 COLOUR_MAP = "viridis"

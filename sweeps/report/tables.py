@@ -8,13 +8,13 @@ from typing import Any
 
 import xarray as xr
 
-from sweeps.agreement import Agreement, sum_lr_in_words
-from sweeps.failing_corner import Corner
-from sweeps.figures.axes import in_words, map_axis
-from sweeps.figures.heat_map import TITLES
-from sweeps.phase_map import COUNTS
-from sweeps.ranking import Ranked, Score
-from sweeps.summary import outcome_counts
+from phasemap.sweeps.figures.maps.heat_map import TITLES
+from phasemap.sweeps.phase_map.axes import in_words, map_axis
+from phasemap.sweeps.phase_map.from_results import COUNTS
+from phasemap.sweeps.phase_map.squares import outcome_counts
+from phasemap.sweeps.verdict.depth_scale import Agreement, sum_lr_in_words
+from phasemap.sweeps.verdict.divergence_level import Corner
+from phasemap.sweeps.verdict.ranking import Ranked, Score
 
 DASH = "–"
 

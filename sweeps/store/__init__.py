@@ -1,1 +1,1 @@
-"""The result store: one JSON file per tile, named by a hash of what decides its content."""
+"""The result store: one JSON file a tile, named by a hash of what decides its content. Every room above `sweeps.experiments` may import it."""

@@ -23,10 +23,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from sweeps.experiment import Experiment, from_text
-from sweeps.store.result import ResultError, read, write_text
-from theory.errors import InputError
-from train.provenance import redacted
+from phasemap.sweeps.experiments.experiment import Experiment, from_text
+from phasemap.sweeps.store.result import ResultError, read, write_text
+from phasemap.theory.errors import InputError
+from phasemap.train.provenance import redacted
 
 MANIFEST_SCHEMA = 1
 
@@ -136,7 +136,7 @@ class Folder:
         write_text(self.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
 
     def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
-        from train.parameters import TABLE
+        from phasemap.train.parameters import TABLE
 
         there, there_manifest = self.experiment(), self.manifest()
         if _trainings(there_manifest) == _trainings(manifest):  # a user's own files may have moved

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from theory.errors import InputError
-from theory.user_code import is_user_code
+from phasemap.theory.errors import InputError
+from phasemap.theory.user_code import is_user_code
 
 
 def canonical(document: Any) -> str:
@@ -26,7 +26,7 @@ def tile_key(parameters: Mapping[str, Any], *, dtype: str, data_digest: str, sem
     Raises:
         InputError: the file of the user's own activation cannot be read.
     """
-    from train.parameters import identity
+    from phasemap.train.parameters import identity
 
     portable = {name: _portable(name, value) for name, value in identity(parameters).items()}
     document = {"parameters": portable, "dtype": dtype, "data": data_digest, "semantics": semantics}

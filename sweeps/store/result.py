@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.store.key import canonical
+from phasemap.sweeps.store.key import canonical
 
 SCHEMA, OLDEST_SCHEMA = 1, 1
 """Version of the file's layout as it is written, and the oldest that is read. Others are refused, with a clear line."""
@@ -119,3 +120,16 @@ def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, dict[str, An
     if provenance.get("checksum") != _checksum(key, content):
         raise ResultError("damaged", path, "its content does not match its checksum")
     return key, document
+
+
+def summary(result: dict[str, Any]) -> dict[str, Any]:
+    """What the runner's progress says of a result: outcomes, and the range of the accuracy."""
+    cells = result["content"]["cells"]
+    accuracies = [cell["test_accuracy"] for cell in cells if cell["test_accuracy"] is not None]
+    span = [min(accuracies), max(accuracies)] if accuracies else None
+    return {"outcomes": dict(Counter(cell["outcome"] for cell in cells)), "accuracy": span}
+
+
+def result_cells(result: Mapping[str, Any]) -> Counter[str]:
+    """The cells of a result by outcome."""
+    return Counter(cell["outcome"] for cell in result["content"]["cells"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.activations import torch_activation
-from theory.activations import BUILT_IN, activation
-from theory.errors import InputError
+from phasemap.models.activations import torch_activation
+from phasemap.theory.activations import BUILT_IN, activation
+from phasemap.theory.errors import InputError
 
 USER = """
 def swish(z, xp):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.activations import torch_activation
-from models.initialisation import (
+from phasemap.models.activations import torch_activation
+from phasemap.models.initial_weights import (
     EMBEDDING,
     HIDDEN,
     PROJECTION,
@@ -15,8 +15,8 @@ from models.initialisation import (
     RESIDUAL_V,
     normal_weights,
 )
-from models.residual import ResidualCell, ResidualStack
-from theory.widths import Widths, parse_widths
+from phasemap.models.residual import ResidualCell, ResidualStack
+from phasemap.theory.residual.widths import Widths, parse_widths
 
 CELLS = [
     ResidualCell(depth=2, seed=1, beta_w=0.5, sigma_v=0.7),

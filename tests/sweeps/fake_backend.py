@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweeps.backend import Survey, data_name
-from sweeps.cost import DataSize
-from theory.errors import InputError
-from train.parameters import cells
+from phasemap.sweeps.execution.trainer import Survey, data_name
+from phasemap.theory.errors import InputError
+from phasemap.train.parameters import cells
+from phasemap.train.planning.cost import DataSize
 
 
 def number(*parts: Any) -> float:

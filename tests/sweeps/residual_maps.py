@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sweeps import phase_map
-from theory.activations import activation
-from theory.residual import residual_recurrence
-from theory.residual_trace import ResidualTrace
-from train import parameters
-
-from .synthetic import content
+from phasemap.sweeps.phase_map import from_results as phase_map
+from phasemap.theory.activations import activation
+from phasemap.theory.residual.recurrence import residual_recurrence
+from phasemap.theory.residual.trace import ResidualTrace
+from phasemap.train import parameters
+from tests.sweeps.synthetic import content
 
 DEPTHS = [5, 10, 20, 30, 40, 60]
 P0, GAMMA0 = 1.0, 0.3

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sweeps.reporting import export
-from sweeps.run import run
-from sweeps.wandb_agents import session_members
+from phasemap.sweeps.commands.report import export
+from phasemap.sweeps.commands.run import run
+from phasemap.train.machine.processes import session_members
+from tests import ROOT
 from tests.sweeps.fake_backend import NAME
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def write_experiment(path: Path, tiles: int, **parameters: Any) -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sweeps import phase_map
-from sweeps.overlay import Prediction
-from train import parameters
+from phasemap.sweeps.overlays.overlay import Prediction
+from phasemap.sweeps.phase_map import from_results as phase_map
+from phasemap.train import parameters
 
 CHANCE = 0.1
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theory.errors import InputError
-from train.parameters import STACKABLE, TABLE, cells, identity, normalise
+from phasemap.theory.errors import InputError
+from phasemap.train.parameters import STACKABLE, TABLE, cells, identity, normalise
 
 BASE: dict[str, Any] = {"lr": 0.01, "steps": 10}
 

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-import train.evaluation
-import train.tile
-from models.initialisation import HIDDEN, READ_OUT, normal_weights
-from theory.errors import InputError
-from train.batches import epoch_order
-from train.data import load
-from train.parameters import identity, normalise
-from train.tile import train_tile
+import phasemap.train.engine.evaluation
+import phasemap.train.tile
+from phasemap.models.initial_weights import HIDDEN, READ_OUT, normal_weights
+from phasemap.theory.errors import InputError
+from phasemap.train.data.load import load
+from phasemap.train.engine.data_order import epoch_order
+from phasemap.train.parameters import identity, normalise
+from phasemap.train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 16, "batch_size": 32, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 15}
 
@@ -29,14 +29,14 @@ def content(**parameters: Any) -> dict[str, Any]:
 def capture_stacks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The stacks that training ends with, as the evaluation sees them."""
     stacks: list[Any] = []
-    real = train.tile.evaluate
+    real = phasemap.train.tile.evaluate
 
     def spy(stack: Any, *arguments: Any, **options: Any) -> Any:
         if stack not in stacks:
             stacks.append(stack)
         return real(stack, *arguments, **options)
 
-    monkeypatch.setattr(train.tile, "evaluate", spy)
+    monkeypatch.setattr(phasemap.train.tile, "evaluate", spy)
     return stacks
 
 
@@ -101,7 +101,7 @@ def test_one_ragged_stack_finds_the_parameters_of_plain_single_training(monkeypa
 def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     axes = {"depth": [30, 4, 11], "seed": [2, 0]}
     together = content(**axes)
-    monkeypatch.setattr(train.tile, "chunks", lambda points, **plan: [[5, 0], [2], [1, 3, 4]])
+    monkeypatch.setattr(phasemap.train.tile, "chunks", lambda points, **plan: [[5, 0], [2], [1, 3, 4]])
     assert content(**axes) == together
     monkeypatch.undo()
     for place, cell in enumerate(together["cells"]):
@@ -112,7 +112,7 @@ def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_company_changes_no_bit_of_an_evaluation_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test set that does not fit into one part: the parts' sums must not depend on how many networks there are."""
-    monkeypatch.setattr(train.evaluation, "ELEMENTS_AT_ONCE", 2**12)
+    monkeypatch.setattr(phasemap.train.engine.evaluation, "ELEMENTS_AT_ONCE", 2**12)
     together = content(depth=3, seed=list(range(12)), test_size=400)["cells"]
     assert content(depth=3, seed=7, test_size=400)["cells"] == [together[7]]
 
@@ -120,13 +120,13 @@ def test_company_changes_no_bit_of_an_evaluation_in_parts(monkeypatch: pytest.Mo
 def test_tf32_is_off_recorded_and_part_of_the_identity_only_where_it_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     switches = (torch.backends.cuda.matmul, torch.backends.cudnn)
     seen: list[list[bool]] = []
-    real = train.tile._train_chunk
+    real = phasemap.train.tile._train_chunk
 
     def spy(*arguments: Any) -> Any:
         seen.append([switch.allow_tf32 for switch in switches])
         return real(*arguments)
 
-    monkeypatch.setattr(train.tile, "_train_chunk", spy)
+    monkeypatch.setattr(phasemap.train.tile, "_train_chunk", spy)
     before = [switch.allow_tf32 for switch in switches]
     assert content(depth=2)["parameters"]["tf32"] is None
     assert content(depth=2, tf32=True)["parameters"]["tf32"] is True

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from theory.activations import Activation, activation
-from train.probe.forward import Node
+from phasemap.theory.activations import Activation, activation
+from phasemap.train.probe.forward import Node
 
 BUILT_IN = {
     "ReluBackward0": "relu",

@@ -9,11 +9,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-from train.probe.forward import Node, Place
-from train.probe.graph import Graph
-from train.quantities import log_norm
+from phasemap.train.probe.forward import Node, Place
+from phasemap.train.probe.graph import Graph
 
 Gradients = tuple["Tensor | None", ...]
 
@@ -75,3 +75,13 @@ def _log_norm(gradient: Tensor) -> float:
     # squares of smaller dtypes are in float64's range, so nothing needs scaling
     norm = float(torch.linalg.vector_norm(gradient.detach(), dtype=torch.float64))
     return math.log(norm) if 0 < norm < math.inf else -math.inf if norm == 0 else math.nan
+
+
+def log_norm(x: Float[Tensor, "k ..."]) -> Float[Tensor, " k"]:
+    """ln of the Euclidean norm of each x[k], in float64; −∞ of zeros, NaN where an entry is not finite."""
+    rows = x.detach().reshape(len(x), -1).double()
+    largest = rows.abs().amax(1)
+    scale = torch.where(largest > 0, largest, torch.ones_like(largest))
+    norm = largest.log() + 0.5 * (rows / scale[:, None]).square().sum(1).log()
+    # of zeros: −∞ − ∞·½ = −∞; of infinity: ∞ or NaN
+    return torch.where(largest.isfinite(), norm, torch.full_like(norm, torch.nan))

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from train.probe.forward import Call, Moments, Node, Place
-from train.probe.graph import Graph
+from phasemap.train.probe.forward import Call, Moments, Node, Place
+from phasemap.train.probe.graph import Graph
 
 NORMALISATION = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 

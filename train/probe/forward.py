@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from theory.errors import InputError
+from phasemap.theory.errors import InputError
 
 Node = Any  # torch.autograd.graph.Node
 Place = tuple[Node, int]  # a node of the graph and the number of one of its outputs

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from theory.errors import InputError
-from train.probe.forward import Node
+from phasemap.theory.errors import InputError
+from phasemap.train.probe.forward import Node
 
 
 @dataclass(frozen=True)

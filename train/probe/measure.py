@@ -1,6 +1,6 @@
 """``probe(model, x)``: how signals and gradients propagate through any torch model, which is left as it was.
 
-    from train.probe.measure import probe
+    from phasemap.train.probe.measure import probe
     found = probe(model, torch.randn(128, 784))
     found.rate, found.layers, found.stretches
 
@@ -19,14 +19,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from theory.errors import InputError
-from train.probe.backward import RescaledBackprop
-from train.probe.chains import Point, outside_modules, points
-from train.probe.forward import Call, Moments, run_forward
-from train.probe.graph import trace_graph
-from train.probe.prediction import Stretch, predict
-from train.probe.rate import Rate, explosion_rate, trimmed
-from train.probe.untouched import seed_generators, untouched
+from phasemap.theory.errors import InputError
+from phasemap.train.probe.backward import RescaledBackprop
+from phasemap.train.probe.chains import Point, outside_modules, points
+from phasemap.train.probe.forward import Call, Moments, run_forward
+from phasemap.train.probe.graph import trace_graph
+from phasemap.train.probe.prediction import Stretch, predict
+from phasemap.train.probe.rate import Rate, explosion_rate, trimmed
+from phasemap.train.probe.untouched import seed_generators, untouched
 
 MODES = ("train", "eval", "as-is")
 

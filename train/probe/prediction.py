@@ -22,14 +22,14 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
-from theory.activations import Activation
-from theory.batchnorm import batchnorm_record
-from theory.errors import InputError
-from theory.residual import residual_recurrence
-from train.probe.activations import named_activation
-from train.probe.chains import NORMALISATION, Point, between, fan_in_variance, mean_square
-from train.probe.forward import Call, Node
-from train.probe.graph import Graph
+from phasemap.theory.activations import Activation
+from phasemap.theory.batchnorm.record import batchnorm_record
+from phasemap.theory.errors import InputError
+from phasemap.theory.residual.recurrence import residual_recurrence
+from phasemap.train.probe.activations import named_activation
+from phasemap.train.probe.chains import NORMALISATION, Point, between, fan_in_variance, mean_square
+from phasemap.train.probe.forward import Call, Node
+from phasemap.train.probe.graph import Graph
 
 UNIFORM = 1e-6  # largest relative spread of γ and β over units that still counts as one value
 SAME = 0.05  # difference of ln σ_w² up to which two layers' weights count as drawn from one law, however many

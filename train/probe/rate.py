@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from theory.batchnorm import DepthScale
+from phasemap.theory.batchnorm.gradient_explosion import DepthScale
 
 LEVEL = 0.95
 TRIM = 10  # one step in so many is left out at either end

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from train.probe.measure import Comparison, Layer, Probe
-from train.probe.rate import LEVEL, Rate
+from phasemap.train.probe.measure import Comparison, Layer, Probe
+from phasemap.train.probe.rate import LEVEL, Rate
 
 MOST_ROWS = 30
 """Rows of a table; of a deeper network some layers are shown, and JSON has all."""

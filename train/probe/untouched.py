@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from theory.errors import InputError
+from phasemap.theory.errors import InputError
 
 
 class _Kept:

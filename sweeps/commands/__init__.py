@@ -1,0 +1,1 @@
+"""The console commands, one file each. Only the front door imports them."""

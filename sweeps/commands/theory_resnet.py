@@ -1,0 +1,90 @@
+"""``phasemap theory resnet``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phasemap.theory.errors import InputError
+
+
+def resnet(
+    activation: Annotated[str, typer.Option(help="relu, tanh, erf, …, or path/to/file.py:name.")] = "tanh",
+    depth: Annotated[int, typer.Option(help="Number of residual blocks.")] = 100,
+    sigma_w: Annotated[float, typer.Option(help="w has variance σ²·l^(−β)/N.")] = 1.0,
+    sigma_b: Annotated[float, typer.Option(help="b, the bias of h, has variance σ²·l^(−β).")] = 1.0,
+    sigma_v: Annotated[float, typer.Option(help="v has variance σ²·l^(−β)/M.")] = 1.0,
+    sigma_a: Annotated[float, typer.Option(help="a, the bias of x, has variance σ²·l^(−β).")] = 1.0,
+    beta_w: Annotated[float, typer.Option(help="β of w.")] = 0.0,
+    beta_b: Annotated[float, typer.Option(help="β of b.")] = 0.0,
+    beta_v: Annotated[float, typer.Option(help="β of v.")] = 0.0,
+    beta_a: Annotated[float, typer.Option(help="β of a.")] = 0.0,
+    p0: Annotated[float, typer.Option(help="Mean square of the input's coordinates.")] = 1.0,
+    gamma0: Annotated[float, typer.Option(help="Mean product of two inputs' coordinates.")] = 0.5,
+    widths: Annotated[
+        str | None, typer.Option(help="2048, 2048/2@16,25,36, 2048/exp(A)@n^2, a list; after ';' the hidden widths.")
+    ] = None,
+    slope: Annotated[float, typer.Option(help="Of leaky-relu below zero.")] = 0.01,
+    alpha: Annotated[float, typer.Option(help="Exponent of alpha-relu.")] = 1.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object with every layer, in full precision.")
+    ] = False,
+) -> None:
+    """Mean field quantities of residual networks, layer by layer (variance and width variation).
+
+    x = v·φ(h) + a + x_prev, h = w·x_prev + b; a projection block wherever the width changes. Gradients χ are normalised
+    to χ = 1 at the last layer.
+
+    Example: phasemap theory resnet --activation relu --depth 200 --beta-w 0.5 --beta-b 0.5
+    """
+    mistake = None
+    try:
+        from phasemap.theory.activations import activation as named
+
+        phi = named(activation, slope=slope, alpha=alpha)
+    except InputError as error:
+        mistake = error
+    from phasemap.theory.residual.recurrence import check_parameters, residual_recurrence
+
+    parameters = {
+        "sigma_w": sigma_w,
+        "sigma_b": sigma_b,
+        "sigma_v": sigma_v,
+        "sigma_a": sigma_a,
+        "beta_w": beta_w,
+        "beta_b": beta_b,
+        "beta_v": beta_v,
+        "beta_a": beta_a,
+        "p0": p0,
+        "gamma0": gamma0,
+    }
+    mistakes = [*(mistake.messages if mistake else ()), *check_parameters(parameters, depth, widths)]
+    if mistakes:
+        raise InputError(*mistakes)
+    trace = residual_recurrence(phi, depth, widths=widths, **parameters)
+    from phasemap.theory.residual.record import notes, record, table
+
+    if as_json:
+        import json
+
+        head = {"activation": phi.label, "depth": depth, "parameters": parameters}
+        print(json.dumps(head | record(trace), allow_nan=False, ensure_ascii=False))
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    header, rows = table(trace)
+    shown = Table(*header, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in shown.columns:
+        column.justify = "right"
+    for row in rows:
+        shown.add_row(*row)
+    given = ", ".join(f"{name} {value:g}" for name, value in parameters.items())
+    console = Console(width=max(100, 11 * len(header)), highlight=False)
+    console.print(f"{phi.label} residual network, depth {depth}" + (f", widths {widths}" if widths else ""))
+    console.print(given, style="dim")
+    console.print(shown)
+    for note in notes(trace):
+        console.print(note)

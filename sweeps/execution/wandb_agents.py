@@ -1,0 +1,163 @@
+"""``phasemap agents``: one W&B agent per device, watched, and ended together with the runs that they started.
+
+An agent ends with code 0 also when it has given up, and one that is killed leaves its run training. So whether an agent
+is sick is judged by what the sweep still lacks, and each agent lives in a session that is ended as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phasemap.sweeps.wandb_bridge.access import parse_path, require_wandb
+from phasemap.theory.errors import InputError
+from phasemap.train.machine import devices as machine
+from phasemap.train.machine.processes import die_with_parent, session_members
+
+POLL = 0.5
+GRACE = 30.0
+"""Seconds that agents have to end in after SIGTERM before they and their runs are killed."""
+
+
+@dataclass
+class Agent:
+    """One agent and its device; ``restarts`` is how often it was started again."""
+
+    sweep: str
+    device: str
+    count: int | None
+    restarts: int = 0
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Starts the agent, in a session of its own."""
+        environment = machine.environment(self.device)
+        # An agent runs what is on PATH: this environment's `phasemap`.
+        environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
+        self.process = subprocess.Popen(
+            agent_command(self.sweep, self.count),
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            preexec_fn=die_with_parent,
+        )
+
+    def kill(self) -> None:
+        """Kills the agent and whatever it started."""
+        for process in session_members(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
+
+
+def agent_command(sweep: str, count: int | None) -> list[str]:
+    """wandb's own agent, run by this Python; signals are forwarded to runs where this version of wandb can."""
+    from wandb.cli import cli
+
+    options = {name for parameter in cli.agent.params for name in parameter.opts}
+    forward = ["--forward-signals"] if "--forward-signals" in options else []
+    counted = ["--count", str(count)] if count is not None else []
+    return [sys.executable, "-m", "wandb", "agent", *forward, *counted, sweep]
+
+
+def watch(
+    sweep: str, *, devices: str | None = None, restarts: int = 3, count: int | None = None, grace: float = GRACE
+) -> int:
+    """Runs agents until the sweep has no more tiles for them.
+
+    Returns:
+        0: every tile has a result, or with ``count`` none has failed; 1: tiles are left that the agents could not do;
+        130: interrupted.
+
+    Raises:
+        InputError: not ENTITY/PROJECT/SWEEP, no wandb, or no such devices.
+    """
+    sweep = "/".join(parse_path(sweep))
+    require_wandb()
+    at_work = machine.parse(devices)
+    with _interrupts() as interrupts:
+        alive = [Agent(sweep, device, count) for device in at_work]
+        try:
+            while alive and not interrupts:
+                time.sleep(POLL)
+                for agent in [agent for agent in alive if agent.process.poll() is not None]:
+                    code = agent.process.returncode
+                    agent.kill()  # what a dead agent left training
+                    if agent.restarts < restarts and count is None and _sick(sweep, code):
+                        agent.restarts += 1
+                        print(
+                            f"agent on {agent.device} ended with code {code}: start {agent.restarts}", file=sys.stderr
+                        )
+                        time.sleep(POLL * 2**agent.restarts)
+                        agent.start()
+                    else:
+                        alive.remove(agent)
+            if interrupts:
+                _end(alive, interrupts, grace)
+        finally:
+            for agent in alive:  # the others' processes are gone, and their numbers may be somebody else's
+                agent.kill()
+    if interrupts:
+        print(f"interrupted; phasemap agents {sweep} goes on", file=sys.stderr)
+        return 130
+    return _conclude(sweep, partly=count is not None)
+
+
+def _sick(sweep: str, code: int) -> bool:
+    """Whether an agent that ended should have gone on: it died, or the sweep has tiles that nobody was given."""
+    from phasemap.sweeps.sources.wandb_sweep import status_of_sweep
+
+    if code != 0:
+        return True
+    try:
+        return status_of_sweep(f"wandb:{sweep}").cells["missing"] > 0
+    except InputError:  # the server cannot be reached, which may be why the agent ended
+        return True
+
+
+def _conclude(sweep: str, *, partly: bool) -> int:
+    """Prints the sweep's status; 0 if it is complete, or, where the agents were to do a part of it, if none failed."""
+    from phasemap.sweeps.sources.wandb_sweep import status_of_sweep
+
+    status = status_of_sweep(f"wandb:{sweep}")
+    print(status.text())
+    if status.complete or (partly and not status.cells["failed"]):
+        return 0
+    print(f"phasemap status wandb:{sweep} --requeue frees the failed tiles", file=sys.stderr)
+    return 1
+
+
+def _end(agents: list[Agent], interrupts: list[int], grace: float) -> None:
+    """Passes the signal on; a second one, or the end of ``grace``, leaves the rest to be killed."""
+    print(f"interrupted: agents have {grace:.0f} s to end; again: at once", file=sys.stderr)
+    for agent in agents:
+        agent.process.send_signal(signal.SIGTERM)
+    deadline, so_far = time.monotonic() + grace, len(interrupts)
+    while any(agent.process.poll() is None for agent in agents):
+        if time.monotonic() > deadline or len(interrupts) > so_far:
+            return
+        time.sleep(POLL)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """A list that grows with every SIGINT and SIGTERM."""
+    seen: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in numbers}
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,1 @@
+"""Pictures of phase maps. `sweeps.report` and the commands import it."""

@@ -1,0 +1,1 @@
+"""Figures that need no training. The catalogue of figures names them."""

@@ -1,0 +1,140 @@
+"""What the theory predicts on the map's axes: the depth scale ξ per column, and as a curve between the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy.interpolate import PchipInterpolator
+
+from phasemap.sweeps.overlays.overlay import Field, Prediction
+from phasemap.sweeps.phase_map.columns import column_parameters
+from phasemap.theory.activations import Activation, activation
+from phasemap.theory.errors import InputError
+
+CURVE_POINTS = 193
+FIELD_POINTS = 1000
+_THEORY = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
+
+
+def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:
+    """Predicted quantities for contours: the powers of ten by which the squared gradient norm grows from the last layer
+    to the first, depth/(ξ ln 10); negative where gradients vanish. None on a categorical axis or without a ξ."""
+    known = np.flatnonzero(~np.isnan(prediction.curve_log_rate))
+    known = known[:: -(-known.size // FIELD_POINTS) or 1]
+    x = prediction.curve_x[known]
+    if x.size < 2 or phase_map.sizes["depth"] < 2:
+        return ()
+    depth = np.linspace(0, 1.05 * float(phase_map["depth"].max()), 80)
+    decades = depth[:, None] * prediction.curve_log_rate[known][None] / np.log(10)
+    levels = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+    return (Field("decades", "growth of the squared gradient norm, in powers of ten", x, depth, decades, levels),)
+
+
+def predict(phase_map: xr.Dataset) -> Prediction:
+    """ξ of the map's columns; a column that the theory does not cover is NaN with the reason."""
+    factor = float(phase_map.attrs["overlay_factor"])
+    columns = column_parameters(phase_map)
+    reason = _inapplicable(phase_map)
+    none = np.empty(0)
+    if reason:
+        missing = np.full(len(columns), np.nan)
+        return Prediction(missing, ("",) * len(columns), (reason,) * len(columns), factor, none, none)
+    asked = [tuple((name, column[name]) for name in _THEORY) for column in columns]
+    answer = {one: _depth_scale(dict(one)) for one in dict.fromkeys(asked)}
+    answers = [answer[one] for one in asked]
+    xi = np.array([value for value, _, _ in answers], dtype=float)
+    regimes = tuple(regime for _, regime, _ in answers)
+    curve_x, curve_log_rate = _curve(phase_map, xi, regimes)
+    return Prediction(
+        xi,
+        regimes,
+        tuple(reason for _, _, reason in answers),
+        factor,
+        curve_x,
+        curve_log_rate,
+    )
+
+
+def _inapplicable(phase_map: xr.Dataset) -> str:
+    """Why no column of this map can have a ξ, or ""."""
+    attributes = phase_map.attrs
+    if attributes["overlay"] != "xi":
+        return f"the experiment asks for overlay {attributes['overlay']!r}"
+    if attributes["y_axis"] != "depth":
+        return f"a depth scale needs depth on the vertical axis, which is {attributes['y_axis']}"
+    if attributes.get("architecture", "bn-mlp") != "bn-mlp":
+        return f"there is no depth scale for architecture {attributes['architecture']!r}"
+    known = set(column_parameters(phase_map)[0])
+    unknown = [name for name in _THEORY if name not in known]
+    return f"{', '.join(unknown)} changes within a column" if unknown else ""
+
+
+def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
+    """(ξ, regime, reason why there is none) for one column's parameters."""
+    from phasemap.theory.batchnorm.gradient_explosion import depth_scale
+
+    try:
+        found = depth_scale(
+            _activation(column),
+            int(column["statistics_batch_size"]),
+            eps=float(column["eps"]),
+            sigma_w=float(column["sigma_w"]),
+        )
+    except (InputError, ValueError, ArithmeticError) as error:
+        return float("nan"), "", str(error)
+    if found.xi == 0:
+        return float("nan"), "", f"the rate {found.rate:g} gives no depth scale"
+    return float(found.xi), str(found.regime), ""
+
+
+def _activation(column: Mapping[str, Any]) -> Activation:
+    return activation(
+        column["activation"],
+        scale=float(column["gamma"]),
+        shift=float(column["beta"]),
+        slope=float(column["slope"]),
+        alpha=float(column["alpha"]),
+    )
+
+
+def _critical(phase_map: xr.Dataset) -> float:
+    """The critical ε of a map over ε; infinite for other maps."""
+    from phasemap.theory.batchnorm.fixed_point import critical_eps
+
+    if phase_map.attrs["x_axis"] != "eps":
+        return float("inf")
+    column = column_parameters(phase_map)[0]
+    return critical_eps(_activation(column), int(column["statistics_batch_size"]), float(column["sigma_w"]))
+
+
+def _curve(
+    phase_map: xr.Dataset, xi: Float[np.ndarray, " columns"], regimes: Sequence[str]
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
+    """ln λ between the columns, by a monotone interpolant on the axis's scale: ln λ is smooth where ξ is infinite, so
+    the line goes through a critical point as it should. The critical ε, which the theory knows exactly, is a point of
+    it even if no column is."""
+    columns = phase_map[phase_map.attrs["x_axis"]].values
+    known = ~np.isnan(xi) & (xi > 0)
+    if not np.issubdtype(columns.dtype, np.number) or known.sum() < 2:
+        return np.empty(0), np.empty(0)
+    x = columns.astype(float)
+    log = phase_map.attrs["x_scale"] == "log" and x.min() > 0
+    position = np.log(x) if log else x
+    sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in regimes])
+    at, rate = position[known], (sign / np.where(known, xi, 1.0))[known]
+    critical = _critical(phase_map)
+    critical = np.log(critical) if log else critical
+    if at[0] < critical < at[-1] and critical not in at:
+        place = int(np.searchsorted(at, critical))
+        at, rate = np.insert(at, place, critical), np.insert(rate, place, 0.0)
+    between = PchipInterpolator(at, rate, extrapolate=False)
+    dense = np.unique(np.concatenate([position, at, np.linspace(position[0], position[-1], CURVE_POINTS)]))
+    curve = between(dense)
+    # no line over columns for which the theory says nothing
+    nearest = np.searchsorted((position[1:] + position[:-1]) / 2, dense)
+    curve[~known[nearest]] = np.nan
+    return np.exp(dense) if log else dense, curve

@@ -1,0 +1,1 @@
+"""The phase map: a labelled array over two axes and the seeds, and what is read off it alone. Verdicts and figures import it."""

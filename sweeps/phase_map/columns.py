@@ -1,0 +1,18 @@
+"""What the networks of one column of a map share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xarray as xr
+
+from phasemap.train import parameters
+
+
+def column_parameters(phase_map: xr.Dataset) -> list[dict[str, Any]]:
+    """Per column (value along the x axis): the parameters that the whole column shares, in the table's kinds."""
+    x_axis = phase_map.attrs["x_axis"]
+    common = {name: value for name, value in phase_map.attrs.items() if name in parameters.TABLE}
+    along = [str(name) for name in phase_map.coords if phase_map[name].dims == (x_axis,) and name in parameters.TABLE]
+    values = [phase_map[name].values.tolist() for name in along]
+    return [{**common, **dict(zip(along, column, strict=True))} for column in zip(*values, strict=True)]

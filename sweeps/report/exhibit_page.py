@@ -1,0 +1,89 @@
+"""The report of an experiment that is no heat map: its figures, the verdict, the paper's sentences, the numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from phasemap.sweeps.figures.style import save, styled
+from phasemap.sweeps.figures.trained.exhibit import Table, data_in_words, painter
+from phasemap.sweeps.report.tables import duration
+from phasemap.sweeps.report.templates import environment, file_stem, inline, lead, summary
+
+
+def write(
+    picture: str,
+    *,
+    name: str,
+    out: Path,
+    figures_dir: Path,
+    contents: Sequence[Mapping[str, Any]],
+    provenance: Sequence[Mapping[str, Any]],
+    missing: int,
+    experiment_yaml: str | None,
+    style: str = "report",
+) -> Path:
+    """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png and .pdf.
+
+    Args:
+        picture: which one (``phasemap.sweeps.figures.trained.exhibit``). name: of the experiment.
+        missing: cells of the experiment that have no result.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        InputError: the results do not hold what the picture shows.
+    """
+    with styled(style):
+        drawn = painter(picture)(contents)
+        written = [
+            save(figure, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, figure in drawn.figures.items()
+        ]
+    text = (
+        environment()
+        .get_template("exhibit.html")
+        .render(
+            name=name,
+            caption=drawn.caption,
+            lead=lead(name, experiment_yaml),
+            verdict=drawn.verdict,
+            figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
+            sentences=drawn.sentences,
+            tables=[*drawn.tables, _outcomes(contents, missing), _sources(contents, provenance)],
+            experiment_yaml=experiment_yaml,
+            summary=summary(name, drawn.caption, drawn.verdict, out, written[0]),
+            picture=picture,
+            css=inline("report.css"),
+        )
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def _outcomes(contents: Sequence[Mapping[str, Any]], missing: int) -> Table:
+    counts = Counter(cell["outcome"] for content in contents for cell in content["cells"])
+    named = {name: counts[name] for name in ("finished", "diverged", "dead")} | {"missing": missing}
+    return Table("Cells (one per seed)", ("outcome", "cells"), tuple((name, str(n)) for name, n in named.items()))
+
+
+def _sources(contents: Sequence[Mapping[str, Any]], provenance: Sequence[Mapping[str, Any]]) -> Table:
+    def all_of(values: Sequence[Any]) -> str:
+        return ", ".join(sorted({"–" if value is None else str(value) for value in values}))
+
+    rows = [
+        ("data", all_of([f"{data_in_words(c['data'])}, digest {c['data']['digest']}" for c in contents])),
+        ("seeds", all_of([cell["seed"] for content in contents for cell in content["cells"]])),
+        ("dtype", all_of([content["dtype"] for content in contents])),
+        ("Σ lr", all_of([f"{cell['sum_lr']:.3g}" for content in contents for cell in content["cells"]])),
+        ("device", all_of([one.get("device") for one in provenance])),
+        ("commit", all_of([one.get("commit") for one in provenance])),
+        ("training time, all tiles together", duration(sum(float(one.get("wall_time") or 0) for one in provenance))),
+        ("versions", all_of([json.dumps(one.get("versions", {}))[1:-1].replace('"', "") for one in provenance])),
+    ]
+    return Table("Where the numbers come from", ("", ""), tuple(rows))

@@ -1,0 +1,71 @@
+"""The index over several reports: one page that shows each map with its verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from phasemap.sweeps.figures.trained.exhibit import Table
+from phasemap.sweeps.report.tables import DASH, number
+from phasemap.sweeps.report.templates import environment, inline
+from phasemap.theory.errors import InputError
+
+_SUMMARY = re.compile(r'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
+
+
+def write(reports: Sequence[Path], *, out: Path) -> Path:
+    """Writes ``out``: a card per report with its picture, caption, verdict, κ and ρ, linked by relative paths.
+
+    Everything is read from the reports themselves; nothing is computed again.
+
+    Raises:
+        InputError: no reports, or a file that is none of ours, one line each.
+    """
+    if not reports:
+        raise InputError("index: there are no reports")
+    mistakes, cards = [], []
+    for report in reports:
+        try:
+            cards.append(_card(report, out))
+        except (OSError, ValueError) as error:
+            mistakes.append(f"{report}: not a report of phasemap: {error}")
+    if mistakes:
+        raise InputError(*mistakes)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    text = environment().get_template("index.html").render(cards=cards, table=_table(cards), css=inline("report.css"))
+    out.write_text(text, encoding="utf-8")
+    return out
+
+
+def find(folder: Path) -> list[Path]:
+    """Every ``report.html`` below ``folder``, by path."""
+    return sorted(folder.rglob("report.html"))
+
+
+def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
+    """κ and ρ of every map that has one, beside each other."""
+
+    def row(card: Mapping[str, Any]) -> tuple[str, ...]:
+        ends = card["interval"]
+        interval = f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else DASH
+        return card["name"], number(card["kappa"], 1), interval, number(card["rho"]), str(card["used"]), card["caption"]
+
+    rows = tuple(row(card) for card in cards if card["kappa"] is not None)
+    return Table("The maps' numbers", ("map", "κ", "95% interval", "ρ", "columns used", "trained on"), rows)
+
+
+def _card(report: Path, out: Path) -> dict[str, Any]:
+    found = _SUMMARY.search(report.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError("it holds no summary")
+    summary: dict[str, Any] = json.loads(found[1])
+    home = Path(os.path.relpath(report.parent.resolve(), out.parent.resolve()))
+    return {
+        **summary,
+        "page": (home / report.name).as_posix(),
+        "picture": (home / summary["figure"]).as_posix() if summary["figure"] else None,
+    }

@@ -1,0 +1,130 @@
+"""Matplotlib's SVG of the map, made fit for a page: an id per cell and per line, small, in the page's own colours."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import cast
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from phasemap.sweeps.figures import style
+from phasemap.sweeps.figures.maps import heat_map
+from phasemap.sweeps.overlays.overlay import Field
+from phasemap.sweeps.phase_map.axes import map_axis
+from phasemap.sweeps.verdict.depth_scale import Agreement
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+_NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+_SIZE = (7.4, 5.4)
+_LEGEND_ROW = 0.042
+"""Height of the legend's row, in parts of the picture's."""
+_POINTS = 72
+ElementTree.register_namespace("", _SVG)
+ElementTree.register_namespace("xlink", _XLINK)
+
+
+def svg(
+    phase_map: xr.Dataset,
+    agreement: Agreement | None,
+    metric: str,
+    fields: Sequence[Field] = (),
+    description: str = "",
+) -> str:
+    """The map of one metric as an ``<svg>`` element to be put into a page.
+
+    Cell (i, j) of the map (i along the y axis, j along the x axis, from 0) has the id ``METRIC-cell-i-j``; what lies
+    over the cells has ids that start with ``METRIC-theory``, ``METRIC-fit``, ``METRIC-frontier``, ``METRIC-state`` and
+    ``METRIC-FIELD``. Every id starts with the metric, so that several pictures share a page. Text and frames are
+    ``currentColor``. ``description`` is what a reader hears who does not see it.
+    """
+    with style.styled("report"):
+        figure = Figure(figsize=_SIZE)
+        handles = heat_map.legend_handles(phase_map, [agreement] if agreement else [])
+        rows = -(-len(handles) // 4)
+        # fixed margins: a layout engine would draw every picture twice to measure it
+        figure.subplots_adjust(left=0.095, right=1.0, bottom=0.105 + _LEGEND_ROW * rows, top=0.98)
+        ax = figure.add_subplot()
+        heat_map.draw(phase_map, agreement, ax=ax, metric=metric, title="", fields=fields, ids=metric)
+        if handles:
+            figure.legend(handles=handles, loc="lower center", ncols=4, borderpad=0.2, columnspacing=1.4)
+        figure.patch.set_visible(False)
+        cells = _cells(phase_map, ax, metric)
+        ax.patch.set_gid(f"{metric}-cells")  # the squares take the place of the ground that they hide
+        written = io.StringIO()
+        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    root = ElementTree.fromstring(written.getvalue())
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag == f"{{{_SVG}}}metadata":
+                parent.remove(child)
+    _prefix_ids(root, metric)
+    place = next(element for element in root.iter() if element.get("id") == f"{metric}-cells")
+    for child in list(place):
+        place.remove(child)
+    place.set("class", "cells")
+    place.text = "CELLS"
+    root.attrib |= {
+        "role": "img",
+        "class": "map",
+        "aria-labelledby": f"{metric}-caption",
+        "aria-describedby": f"{metric}-description",
+    }
+    text = ElementTree.tostring(root, encoding="unicode").replace(">CELLS<", f">\n{cells}<", 1)
+    head = text.index(">") + 1
+    told = f'<desc id="{metric}-description">{escape(description)}</desc>'
+    return re.sub(r"\n\s*\n+", "\n", f"{text[:head]}{told}{text[head:]}")
+
+
+def _cells(phase_map: xr.Dataset, ax: Axes, metric: str) -> str:
+    """The mesh's squares, each with its id; takes the mesh off the axes. Matplotlib gives the places and the colours,
+    and writing them here is a hundred times as fast as its SVG of a mesh."""
+    mesh = cast("QuadMesh", next(one for one in ax.collections if isinstance(one, QuadMesh)))
+    x, y = map_axis(phase_map, "x"), map_axis(phase_map, "y")
+    height = _SIZE[1] * _POINTS
+    dots = cast("Figure", ax.figure).dpi / _POINTS
+    across = ax.transData.transform(np.column_stack([x.edges, np.full(x.edges.size, y.edges[0])]))[:, 0] / dots
+    down = height - ax.transData.transform(np.column_stack([np.full(y.edges.size, x.edges[0]), y.edges]))[:, 1] / dots
+    values: np.ma.MaskedArray = np.ma.masked_invalid(np.ma.asarray(mesh.get_array())).reshape(
+        y.edges.size - 1, x.edges.size - 1
+    )
+    hidden = np.ma.getmaskarray(values)
+    # the map of colours has 256: no more need be spelt out
+    shades = [to_hex(shade) for shade in mesh.cmap(np.arange(mesh.cmap.N))]
+    shade = np.clip((np.ma.filled(mesh.norm(values), 0) * mesh.cmap.N).astype(int), 0, mesh.cmap.N - 1)
+    mesh.remove()
+    lines = []
+    for i in range(hidden.shape[0]):
+        top, tall = f"{down[i + 1]:.2f}", f"{down[i] - down[i + 1]:.2f}"
+        for j in range(hidden.shape[1]):
+            colour = "none" if hidden[i, j] else shades[shade[i, j]]
+            lines.append(
+                f'<path id="{metric}-cell-{i}-{j}" d="M{across[j]:.2f} {top}h{across[j + 1] - across[j]:.2f}v{tall}H'
+                f'{across[j]:.2f}z" fill="{colour}" stroke="{colour}"/>\n'
+            )
+    return "".join(lines)
+
+
+def _prefix_ids(root: ElementTree.Element, metric: str) -> None:
+    """Makes ids unique to the metric; in the same pass over all attributes, shorter paths and no colour for the ink."""
+    for element in root.iter():
+        for name, value in list(element.attrib.items()):
+            if name == "id" and not value.startswith(metric):
+                element.set(name, f"{metric}-{value}")
+            elif name == "d":
+                element.set(name, _NUMBER.sub(lambda found: f"{float(found[0]):.2f}", " ".join(value.split())))
+            elif name.endswith("href") and value.startswith("#"):
+                element.set(name, f"#{metric}-{value[1:]}")
+            else:
+                value = re.sub(r"url\(#([^)]+)\)", rf"url(#{metric}-\1)", value)
+                element.set(name, value.replace(style.INK, "currentColor"))

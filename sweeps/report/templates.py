@@ -1,0 +1,83 @@
+"""How the report's pages are put together: templates that escape everything, style and script from their own files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from phasemap.sweeps.experiments.experiment import available
+from phasemap.sweeps.verdict.depth_scale import Agreement
+
+_HERE = Path(__file__).parent
+_GREEK = {"xi": "ξ", "lambda": "λ", "gamma": "γ", "beta": "β", "eps": "ε", "sigma": "σ", "chi": "χ", "phi": "φ"}
+_SYMBOL = re.compile(rf"\b({'|'.join(_GREEK)})(?![^\W_])")
+"""As a YAML spells it, alone or with an index: ``beta_v``."""
+
+
+def environment() -> Environment:
+    """Templates of this folder; autoescape on, and a name that is not given is an error."""
+    return Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def inline(name: str) -> Markup:
+    """A file of this folder, to be put into a page as it is."""
+    return Markup((_HERE / name).read_text(encoding="utf-8"))
+
+
+def summary(
+    name: str, caption: str, verdict: str, out: Path, png: Path, agreement: Agreement | None = None
+) -> dict[str, Any]:
+    """What the index page shows of a report. The figure is named only if it lies below the page."""
+    below = png.resolve().is_relative_to(out.parent.resolve())
+    return {
+        "name": name,
+        "caption": caption,
+        "verdict": verdict,
+        "kappa": agreement.kappa if agreement else None,
+        "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
+        "rho": agreement.rho if agreement else None,
+        "used": agreement.used if agreement else None,
+        "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
+    }
+
+
+def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
+    """What the figure is and what to expect, as paragraphs: the comment that opens the YAML of an experiment that comes
+    with the project (a folder's copy of a preset has lost it), or a user's own description and comment. The cost is
+    left out, because the map at hand may be a preset's."""
+    text = experiment_yaml or ""
+    try:
+        described = yaml.safe_load(text)
+    except yaml.YAMLError:
+        described = None
+    known = available().get(name)
+    own = isinstance(described, dict) and "description" in described and not known
+    paragraphs = [[str(described["description"])]] if own else []
+    paragraphs.append([])
+    for line in (known.read_text(encoding="utf-8") if known else text).splitlines():
+        if not line.startswith("#"):
+            break
+        words = line.lstrip("#").strip()
+        if not words or (words.partition(":")[0] in ("Cost", "Expect") and paragraphs[-1]):
+            paragraphs.append([])
+        if words:
+            paragraphs[-1].append(words)
+    kept = [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
+    return [_SYMBOL.sub(lambda found: _GREEK[found[1]], paragraph) for paragraph in kept]
+
+
+def file_stem(name: str) -> str:
+    """The experiment's name as a file name: whatever a user calls it, the figure stays in its folder."""
+    return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"

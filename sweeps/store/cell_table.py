@@ -1,0 +1,77 @@
+"""Results as a table: one row per cell, content only, in an order that depends on nothing but the content."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from phasemap.sweeps.store.key import canonical
+
+MEASURED = (
+    "outcome",
+    "diverged_at",
+    "test_accuracy",
+    "test_accuracy_batch",
+    "train_accuracy",
+    "train_accuracy_batch",
+    "test_loss",
+    "train_loss",
+    "sum_lr",
+    "steps",
+)
+
+
+def rows(contents: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+    """Column names, and the cells' rows sorted by their parameters; a cell that several tiles hold is there once.
+
+    Columns: the map's axes and the seed, every parameter that varies, ``dtype`` if it varies, and what was measured.
+    """
+    from phasemap.train.parameters import TABLE, identity
+
+    once: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    for content in contents:
+        which = [content[name] for name in ("semantics", "dtype")] + [content["data"]["digest"]]
+        for cell in content["cells"]:
+            known = {name: value for name, value in cell["parameters"].items() if name in TABLE}
+            once.setdefault(canonical([identity(known), *which]), (cell, content))
+    cells = list(once.values())
+    distinct: dict[str, set[str]] = {}
+    for cell, content in cells:
+        for name, value in [*cell["parameters"].items(), ("resolved_dtype", content["dtype"])]:
+            distinct.setdefault(name, set()).add(repr(value))
+    shown = {"seed"}
+    for cell, _ in cells[:1]:
+        shown |= {cell["parameters"]["x_axis"], cell["parameters"]["y_axis"]}
+    names = [name for name in TABLE if name in distinct and (name in shown or len(distinct[name]) > 1)]
+    resolved = ["resolved_dtype"] if len(distinct.get("resolved_dtype", ())) > 1 else []
+    table = [
+        [
+            *(cell["parameters"].get(name) for name in names),
+            *([content["dtype"]] if resolved else []),
+            *(cell[name] for name in MEASURED),
+        ]
+        for cell, content in cells
+    ]
+    table.sort(key=lambda row: [_order(value) for value in row])
+    return [*names, *resolved, *MEASURED], table
+
+
+def _order(value: Any) -> tuple[int, float, str]:
+    """Sorts null, then numbers by value, then texts."""
+    if value is None:
+        return 0, 0.0, ""
+    return (2, 0.0, value) if isinstance(value, str) else (1, float(value), "")
+
+
+def to_csv(contents: Iterable[Mapping[str, Any]]) -> str:
+    """The rows as CSV: floats by their shortest exact spelling, null as nothing."""
+    names, table = rows(contents)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(
+        ["" if value is None else repr(value) if isinstance(value, float) else value for value in row] for row in table
+    )
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""The papers' sentences beside what a map measures. `sweeps.report` and the exhibits import it."""

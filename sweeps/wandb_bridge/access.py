@@ -1,0 +1,25 @@
+"""The package wandb and the names of its sweeps."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from phasemap.theory.errors import InputError
+
+
+def require_wandb() -> Any:
+    """The package wandb. Raises InputError if it is not installed or no key is known."""
+    if importlib.util.find_spec("wandb") is None:
+        raise InputError("the package wandb is not installed here: pip install wandb")
+    import wandb
+
+    return wandb
+
+
+def parse_path(text: str) -> tuple[str, str, str]:
+    """(entity, project, sweep) of ``ENTITY/PROJECT/SWEEP``, with or without ``wandb:``. Raises InputError."""
+    parts = text.removeprefix("wandb:").split("/")
+    if len(parts) != 3 or not all(parts):
+        raise InputError(f"{text}: expected ENTITY/PROJECT/SWEEP")
+    return parts[0], parts[1], parts[2]

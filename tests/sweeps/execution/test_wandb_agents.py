@@ -1,0 +1,175 @@
+"""``phasemap agents`` and the Slurm template: who is started where, how often again, and what ends with whom."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from phasemap.sweeps.execution import wandb_agents
+from phasemap.sweeps.execution.wandb_agents import watch
+from phasemap.sweeps.sources import wandb_sweep as wandb_source
+from phasemap.sweeps.sources.status import Status, TileStatus
+from phasemap.train.machine import devices
+from tests import ROOT
+
+TEMPLATE = ROOT / "sweeps" / "wandb_bridge" / "slurm_agents.sbatch"
+SWEEP = "testers/phasemap/sweep0"
+
+
+@pytest.fixture
+def cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Counter[str]:
+    """What the sweep's status says, to be changed by a test; two GPUs, and no W&B."""
+    counts: Counter[str] = Counter({"finished": 4})
+    monkeypatch.setattr(wandb_agents, "POLL", 0.02)
+    monkeypatch.setattr(wandb_agents, "require_wandb", lambda: None)
+    monkeypatch.setattr(devices, "parse", lambda _: ["cuda:0", "cuda:1"])
+    monkeypatch.setattr(wandb_source, "status_of_sweep", lambda _: Status("x", [TileStatus("all", counts)]))
+    return counts
+
+
+def agents_that_do(monkeypatch: pytest.MonkeyPatch, code: str) -> Path:
+    """Every agent runs the Python ``code``; what it writes to ``log`` comes together in the file returned."""
+    log = Path.cwd() / "agents.log"
+    start = f"import os, sys, subprocess, time\nlog = open({str(log)!r}, 'a')\n"
+    command = [sys.executable, "-c", start + code]
+    monkeypatch.setattr(wandb_agents, "agent_command", lambda _sweep, _count: command)
+    return log
+
+
+def test_one_agent_for_each_gpu_which_sees_no_other(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = agents_that_do(
+        monkeypatch, "print(os.environ['CUDA_VISIBLE_DEVICES'], os.getsid(0) == os.getpid(), file=log)"
+    )
+    assert watch(SWEEP) == 0
+    assert sorted(log.read_text().splitlines()) == ["0 True", "1 True"]
+    log.unlink()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")  # as a cluster gives them
+    assert watch(SWEEP) == 0
+    assert sorted(line.split()[0] for line in log.read_text().splitlines()) == ["4", "7"]
+
+
+def test_a_sick_agent_is_started_again_within_the_limit(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = agents_that_do(monkeypatch, "print('here', file=log, flush=True); sys.exit(3)")
+    cells["missing"] = 4
+    assert watch(SWEEP, restarts=2) == 1
+    assert len(log.read_text().splitlines()) == 2 * (1 + 2)
+    said = capsys.readouterr().err
+    assert said.count("ended with code 3: start 2") == 2
+
+
+def test_an_agent_that_gives_up_with_code_0_is_sick_while_tiles_are_missing(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = agents_that_do(monkeypatch, "print('here', file=log, flush=True)")
+    cells["missing"] = 4
+    assert watch(SWEEP, restarts=1) == 1
+    assert len(log.read_text().splitlines()) == 4
+    log.unlink()
+    del cells["missing"]
+    assert watch(SWEEP, restarts=1) == 0
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_what_a_dead_agent_left_training_is_ended(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = agents_that_do(
+        monkeypatch,
+        "run = subprocess.Popen(['sleep', '100'])\nprint(run.pid, file=log, flush=True)\nos.kill(os.getpid(), 9)",
+    )
+    watch(SWEEP, restarts=0)
+    runs = [int(line) for line in log.read_text().splitlines()]
+    assert len(runs) == 2
+    end = time.monotonic() + 10  # the kernel ends a killed process when it comes to it
+    while any(map(alive, runs)) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not [run for run in runs if alive(run)]
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_with_a_count_tiles_of_other_jobs_are_no_failure(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    agents_that_do(monkeypatch, "")
+    cells["missing"] = 4
+    assert watch(SWEEP, count=1) == 0
+    cells["failed"] = 4
+    assert watch(SWEEP, count=1) == 1
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment to activate whose `phasemap` notes its arguments, and an `srun` that runs what it is given and, as
+    Slurm's does, kills it when it is itself told to end."""
+    phasemap = f"""#!/bin/sh
+trap 'echo SIGTERM >> {tmp_path}/log; exit 130' TERM
+echo "$SLURM_ARRAY_TASK_ID $SRUN_CPUS_PER_TASK $@" >> {tmp_path}/log
+[ -z "$WAIT" ] || while :; do sleep .05; done
+"""
+    commands = {
+        "phasemap": phasemap,
+        "srun": f"""#!/bin/sh
+while [ "${{1#--}}" != "$1" ]; do shift; done
+"$@" & task=$!
+trap 'kill -KILL $task' TERM
+echo $task > {tmp_path}/task.new; mv {tmp_path}/task.new {tmp_path}/task
+wait $task
+""",
+        "activate": f"PATH={tmp_path}/venv/bin:$PATH\n",
+    }
+    (tmp_path / "venv" / "bin").mkdir(parents=True)
+    for name, text in commands.items():
+        (tmp_path / "venv" / "bin" / name).write_text(text)
+        (tmp_path / "venv" / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PHASEMAP_VENV", str(tmp_path / "venv"))
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
+    return tmp_path
+
+
+def test_the_slurm_template(cluster: Path) -> None:
+    assert subprocess.run(["bash", "-n", str(TEMPLATE)], check=False).returncode == 0
+    for task in "12":
+        environment = {**os.environ, "SLURM_ARRAY_TASK_ID": task}
+        subprocess.run(["bash", str(TEMPLATE), SWEEP], check=True, env=environment)
+    assert (cluster / "log").read_text().splitlines() == [
+        f"{task} 4 agents {SWEEP} --devices 0 --count 1" for task in "12"
+    ]
+    wrong = subprocess.run(["bash", str(TEMPLATE)], capture_output=True, text=True, check=False)
+    assert wrong.returncode != 0
+    assert "usage: sbatch --array" in wrong.stderr
+
+
+def test_slurms_signal_reaches_phasemap(cluster: Path) -> None:
+    job = subprocess.Popen(["bash", str(TEMPLATE), SWEEP], env={**os.environ, "WAIT": "1"})
+    end = time.monotonic() + 30
+    while not ((cluster / "log").exists() and (cluster / "task").exists()) and time.monotonic() < end:
+        time.sleep(0.02)
+    job.send_signal(signal.SIGTERM)  # scancel's goes to the batch shell and to the step's task
+    os.kill(int((cluster / "task").read_text()), signal.SIGTERM)
+    assert job.wait(30) == 130
+    assert (cluster / "log").read_text().splitlines()[-1] == "SIGTERM"
+
+
+def test_the_template_asks_for_what_the_page_says() -> None:
+    """An array job with one GPU, one agent and one tile each, signalled before its end and put back into the queue."""
+    text = TEMPLATE.read_text()
+    for line in ("#SBATCH --gpus=1", "#SBATCH --signal=TERM@60", "#SBATCH --requeue"):
+        assert line in text.splitlines()
+    assert "sbatch --array=1-8 sweeps/wandb_bridge/slurm_agents.sbatch ENTITY/PROJECT/SWEEP" in text

@@ -1,0 +1,193 @@
+"""The residual theory on a map's axes: the right network's numbers, exact contours, both sides of the peak."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.contour import QuadContourSet
+
+from phasemap.sweeps.figures.maps import heat_map
+from phasemap.sweeps.overlays import residual as overlay_residual
+from phasemap.sweeps.phase_map import from_results as phase_map
+from phasemap.sweeps.phase_map.axes import map_axis
+from phasemap.sweeps.phase_map.regions import LEFT, RIGHT, TRAINED, WHOLE, best_columns, regions
+from phasemap.sweeps.verdict.divergence_level import corners
+from phasemap.theory.errors import InputError
+from phasemap.train.parameters import normalise
+from tests.sweeps.residual_maps import DEPTHS, ZIG, residual_contents, residual_map, trace_of
+from tests.sweeps.synthetic import a_map
+
+
+def flat(cell) -> float:
+    return 0.5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"x_axis": "beta_a", "beta_w": 2.0},
+        {"x_axis": "beta_v", "activation": "tanh", "beta_w": "@beta_v", "beta_a": "@beta_v", "beta_b": "@beta_v"},
+        {"x_axis": "sigma_v", "activation": "tanh", "sigma_b": 0.5, "beta_b": 0.0},
+    ],
+)
+def test_every_network_gets_its_own_numbers(changes) -> None:
+    values = (0.0, 0.4, 1.3) if changes.get("x_axis") != "sigma_v" else (0.5, 1.0, 1.5)
+    contents, cells = residual_contents(flat, values=values, **changes)
+    built = phase_map.build(contents, cells)
+    found = overlay_residual.quantities(built)
+    x_axis = built.attrs["x_axis"]
+    for cell in cells:
+        i, j = DEPTHS.index(cell["depth"]), values.index(cell[x_axis])
+        trace = trace_of(cell)
+        # by definition, from the network's own chi with chi = 1 at its last layer
+        w = trace.chi_w[1:]
+        expected = {
+            "p": np.log(trace.p[-1]),
+            "s": np.log(trace.s[-1]),
+            "e": trace.gamma[-1] / trace.p[-1],
+            "chi": np.log(trace.chi[0]),
+            "chi_w": np.log(w[0] / w[-1]),
+            "chi_v": np.log(trace.chi_v[1] / trace.chi_v[-1]),
+            "chi_w_spread": np.log(w.max() / w.min()),
+            "chi_sum": np.log(np.sum(trace.chi_w[1:] + trace.chi_v[1:])),
+        }
+        for name, value in expected.items():
+            assert found[name][i, j] == pytest.approx(value, rel=1e-9, abs=1e-10), (name, cell["depth"], cell[x_axis])
+
+
+def test_the_measured_moments_of_the_data_are_what_it_starts_from() -> None:
+    contents, cells = residual_contents(flat, values=(0.0, 1.0))
+    built = phase_map.build(contents, cells)
+    assert (built.attrs["p0"], built.attrs["gamma0"]) == (1.0, 0.3)
+    for one in contents:
+        one["data"] |= {"p0": 2.0, "gamma0": 2.0}
+    same = overlay_residual.quantities(phase_map.build(contents, cells))
+    np.testing.assert_allclose(same["e"], 1)
+    assert np.isneginf(same["s"]).all()
+    contents[0]["data"]["gamma0"] = 1.0
+    assert "p0" not in phase_map.build(contents, cells).attrs
+
+
+@pytest.mark.parametrize(
+    ("built", "reason"),
+    [
+        (lambda: a_map((8, 16)), "no residual networks"),
+        (lambda: residual_map(flat, x_axis="depth", y_axis="beta_w", values=(5, 10), depth=5), "vertical axis"),
+        (lambda: residual_map(flat, x_axis="widths", values=("8", "16"), beta_w=0.0), "widths changes from column"),
+    ],
+)
+def test_maps_without_the_theory_say_why(built, reason: str) -> None:
+    one = built()
+    assert reason in overlay_residual.inapplicable(one)
+    assert overlay_residual.quantities(one) == {}
+    assert overlay_residual.fields(one) == ()
+    assert overlay_residual.leading_quantities(one) == {}
+
+
+def test_results_without_moments_say_so() -> None:
+    contents, cells = residual_contents(flat, values=(0.0, 1.0))
+    for one in contents:
+        del one["data"]["p0"]
+    assert "p0" in overlay_residual.inapplicable(phase_map.build(contents, cells))
+
+
+def test_contours_are_the_networks_numbers_and_squashed_where_they_span_much() -> None:
+    built = residual_map(flat)
+    (field,) = overlay_residual.fields(built)
+    log_s = overlay_residual.quantities(built)["s"]
+    assert field.label == "log(1 + log s)"
+    rows = [int(np.flatnonzero(field.y == depth)[0]) for depth in DEPTHS]
+    columns = [int(np.flatnonzero(field.x == value)[0]) for value in ZIG]
+    np.testing.assert_allclose(field.values[np.ix_(rows, columns)], np.sign(log_s) * np.log1p(np.abs(log_s)))
+    small = residual_map(flat, values=(0.0, 0.5, 1.0), activation="tanh", beta_v=1.0, beta_a=1.0)
+    (plain,) = overlay_residual.fields(small)
+    assert plain.label == "log s"
+    assert len(plain.levels) >= 3
+    assert field.y[-1] >= map_axis(built, "y").edges[-1]
+
+
+def peaked(cell) -> float:
+    """Best at β = 0.2 where deep, at β = 0 where shallow."""
+    best = 0.2 if cell["depth"] > 10 else 0.0
+    return 0.8 - abs(cell["beta_v"] - best)
+
+
+def test_two_quantities_share_the_map_at_each_depths_best() -> None:
+    values = (0.0, 0.1, 0.2, 0.5, 1.0)
+    options = {
+        "x_axis": "beta_v",
+        "beta_w": "@beta_v",
+        "beta_b": "@beta_v",
+        "activation": "tanh",
+        "overlay": "chi_w|p",
+        "values": values,
+    }
+    built = residual_map(peaked, **options)
+    np.testing.assert_array_equal(best_columns(built), [0, 0, 2, 2, 2, 2])
+    found = regions(built)
+    assert list(found) == [WHOLE, LEFT, RIGHT]
+    np.testing.assert_array_equal(found[LEFT].sum(axis=1), [0, 0, 3, 3, 3, 3])
+    np.testing.assert_array_equal(found[RIGHT].sum(axis=1), [5, 5, 3, 3, 3, 3])
+    left, right = overlay_residual.fields(built)
+    assert (left.name, right.name) == ("chi_w", "p")
+    deep = int(np.flatnonzero(left.y == 40)[0])
+    np.testing.assert_array_equal(np.isfinite(left.values[deep]), left.x <= 0.2)
+    np.testing.assert_array_equal(np.isfinite(right.values[deep]), right.x >= 0.2)
+    ax = heat_map.draw(built, None, fields=(left, right), ids="m")
+    drawn = {one.get_gid(): one for one in ax.collections if isinstance(one, QuadContourSet)}
+    assert set(drawn) == {"m-chi_w", "m-p"}
+
+
+def test_diverged_networks_make_a_region_of_the_rest() -> None:
+    built = residual_map(flat, lambda cell: cell["depth"] == 60 and cell["beta_w"] == 0 and cell["seed"] == 1)
+    found = regions(built)
+    assert list(found) == [WHOLE, TRAINED]
+    assert np.argwhere(~found[TRAINED]).tolist() == [[5, 0]]
+
+
+def test_the_dashed_lines_lie_where_their_term_has_the_fitted_level() -> None:
+    built = residual_map(flat, lambda cell: trace_of(cell).log_p[-1] > 9)
+    fitted = corners(built, overlay_residual.leading_quantities(built))
+    right, printed = overlay_residual.dashed_fields(built, fitted)
+    assert right.dashed
+    level = right.levels[0]
+    ax = heat_map.draw(built, None, fields=(right, printed), ids="m")
+    lines = {one.get_gid(): one for one in ax.collections if isinstance(one, QuadContourSet)}
+    assert set(lines) == {"m-corner-0", "m-corner-1"}
+    points = np.concatenate([path.vertices for path in lines["m-corner-0"].get_paths()])
+    points = points[points[:, 1] < 60]
+    v = points[:, 0]
+    np.testing.assert_allclose(0.5 / (1 - v) * points[:, 1] ** (1 - v), level, rtol=5e-3)
+    assert overlay_residual.dashed_fields(built, []) == ()
+
+
+def test_a_field_whose_levels_lie_beyond_the_map_draws_nothing() -> None:
+    built = residual_map(flat, lambda cell: trace_of(cell).log_p[-1] > 9)
+    right, _ = overlay_residual.dashed_fields(built, corners(built, overlay_residual.leading_quantities(built)))
+    far = overlay_residual.Field("far", "", right.x, right.y, right.values, (1e9,))
+    ax = heat_map.draw(built, None, fields=(far,), ids="m")
+    assert not any(isinstance(one, QuadContourSet) for one in ax.collections)
+
+
+def test_linked_axes_are_told_in_the_label() -> None:
+    assert map_axis(residual_map(flat), "x").label == "β_w = β_b"
+
+
+def test_the_parameter_overlay_takes_one_or_two_quantities() -> None:
+    for good in ("xi", "none", "s", "chi_w|p"):
+        assert normalise({"lr": 1, "steps": 1, "overlay": good})["overlay"] == good
+    for bad in ("xi|p", "t", "p|s|e", "p|", ""):
+        with pytest.raises(InputError, match="overlay"):
+            normalise({"lr": 1, "steps": 1, "overlay": bad})
+
+
+def test_accuracies_that_hardly_differ_get_a_narrow_scale_and_say_so() -> None:
+    close = residual_map(lambda cell: 0.86 + 0.03 * cell["depth"] / 60)
+    assert heat_map.colour_limits(close, "test_accuracy") == (0.85, 0.9)
+    bar = heat_map.draw(close, None).figure.axes[1]
+    assert "narrow" in bar.get_ylabel()
+    wide = residual_map(lambda cell: 0.5 + 0.3 * cell["depth"] / 60)
+    assert heat_map.colour_limits(wide, "test_accuracy") == (0.0, 1.0)
+    assert "narrow" not in heat_map.draw(wide, None).figure.axes[1].get_ylabel()
+    assert heat_map.colour_limits(a_map((8, 16), frontier=lambda cell: 500.0), "test_accuracy") == (0.0, 1.0)

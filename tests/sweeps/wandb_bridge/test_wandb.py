@@ -1,0 +1,386 @@
+"""W&B with its real client and agent against a server on the loopback interface."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phasemap.sweeps.store.key import tile_key
+from phasemap.sweeps.store.result import stamped
+from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT, resolve_mode
+from phasemap.theory.errors import InputError
+from phasemap.train.machine.processes import session_members
+from phasemap.train.parameters import normalise
+from tests.sweeps.fake_backend import NAME, fake_result
+from tests.sweeps.runs import ROOT, exported, run_fake, write_experiment
+from tests.sweeps.wandb_bridge.wandb_server import ENTITY, Run, WandbServer
+
+pytest.importorskip("wandb")
+
+Start = Callable[..., subprocess.Popen[bytes]]
+SITE = f"""\
+import importlib.util, sys
+
+def impatient(module):
+    module.Agent.POLL_INTERVAL = 0.3
+
+def fake(module):
+    sys.path.insert(0, {str(ROOT)!r})
+    real = module.train
+    module.train = lambda *arguments, **options: real(*arguments, **options, backend_name={NAME!r})
+
+class Change:
+    changes = {{"wandb.wandb_agent": impatient, "phasemap.sweeps.commands.train": fake}}
+
+    def find_spec(self, name, path, target=None):
+        change = self.changes.pop(name, None)
+        if change is None:
+            return None
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            change(module)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Change())
+"""
+"""A `sitecustomize` for every process of these tests: `phasemap train` uses the fake backend, and the agent, otherwise
+unmodified, asks for work more often than every five seconds."""
+
+
+@pytest.fixture
+def server() -> Iterator[WandbServer]:
+    server = WandbServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, an environment that knows the server, and `phasemap` on the PATH."""
+    for name, value in server.environment(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    monkeypatch.setenv("FAKE_TROUBLE", str(tmp_path / "trouble"))
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    return tmp_path
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 40) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def call(*arguments: str, **environment: str) -> tuple[int, str, str]:
+    """(exit code, standard output, standard error) of `phasemap`, in a process of its own: wandb keeps global state."""
+    done = subprocess.run(
+        ["phasemap", *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def register(file: Path) -> str:
+    code, out, err = call("sweep", str(file))
+    assert code == 0, err
+    return out.splitlines()[-1]
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a process in a session of its own, which is ended with the test."""
+    started = []
+
+    def start(*command: str, **environment: str) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen(command, start_new_session=True, env={**os.environ, **environment}))
+        return started[-1]
+
+    yield start
+    for process in started:
+        for member in session_members(process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+        process.wait()
+
+
+AGENT = (sys.executable, "-m", "wandb", "agent")
+
+
+def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = {"HOME": str(client / "home-of-ada"), "MY_TOKEN": "t0ken-of-mine", "WANDB_API_KEY": "k3y" * 14}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value)
+    file = write_experiment(client / "mine.yaml", 4)
+    assert run_fake(file, client / "local", quiet=True) == 0
+    local = exported(client / "local")
+    (client / "log").unlink()
+    sweep = register(file)
+    assert sweep == f"{ENTITY}/phasemap/sweep0"
+    code, out, _ = call("status", f"wandb:{sweep}")
+    assert out.splitlines()[-1].split() == ["total", "0", "0", "0", "0", "0", "16"]
+
+    agents = [start(*AGENT, sweep) for _ in range(2)]
+    assert [process.wait(120) for process in agents] == [0, 0]
+    started = Counter((client / "log").read_text().split("\n"))
+    assert sorted(count for line, count in started.items() if line.startswith("start")) == [1, 1, 1, 1]
+    assert {run.state for run in server.runs.values()} == {"finished"}
+    assert len({run.agent for run in server.runs.values()}) == 2
+
+    code, out, err = call("export", f"wandb:{sweep}")
+    assert code == 0, err
+    assert out == local
+    code, out, err = call("export", f"wandb:{sweep}", "local")
+    assert out == local
+    assert err.count("the same content") == 4
+    code, out, _ = call("status", f"wandb:{sweep}")
+    assert out.splitlines()[-1].split() == ["total", "8", "8", "0", "0", "0", "0"]
+    assert server.unknown == []
+    assert all(any(name.endswith(".png") for name in run.files) for run in server.runs.values())
+    told = [*server.received, *(data for run in server.runs.values() for data in run.files.values())]
+    told += [file.read_bytes() for place in ("dir", "runs") for file in Path(place).rglob("*") if file.is_file()]
+    for secret in (*secrets.values(), str(client), str(ROOT)):
+        assert not any(secret.encode() in part for part in told), secret
+
+
+@pytest.mark.slow
+def test_two_agents_finish_a_smoke_preset_that_is_really_trained(
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONPATH")  # no fake backend
+    code, _, err = call("run", "bn-fig3a", "--preset", "smoke", "--out", "local", "--devices", "cpu")
+    assert code == 0, err
+    code, out, err = call("sweep", "bn-fig3a", "--preset", "smoke")
+    assert code == 0, err
+    sweep = out.splitlines()[-1]
+    agents = [start(*AGENT, sweep, OMP_NUM_THREADS="1", CUDA_VISIBLE_DEVICES="") for _ in range(2)]
+    assert [process.wait(1200) for process in agents] == [0, 0]
+    code, out, err = call("status", f"wandb:{sweep}")
+    assert sum(map(int, out.splitlines()[-1].split()[1:4])) == 72, (out, err)
+    _, of_sweep, _ = call("export", f"wandb:{sweep}")
+    _, of_folder, _ = call("export", "local")
+    assert of_sweep == of_folder
+    assert len(of_folder.splitlines()) == 73
+    code, out, err = call("report", f"wandb:{sweep}", "--out", "report.html")
+    assert code == 0, err
+    assert "<svg" in Path("report.html").read_text() or "<img" in Path("report.html").read_text()
+
+
+@pytest.mark.slow
+def test_plain_wandb_sweep_accepts_every_experiment(server: WandbServer, client: Path) -> None:
+    from phasemap.sweeps.experiments.experiment import available
+
+    files = list(available().values())
+    for path in files:
+        done = subprocess.run(
+            [sys.executable, "-m", "wandb", "sweep", str(path)],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "WANDB_SILENT": "false"},
+        )
+        assert "Run sweep agent with" in done.stderr
+        assert "WARN" not in done.stderr
+    assert len(server.sweeps) == len(files)
+
+
+@pytest.mark.slow
+def test_agents_survive_a_killed_run_and_a_requeue_frees_its_tile(server: WandbServer, client: Path) -> None:
+    (client / "trouble").write_text("11 once-kill\n")
+    sweep = register(write_experiment(client / "mine.yaml", 3))
+    code, out, err = call("agents", sweep, "--devices", "cpu", "--restarts", "1")
+    assert code == 1, (out, err)
+    assert "--requeue frees the failed tiles" in err
+    assert Counter(run.state for run in server.runs.values()) == {"finished": 2, "crashed": 1}
+    code, out, _ = call("status", f"wandb:{sweep}", "--requeue")
+    assert "crashed; requeued" in out
+    assert len(server.runs) == 2
+    code, out, err = call("agents", sweep, "--devices", "cpu")
+    assert code == 0, err
+    assert out.splitlines()[-1].split()[1:] == ["6", "6", "0", "0", "0", "0"]
+
+
+def test_a_run_that_fails_says_why_and_nothing_else(server: WandbServer, client: Path) -> None:
+    (client / "trouble").write_text("12 told-raise\n")
+    arguments = ["--width", "12", "--depth", "3", "--lr", "0.1", "--steps", "10"]
+    code, _, _ = call("train", *arguments, "--wandb", "online", "--device", "cpu", MY_TOKEN="t0ken-of-mine")
+    assert code == 1
+    (run,) = server.runs.values()
+    assert run.state == "failed"
+    assert run.summary[FAILURE] == "RuntimeError: made to fail in ~"
+    assert not any(b"t0ken-of-mine" in part or f"{Path.home()}".encode() in part for part in server.received)
+
+
+@pytest.mark.slow
+def test_a_server_that_fails_and_vanishes_and_comes_back_loses_nothing(
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SECONDS", "4")
+    sweep = register(write_experiment(client / "mine.yaml", 1))
+    process = start(*AGENT, sweep)
+    wait_for(lambda: any(run.config for run in server.runs.values()))
+    server.stop()
+    time.sleep(2)
+    server.start()
+    server.faults = 3
+    assert process.wait(120) == 0
+    assert server.faults == 0
+    (run,) = server.runs.values()
+    assert run.state == "finished"
+    result = json.loads(run.summary[RESULT])
+    assert result["content"] == json.loads(json.dumps(fake_result(result["content"]["parameters"])["content"]))
+
+
+@pytest.mark.slow
+def test_sigterm_marks_the_run_as_preempted_and_it_is_handed_out_again(
+    server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = register(write_experiment(client / "mine.yaml", 1))
+    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100", FAKE_SAVES="1")
+    wait_for(lambda: (client / "log").exists() and any(run.config for run in server.runs.values()))
+    agents.send_signal(signal.SIGTERM)
+    assert agents.wait(60) == 130
+    (run,) = server.runs.values()
+    assert run.state == "preempted"
+    code, _, err = call("agents", sweep, "--devices", "cpu")
+    assert code == 0, err
+    assert list(server.runs.values()) == [run]
+    assert run.state == "finished"
+
+
+@pytest.mark.slow
+def test_runs_die_with_the_command_that_watches_their_agents(server: WandbServer, client: Path, start: Start) -> None:
+    sweep = register(write_experiment(client / "mine.yaml", 1))
+    agents = start("phasemap", "agents", sweep, "--devices", "cpu", FAKE_SECONDS="100", FAKE_SAVES="1")
+    wait_for(lambda: (client / "log").exists())
+    assert trainers(client)
+    agents.kill()
+    agents.wait()
+    wait_for(lambda: not trainers(client), 20)
+
+
+def trainers(client: Path) -> list[Path]:
+    """The processes `phasemap train` of this test, told from others on the machine by their environment."""
+    here = str(client).encode()
+    return [
+        path
+        for path in Path("/proc").glob("[0-9]*")
+        if b"phasemap\0train" in said_by(path / "cmdline") and here in said_by(path / "environ")
+    ]
+
+
+def said_by(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.slow
+def test_an_offline_run_is_uploaded_by_wandb_sync(server: WandbServer, client: Path) -> None:
+    arguments = ["--depth", "3", "--lr", "0.1", "--steps", "10"]
+    code, _, err = call("train", *arguments, "--wandb", "offline", "--device", "cpu")
+    assert code == 0, err
+    assert not server.runs
+    (folder,) = (client / "dir" / "wandb").glob("offline-run-*")
+    synced = [sys.executable, "-m", "wandb", "sync", str(folder)]
+    subprocess.run(synced, check=True, capture_output=True, timeout=60)
+    (run,) = server.runs.values()
+    assert json.loads(run.summary[RESULT])["content"]["cells"][0]["outcome"] == "finished"
+
+
+def test_without_being_asked_nothing_is_logged_and_wandb_is_not_imported(client: Path, server: WandbServer) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom phasemap.sweeps.commands.train import train\n"
+        "train(['--depth', '3', '--lr', '1', '--steps', '3'], out=Path('out'), device='cpu')\n"
+        "assert 'wandb' not in sys.modules and 'torch' not in sys.modules\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=client, env=environment)
+    assert not server.requests
+
+
+@pytest.mark.slow
+def test_an_unreachable_server_costs_a_warning_and_not_the_result(
+    client: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
+    server.stop()
+    code, out, err = call("train", "--lr", "1", "--steps", "3", "--wandb", "online", "--device", "cpu")
+    server.start()
+    assert code == 1, (out, err)
+    assert "W&B cannot be reached" in err
+    assert Path(out.splitlines()[-1]).is_file()
+
+
+def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_mode("auto") == "disabled"
+    assert resolve_mode("online") == "online"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert resolve_mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "disabled"
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "x")
+    assert resolve_mode("auto") == "online"
+    assert resolve_mode("disabled") == "disabled"
+    with pytest.raises(InputError, match="expected one of auto, online"):
+        resolve_mode("on")
+
+
+def test_status_tells_duplicates_and_runs_that_belong_to_no_tile(server: WandbServer, client: Path) -> None:
+    sweep = register(write_experiment(client / "mine.yaml", 2))
+    common: dict[str, Any] = {"depth": [5, 95], "seed": [0, 1], "lr": 0.1, "steps": 10, "x_axis": "width"}
+    for name, width, change in (
+        ("a", 10, ("", "")),
+        ("b", 10, ("", "")),
+        ("c", 99, ("", "")),
+        ("d", 11, ("finished", "dead")),
+        ("e", 11, ('"schema": 1', '"schema": 2')),
+    ):
+        tile = normalise({**common, "width": width})
+        key = tile_key(tile, dtype="float32", data_digest="d1g", semantics=1)
+        config = {key: {"value": value} for key, value in tile.items()}
+        summary = {RESULT: json.dumps(stamped(key, fake_result(tile))).replace(*change)}
+        server.runs[name] = Run(name, "phasemap", "sweep0", None, None, "finished", config=config, summary=summary)
+    server.runs["f"] = Run("f", "phasemap", "sweep0", None, None, "crashed")
+    _, out, _ = call("status", f"wandb:{sweep}")
+    assert "width=10         2         2" in out
+    assert "2 runs, counted once" in out
+    assert "warning: run c: no tile of this sweep" in out
+    assert "warning: run d: damaged result: its content does not match its checksum" in out
+    assert "warning: run e: newer result: schema 2; this program reads 1 to 1" in out
+    assert "warning: run f (crashed): does not say its tile" in out
+    _, csv, err = call("export", f"wandb:{sweep}")
+    assert len(csv.splitlines()) == 1 + 2 * 4
+    assert "tile" in err
+    assert "again, the same content" in err
+    call("status", f"wandb:{sweep}", "--requeue")
+    assert sorted(server.runs) == ["a", "b", "c"]
+
+
+def test_a_sweep_that_is_not_there(server: WandbServer, client: Path) -> None:
+    code, _, err = call("export", f"wandb:{ENTITY}/phasemap/nothing")
+    assert code == 2
+    assert err.splitlines()[-1].startswith(f"phasemap: error: wandb:{ENTITY}/phasemap/nothing: cannot be read")

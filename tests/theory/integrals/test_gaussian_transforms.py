@@ -1,0 +1,150 @@
+"""V, W, Vφ′ and the gap D: closed forms against quadrature of our own, against mpmath, and against sampling."""
+
+from __future__ import annotations
+
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from phasemap.theory.activations import activation
+from phasemap.theory.errors import InputError
+from phasemap.theory.integrals.gaussian_quadrature import Quadrature
+from phasemap.theory.integrals.gaussian_transforms import moments, transforms
+from phasemap.theory.integrals.tanh_as_erf_mixture import tanh_mixture
+from tests.theory.residual import mean_field_mpmath as high
+
+CLOSED = {
+    "relu": {},
+    "leaky-relu": {"slope": 0.2},
+    "abs": {},
+    "identity": {},
+    "tanh": {},
+    "erf": {},
+    "sin": {},
+}
+FIELDS = ("v", "v_derivative", "w", "gap")
+
+
+def _at(rule, q: float, delta: float):
+    variance = np.array([q])
+    return rule(variance, variance * delta, variance * (1 - delta))
+
+
+@pytest.mark.parametrize("name", CLOSED)
+@pytest.mark.parametrize("delta", [1e-10, 1e-3, 0.4, 1.0, 1.6])
+def test_closed_form_equals_quadrature(name: str, delta: float) -> None:
+    """Two derivations that share nothing: sums of arcsines or arc-cosine kernels, and panels in (z ± z′)/2."""
+    phi = activation(name, **CLOSED[name])
+    for q in (1e-6, 0.3, 20.0) if name == "sin" else (1e-6, 0.3, 20.0, 1e6):
+        closed, numeric = _at(transforms(phi), q, delta), _at(Quadrature(phi), q, delta)
+        scale = float(closed.v[0])
+        for field in FIELDS:
+            # W passes through zero at c = 0; it is compared on the scale of V there, all else relatively
+            floor = 1e-12 * scale if field == "w" else 0.0
+            np.testing.assert_allclose(getattr(numeric, field), getattr(closed, field), rtol=1e-10, atol=floor)
+
+
+@pytest.mark.parametrize("q", [0.05, 1.0, 6.0])
+@pytest.mark.parametrize("c", [-0.7, 0.3, 0.999])
+def test_tanh_against_mpmath(q: float, c: float) -> None:
+    found, exact = moments(activation("tanh"), q, c * q), high.tanh()
+    v, w = exact.v(mp.mpf(q)), exact.w(mp.mpf(q), mp.mpf(c * q))
+    assert float(found.v) == pytest.approx(float(v), rel=1e-11)
+    assert float(found.w) == pytest.approx(float(w), rel=1e-11)
+    assert float(found.gap) == pytest.approx(float(v - w), rel=1e-11)
+    assert float(found.v_derivative) == pytest.approx(float(exact.v_derivative(mp.mpf(q))), rel=1e-11)
+
+
+@pytest.mark.parametrize("delta", [1e-30, 1e-16, 1e-8, 0.1, 1.3])
+def test_relu_against_mpmath(delta: float) -> None:
+    q = 3.0
+    found = transforms(activation("relu"))(np.array([q]), np.array([q * delta]), np.array([q * (1 - delta)]))
+    exact_delta = mp.mpf(q * delta) / mp.mpf(q)
+    w = high.relu().w(mp.mpf(1), 1 - exact_delta) * q
+    assert float(found.gap[0]) == pytest.approx(float(mp.mpf(q) / 2 - w), rel=1e-13)
+    assert float(found.w[0]) == pytest.approx(float(w), rel=1e-13)
+
+
+def test_tanh_is_the_mixture_of_error_functions() -> None:
+    k, weight = tanh_mixture()
+    z = np.geomspace(1e-8, 30, 400)
+    mixture = np.vectorize(lambda x: float(mp.erf(x)))(z[:, None] / (k * np.sqrt(2))) @ weight
+    np.testing.assert_allclose(mixture, np.tanh(z), rtol=3e-15)
+
+
+def test_erf_at_large_variance() -> None:
+    """At q ~ 1e6, c → 1, against the arcsine formula (Williams 1997) in 50 digits."""
+    for q in (1e6, 1e12):
+        for gap in (1e-6, 1.0, 1e3):
+            found = transforms(activation("erf"))(np.array([q]), np.array([gap]), np.array([q - gap]))
+            q_, t_ = mp.mpf(q), mp.mpf(gap)
+            exact = 2 / mp.pi * (mp.asin(2 * q_ / (1 + 2 * q_)) - mp.asin(2 * (q_ - t_) / (1 + 2 * q_)))
+            assert float(found.gap[0]) == pytest.approx(float(exact), rel=1e-14)
+
+
+def test_tanh_at_large_variance() -> None:
+    """Lemma D.5 with its next order: 1 − V tanh(q) = √(2/π)·q^(−1/2)(1 − π²/24q + …), likewise tanh′ (Lemma D.4)."""
+    q = 1e6
+    found = moments(activation("tanh"), q, q)
+    lead = np.sqrt(2 / np.pi / q)
+    # ∫ sech² z² dz = π²/6 and ∫ sech⁴ z² dz = (π² − 6)/9; the next order is q^(−2) smaller
+    assert 1 - float(found.v) == pytest.approx(lead * (1 - np.pi**2 / 24 / q), rel=1e-11 / lead)
+    derivative = 2 / 3 * lead * (1 - (np.pi**2 - 6) / 9 / (2 * q) / (4 / 3))
+    assert float(found.v_derivative) == pytest.approx(derivative, rel=1e-11)
+
+
+@settings(max_examples=60)
+@given(
+    name=st.sampled_from(sorted(CLOSED)),
+    log_q=st.floats(-12, 12),
+    log_delta=st.floats(-30, 0),
+)
+def test_invariants(name: str, log_q: float, log_delta: float) -> None:
+    """V = W + D; 0 ≤ D ≤ 2V; D ≤ t·Vφ′ (Price: D is the integral of Eφ′φ′ ≤ Vφ′ over the covariance)."""
+    q, delta = np.exp(log_q), np.exp(log_delta)
+    found = _at(transforms(activation(name, **CLOSED[name])), q, delta)
+    v, d, w, gap = (float(getattr(found, field)[0]) for field in FIELDS)
+    assert w + gap == pytest.approx(v, rel=1e-12)
+    assert 0 < gap <= q * delta * d * (1 + 1e-12)
+    assert gap <= 2 * v * (1 + 1e-12)
+
+
+def test_gap_against_sampling() -> None:
+    """A seeded Monte Carlo with control of its own error: within 4 standard errors."""
+    generator = np.random.default_rng(0)
+    x, y = generator.standard_normal((2, 400_000))
+    q, c = 2.5, 0.6
+    z, other = np.sqrt(q) * x, np.sqrt(q) * (c * x + np.sqrt(1 - c * c) * y)
+    for name in ("relu", "tanh"):
+        phi = activation(name)
+        found = moments(phi, q, c * q)
+        for sample, value in (
+            (phi.phi(z) ** 2, found.v),
+            (phi.derivative(z) ** 2, found.v_derivative),
+            (phi.phi(z) * phi.phi(other), found.w),
+            ((phi.phi(z) - phi.phi(other)) ** 2 / 2, found.gap),
+        ):
+            assert abs(sample.mean() - float(value)) <= 4 * sample.std() / np.sqrt(len(sample))
+
+
+def test_scaled_activation_goes_through_quadrature() -> None:
+    """tanh(2z) at q is tanh at 4q: the same number by another family of formulas."""
+    scaled, plain = moments(activation("tanh", scale=2.0), 0.7, 0.2), moments(activation("tanh"), 2.8, 0.8)
+    assert float(scaled.w) == pytest.approx(float(plain.w), rel=1e-11)
+    assert float(scaled.v_derivative) == pytest.approx(4 * float(plain.v_derivative), rel=1e-11)
+
+
+def test_alpha_relu_second_moment() -> None:
+    """E max(z,0)^2α = 2^(α−1)·Γ(α + ½)/√π·q^α, for an α whose φ′ is unbounded in slope at 0."""
+    found = moments(activation("alpha-relu", alpha=1.5), 2.0, 0.0)
+    assert float(found.v) == pytest.approx(float(2**0.5 * mp.gamma(2) / mp.sqrt(mp.pi) * 2**1.5), rel=1e-11)
+    assert float(found.w) == pytest.approx(
+        float((2**0.75 * mp.gamma(1.25) / (2 * mp.sqrt(mp.pi)) * 2**0.75) ** 2), rel=1e-10
+    )
+
+
+def test_oscillating_activation_is_refused() -> None:
+    with pytest.raises(InputError, match="does not converge"):
+        Quadrature(activation("sin"))(np.array([1e6]), np.array([1.0]), np.array([1e6 - 1]))

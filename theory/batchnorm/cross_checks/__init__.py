@@ -1,0 +1,1 @@
+"""Second ways to the same numbers, as the paper writes them. Only tests and figures import it."""

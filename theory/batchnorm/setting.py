@@ -1,0 +1,42 @@
+"""All that the depth scale of a BN network depends on, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from phasemap.theory.activations import Activation, activation
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that the depth scale depends on: φ(γ·z + β) after BN with ε, and W ~ N(0, σ_w²/fan_in).
+
+    Attributes:
+        activation: as ``phasemap.theory.activations.activation`` names it, with ``slope`` and ``alpha``.
+        batch_size: samples per BN statistic; infinite for the limit.
+    """
+
+    activation: str
+    batch_size: int | float
+    gamma: float = 1.0
+    beta: float = 0.0
+    eps: float = 0.0
+    sigma_w: float = 1.0
+    slope: float = 0.01
+    alpha: float = 1.0
+
+    @property
+    def phi(self) -> Activation:
+        return _phi(self.activation, self.gamma, self.beta, self.slope, self.alpha)
+
+    def with_(self, parameter: str, value: float) -> Setting:
+        """The same with another γ, β, ε or batch size."""
+        changed: dict[str, Any] = {parameter: value}
+        return replace(self, **changed)
+
+
+@lru_cache(maxsize=256)  # one object for one φ: its table of moments is found again
+def _phi(name: str, gamma: float, beta: float, slope: float, alpha: float) -> Activation:
+    return activation(name, scale=gamma, shift=beta, slope=slope, alpha=alpha)

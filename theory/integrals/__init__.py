@@ -1,0 +1,1 @@
+"""Expectations over a Gaussian or over a sphere; knows of no network. The rooms of `theory` may import it."""
