@@ -24,7 +24,7 @@ import scipy  # noqa: E402
 
 from phasemap.theory.activations import activation  # noqa: E402
 from phasemap.theory.integrals.gaussian_transforms import moments  # noqa: E402
-from phasemap.theory.residual.recurrence import residual_recurrence  # noqa: E402
+from phasemap.theory.residual import residual_recurrence  # noqa: E402
 
 QUANTITIES = ("p", "q", "s", "gamma", "lambda_", "e", "c", "chi", "chi_w", "chi_v", "chi_a", "chi_b", "log_p", "log_s")
 
