@@ -38,7 +38,6 @@ class BNMLPStack(Stack):
     eps: Tensor
     running_mean: Tensor
     running_variance: Tensor
-    uses_statistics = True
 
     def __init__(
         self,

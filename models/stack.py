@@ -24,12 +24,10 @@ class Stack(nn.Module, ABC):
     Attributes:
         order: ``order[k]`` is the place of member k in the cells given; deepest first, ties by place.
         counts: number of members that have layer 1, 2, …
-        uses_statistics: whether the networks normalise by batch statistics, so that there are two ways to evaluate.
         watch: called in training with the number (from 0) and the pre-activations [k, B, N] of each hidden layer.
     """
 
     order: Tensor
-    uses_statistics = False
 
     def __init__(self, depths: Sequence[int], seeds: Sequence[int]) -> None:
         super().__init__()

@@ -44,8 +44,6 @@ class VGGStack(Stack):
     N(0, 1/512) and zero bias.
     """
 
-    uses_statistics = True
-
     def __init__(
         self,
         cells: Sequence[VGGCell],

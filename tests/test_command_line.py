@@ -8,12 +8,14 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from phasemap.command_line import main
+from phasemap.command_line import COMMANDS, THEORY_COMMANDS, main
+from tests import ROOT
 
 TINY = """\
 # A map of my own.
@@ -53,6 +55,26 @@ def test_help_lists_every_command_and_every_command_has_an_example(capfd: pytest
             assert f"Example: phasemap {command}" in " ".join(text.split())
 
 
+def test_every_command_is_a_file_with_one_function_of_its_own() -> None:
+    """``command``, where every other function is private or the work behind it, and nothing heavy is imported."""
+    names = [*COMMANDS.values(), *THEORY_COMMANDS.values()]
+    files = {path.stem for path in (ROOT / "sweeps" / "commands").glob("*.py")} - {"__init__", "options"}
+    assert files == set(names)
+    code = "import sys, phasemap.command_line as c; c.assembled()\n"
+    code += "print(sorted({'numpy', 'scipy', 'torch', 'wandb', 'matplotlib', 'yaml', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_help_takes_a_moment() -> None:
+    seconds = []
+    for _ in range(5):
+        before = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "phasemap", "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - before)
+    assert min(seconds) < 0.3
+
+
 def test_list_answers_without_numerics() -> None:
     code = "import sys, phasemap.command_line\ntry: phasemap.command_line.main(['list'])\nexcept SystemExit: pass\n"
     code += "print(sorted({'numpy', 'scipy', 'torch', 'wandb', 'matplotlib', 'xarray'} & set(sys.modules)))"
@@ -77,6 +99,8 @@ def test_list_answers_without_numerics() -> None:
         (["run", "tiny.yaml", "--preset", "quick"], ["tiny: unknown preset 'quick': expected one of paper"]),
         (["run", "tiny.yaml", "--set", "depth=0", "--set", "width=0"], ["depth: 0", "width: 0"]),
         (["run", "tiny.yaml", "--workers", "none"], ["--workers"]),
+        (["run", "tiny.yaml", "--executor", "slurm"], ["--executor slurm: expected one of local, or path/to/file.py"]),
+        (["run", "tiny.yaml", "--executor", "none.py:X"], ["'none.py:X': there is no file none.py"]),
         (["run", "nowhere.yaml"], ["nowhere.yaml: there is no such file"]),
         (["run", "broken.yaml"], ["broken.yaml:3: not valid YAML"]),
         (["run", "tiny.yaml", "--out", "thesis"], ["--out thesis: is not empty and holds no experiment"]),
@@ -114,11 +138,12 @@ def test_every_mistake_is_told_at_once(tiny: str, capfd: pytest.CaptureFixture[s
     Path("thesis/chapter.tex").write_text("x")
     settings = ["depth=0", "widht=1", "lr=[1", "dataset=none.npz", "activation=none.py:f"]
     given = [word for setting in settings for word in ("--set", setting)]
-    there = ["--preset", "quick", "--devices", "9", "--workers", "0", "--out", "thesis"]
+    there = ["--preset", "quick", "--devices", "9", "--workers", "0", "--executor", "no", "--out", "thesis"]
     _, _, err = call(capfd, "run", tiny, "--check", *there, *given)
     starts = [
         "--devices 9: there is no GPU 9",
         "--workers 0: expected at least 1",
+        "--executor no: expected one of local",
         "--out thesis: is not empty",
         "tiny: unknown preset 'quick'",
         "--set widht=1: unknown parameter 'widht'; did you mean width",

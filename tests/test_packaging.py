@@ -20,31 +20,96 @@ import pytest
 from tests import ROOT
 
 if sys.version_info >= (3, 11):
-    pass
+    import tomllib
 else:
-    pass
+    import tomli as tomllib
 
 ROOMS = ("theory", "models", "train", "sweeps")
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from what git tracks, as on a fresh machine; the source lies beside it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", "HEAD"], capture_output=True, check=True).stdout
+    (folder / "source.tar").write_bytes(archive)
+    with tarfile.open(folder / "source.tar") as tar:
+        tar.extractall(folder / "source", filter="data")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder), str(folder / "source")],
+        check=True,
+    )
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of commands of a clean environment with the wheel in it; the dependencies are this one's."""
+    environment = tmp_path_factory.mktemp("clean") / "environment"
+    venv.create(environment, with_pip=True)
+    (there,) = (environment / "lib").glob("python*/site-packages")
+    (there / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", wheel], check=True)
+    return environment / "bin"
 
 
 @pytest.mark.slow
-def test_wheel_holds_the_rooms_and_their_data(tmp_path: Path) -> None:
-    """Built from what git tracks, as on a fresh machine."""
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", "HEAD"], capture_output=True, check=True).stdout
-    (tmp_path / "source.tar").write_bytes(archive)
-    with tarfile.open(tmp_path / "source.tar") as tar:
-        tar.extractall(tmp_path / "source", filter="data")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(tmp_path), str(tmp_path / "source")],
-        check=True,
-    )
-    (wheel,) = tmp_path.glob("*.whl")
+def test_the_wheel_holds_the_rooms_and_their_data_under_one_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"phasemap", "phasemap-0.2.0.dist-info"}
+    assert {name.split("/")[0] for name in names} == {"phasemap", f"phasemap-{VERSION}.dist-info"}
     for room in ROOMS:
-        for path in (tmp_path / "source" / room).rglob("*"):
+        for path in (wheel.parent / "source" / room).rglob("*"):
             if path.is_file():
-                assert f"phasemap/{path.relative_to(tmp_path / 'source')}" in names
+                assert f"phasemap/{path.relative_to(wheel.parent / 'source')}" in names
+
+
+@pytest.mark.slow
+def test_an_installation_works_beside_a_users_own_modules(installed: Path, tmp_path: Path) -> None:
+    """A map is trained and drawn, a network probed and the callback imported, beside modules called as our rooms are."""
+    for name in ("train.py", "theory.py", "sweeps.py"):
+        (tmp_path / name).write_text("raise SystemExit('this is not the module you look for')\n")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").touch()
+    (tmp_path / "models" / "mynet.py").write_text(
+        "from torch import nn\n\ndef Net():\n    return nn.Sequential(nn.Linear(6, 6), nn.ReLU(), nn.Linear(6, 2))\n"
+    )
+    (tmp_path / "net.py").write_text("from models.mynet import Net\n\ndef make():\n    return Net()\n")
+    environment = {"PATH": f"{installed}{os.pathsep}{os.environ['PATH']}", "HOME": str(tmp_path)}
+
+    def called(*words: str) -> str:
+        ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+        assert ran.returncode == 0, ran.stderr
+        return ran.stdout
+
+    where = called("python", "-c", "import phasemap.theory.errors as e; print(e.__file__)")
+    assert Path(where.strip()).is_relative_to(installed.parent)
+    small = ["--set", "steps=3", "--set", "batch_size=[8, 16]", "--set", "depth=[2, 4]", "--set", "seed=0"]
+    report = called(
+        "phasemap", "run", "bn-fig3a", "--preset", "smoke", *small, "--workers", "2", "--out", "map", "--quiet"
+    )
+    assert "<title>bn-fig3a" in (tmp_path / report.strip()).read_text()
+    assert "parameters)" in called("phasemap", "probe", "net.py:make", "--input", "6", "--batch-size", "8")
+    callback = "from phasemap.train.monitors.signal_monitor import SignalPropagationMonitor as m; print(m.__name__)"
+    assert called("python", "-c", callback).strip() == "SignalPropagationMonitor"
+
+
+@pytest.mark.slow
+def test_an_editable_installation_is_seen_by_type_checkers(tmp_path: Path) -> None:
+    """``src`` is on the path of an editable installation, and so are types: another project's mypy finds ours."""
+    (tmp_path / "theirs.py").write_text(
+        "from phasemap.theory.batchnorm.gradient_explosion import DepthScale\n\nreveal_type(DepthScale.of(1.2).xi)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", "theirs.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 'Revealed type is "float"' in ran.stdout.replace("builtins.", ""), ran.stdout
 
 
 def instructions() -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Every command of the README and the guides is run, in the order of the page, as a reader would.
 
-The README's networks are trained for real. The guides' come from the fake backend: everything around it is real, but no
+The README's networks are trained for real. The guides' come from the fake trainer: everything around it is real, but no
 worker process spends seconds importing torch.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import phasemap.command_line
-import phasemap.sweeps.commands.run
-import phasemap.sweeps.commands.train
+import phasemap.sweeps.execution.one_tile
+import phasemap.sweeps.execution.run
 from tests import ROOT
 from tests.sweeps.fake_backend import NAME
 from tests.sweeps.wandb_bridge.wandb_server import WandbServer
@@ -89,11 +89,10 @@ def shortened(arguments: list[str]) -> list[str]:
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/wandb-sweep.md"])
 def test_commands_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page != "README.md":
-        monkeypatch.setattr(
-            phasemap.sweeps.commands.run, "run", functools.partial(phasemap.sweeps.commands.run.run, backend=NAME)
-        )
-        fake_tile = functools.partial(phasemap.sweeps.commands.train.train, backend_name=NAME)
-        monkeypatch.setattr(phasemap.sweeps.commands.train, "train", fake_tile)
+        fake_run = functools.partial(phasemap.sweeps.execution.run.run_experiment, trainer=NAME)
+        monkeypatch.setattr(phasemap.sweeps.execution.run, "run_experiment", fake_run)
+        fake_tile = functools.partial(phasemap.sweeps.execution.one_tile.train_one_tile, trainer=NAME)
+        monkeypatch.setattr(phasemap.sweeps.execution.one_tile, "train_one_tile", fake_tile)
     for name, text in saved(page).items():
         (tmp_path / name).write_text(text.replace("steps: {value: 100}", "steps: {value: 3}"))
     for _, arguments in [entry for entry in phasemap_commands() if entry[0] == page]:

@@ -1,1 +1,1 @@
-"""Mean field theory of deep networks at initialisation: NumPy and SciPy only, no torch, no drawing. Any room may import it."""
+"""Mean field theory of deep networks at initialisation: NumPy and SciPy, no torch, no drawing. Any room may import it."""

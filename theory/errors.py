@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -21,3 +22,10 @@ def noted(mistakes: list[str]) -> Iterator[None]:
         yield
     except InputError as error:
         mistakes += [message for message in error.messages if message not in mistakes]
+
+
+def unknown_name(name: str, known: Iterable[str], what: str) -> str:
+    """The line that says that there is no ``what`` called ``name``, with the nearest known names."""
+    near = difflib.get_close_matches(name, list(known), n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"unknown {what} {name!r}{hint}"

@@ -1,4 +1,7 @@
-"""Positive-homogeneous activations φ(z) = a·max(z,0)^α − b·max(−z,0)^α and their Gaussian kernel (App. E.1, Yang et al. 2019)."""
+"""Positive-homogeneous activations φ(z) = a·max(z,0)^α − b·max(−z,0)^α and their Gaussian kernel.
+
+Source: App. E.1, Yang et al. 2019. J_α is written as hypergeometric functions of c²: exact to rounding for every α.
+"""
 
 from __future__ import annotations
 

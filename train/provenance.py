@@ -23,6 +23,11 @@ def home() -> str:
     return found if len(found) > 1 else ""
 
 
+def cache_folder() -> Path:
+    """Where this program keeps what can be had again: ``phasemap`` in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "phasemap"
+
+
 def below_home(path: str) -> str:
     """The path with the user's home folder in front written as ``~``, which is understood wherever a file is named."""
     if "/" not in path:

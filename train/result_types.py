@@ -1,4 +1,4 @@
-"""What a result file holds, as types: the JSON of one trained tile (docs/architecture.md has the meaning of each entry)."""
+"""What a result file holds, as types: the JSON of one trained tile (docs/architecture.md says what each entry means)."""
 
 from __future__ import annotations
 

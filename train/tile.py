@@ -23,29 +23,31 @@ from torch import Tensor
 
 from phasemap.models.stack import Stack
 from phasemap.theory.errors import InputError
+from phasemap.train.cells import cells, identity
 from phasemap.train.compat.lightning import LightningEnvironment, pl
-from phasemap.train.data.load import Data, load
+from phasemap.train.data.load import load
+from phasemap.train.data.samples import Data
 from phasemap.train.engine.cell_result import cell_result
 from phasemap.train.engine.checkpoint import Checkpoint, PlainFile, callback_state
 from phasemap.train.engine.data_order import LONGEST_BLOCK, BlocksDataModule
 from phasemap.train.engine.epoch_scores import EpochScores
 from phasemap.train.engine.evaluation import Evaluation, evaluate
-from phasemap.train.engine.image_batches import Augmentation, as_pictures
 from phasemap.train.engine.stack_module import StackModule
-from phasemap.train.families.catalogue import build_stack
+from phasemap.train.families.catalogue import family_of
 from phasemap.train.machine.memory import budget, is_out_of_memory, release
 from phasemap.train.monitors.layer_monitor import LayerMonitor
-from phasemap.train.parameters import SEMANTICS, VGG, cells, identity, normalise
+from phasemap.train.parameters import SEMANTICS, normalise
 from phasemap.train.planning.chunks import chunks, halves
-from phasemap.train.planning.dtype import float32_products, resolve_dtype
+from phasemap.train.planning.dtype import exceeds_float32, float32_products, resolve_dtype
 from phasemap.train.provenance import provenance
+from phasemap.train.result_types import CellResult, Content, Result
 
 HISTORY_POINTS = 20
 CHECKPOINT_EVERY = 120.0
 """Seconds between two checkpoints of a tile."""
 
 Progress = Callable[[dict[str, Any]], None]
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 
 def train_tile(
@@ -56,7 +58,7 @@ def train_tile(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     stopping: Callable[[], bool] = lambda: False,
-) -> dict[str, Any]:
+) -> Result:
     """Trains all cells of a tile and evaluates them.
 
     The same parameters give bitwise the same content on one kind of processor, however the cells are divided into
@@ -85,7 +87,7 @@ def train_tile(
         if checkpoint
         else None
     )
-    results: dict[int, dict[str, Any]] = saved.finished if saved else {}
+    results: dict[int, CellResult] = saved.finished if saved else {}
     say = _Notes()
 
     def on_block(steps_done: int, members: int) -> None:
@@ -116,7 +118,7 @@ def train_tile(
                 raise InputError(_too_large(members[0], device))
             say(f"{len(chunk)} networks do not fit into the memory of {device}: two halves are trained in turn")
             waiting.extendleft(reversed(halves(chunk)))
-    content = {
+    content: Content = {
         "semantics": SEMANTICS,
         "parameters": parameters,
         "dtype": dtype,
@@ -156,7 +158,7 @@ class _Samples:
 
         def rows(x: NDArray[np.float32]) -> Tensor:
             samples = torch.from_numpy(x)
-            samples = as_pictures(samples, data.shape) if settings["architecture"] == VGG else samples
+            samples = family_of(settings).prepare(samples, data.shape)
             return samples.to(device=device, dtype=dtype)
 
         def put() -> _Samples:
@@ -175,7 +177,7 @@ class _Samples:
         return str(self.x_train.device)
 
 
-def _unless_out_of_memory(what: Callable[[], Result]) -> Result | None:
+def _unless_out_of_memory(what: Callable[[], Outcome]) -> Outcome | None:
     """None if memory ran out. Nothing of the failure outlives this function, as its traceback holds every tensor."""
     try:
         return what()
@@ -238,28 +240,28 @@ def _train_chunk(
     say: Callable[[str], None],
     saved: Checkpoint | None,
     places: Sequence[int],
-) -> list[dict[str, Any]]:
+) -> list[CellResult]:
     """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
     settings, device, dtype = points[0], data.device, data.x_train.dtype
     x_train, y_train, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
-    stack = build_stack(points, inputs=data.inputs, classes=data.classes, dtype=dtype, device=device)
+    family = family_of(settings)
+    stack = family.build(points, inputs=data.inputs, classes=data.classes, dtype=dtype, device=device)
     order = stack.order.tolist()
     seeds = sorted({p["seed"] for p in points})
-    scores, augmentation = None, None
-    if settings["architecture"] == VGG:
+    scores = None
+    if family.scored_by_epoch:
         scores = EpochScores(len(x_train) // settings["batch_size"], steps, lambda: _running(stack, x_test, y_test))
-        if settings["augment"]:
-            augmentation = Augmentation(settings["seed"])
     module = StackModule(
         stack,
         samples=x_train,
         labels=y_train,
         seed_of_member=torch.tensor([seeds.index(points[i]["seed"]) for i in order], device=device),
         lr=torch.tensor([points[i]["lr"] for i in order], device=device, dtype=dtype),
-        settings=settings,
-        steps=steps,
+        make_optimizer=lambda weights, lr: family.optimizer(weights, lr, settings, steps),
+        statistics_batch_size=settings["statistics_batch_size"],
+        monitored=settings["monitor"] is not None,
         on_block=on_block,
-        augment=augmentation,
+        augment=family.augmentation(settings),
         scores=scores,
         say=lambda reason: say(f"no CUDA graph, steps are launched one by one: {reason}"),
     )
@@ -284,7 +286,7 @@ def _train_chunk(
             _fit(module, blocks, device, callbacks)
         finally:
             module.release()
-    size = settings["statistics_batch_size"] if stack.uses_statistics else None
+    size = settings["statistics_batch_size"] if family.uses_batch_statistics else None
 
     def by_batch(x: Tensor, y: Tensor) -> Evaluation | None:
         return evaluate(stack, x, y, statistics_batch_size=size) if size else None
@@ -297,14 +299,20 @@ def _train_chunk(
         "train_batch": by_batch(x_train[:few], y_train[:few]),
     }
     losses = torch.cat(module.losses).double().split(max(1, math.ceil(steps / HISTORY_POINTS)))
-    results: list[dict[str, Any]] = [{} for _ in points]
+    results: dict[int, CellResult] = {}
     for member, place in enumerate(order):
-        results[place] = cell_result(points[place], [part[:, member] for part in losses], evaluations, member)
+        results[place] = cell_result(
+            points[place],
+            [part[:, member] for part in losses],
+            evaluations,
+            member,
+            exceeds_float32=exceeds_float32(points[place]),
+        )
         if monitor:
             results[place]["monitor"] = monitor.series(member, prefix="stack.")
         if scores:
             results[place]["epochs"] = scores.series()
-    return results
+    return [results[place] for place in range(len(points))]
 
 
 def _running(stack: Stack, x: Tensor, y: Tensor) -> Evaluation:

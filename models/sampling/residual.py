@@ -33,7 +33,7 @@ Values = Float[np.ndarray, "K layers"]
 class ResidualSample:
     """Measured quantities of K networks, float64 arrays [K, depth + 1] over l = 0, …, depth.
 
-    The names and normalisations are those of ``phasemap.theory.residual.trace.ResidualTrace``: p, q, χ of the first input,
+    The names and normalisations are those of ``theory.residual.trace.ResidualTrace``: p, q, χ of the first input,
     χ^(depth) = 1, every χ_• a mean over all entries of the parameter; e, c are cosines, s = |x − x′|²/2N. NaN where a
     quantity does not exist. Logarithms, since they exist at any depth; ``values`` undoes them.
     """

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phasemap.theory.errors import InputError
-from phasemap.train.parameters import STACKABLE, TABLE, cells, identity, normalise
+from phasemap.train.cells import cells, identity
+from phasemap.train.parameters import TABLE, normalise, stackable
 
 BASE: dict[str, Any] = {"lr": 0.01, "steps": 10}
 
@@ -88,7 +89,7 @@ def test_bad_values(raw: dict[str, Any], words: str) -> None:
 
 def test_table_is_complete() -> None:
     assert all(row.help for row in TABLE.values())
-    assert set(STACKABLE) >= {"depth", "seed", "lr", "gamma", "beta", "eps", "sigma_w"}
+    assert set(stackable()) >= {"depth", "seed", "lr", "gamma", "beta", "eps", "sigma_w"}
 
 
 def test_a_reference_follows_another_parameter_cell_by_cell() -> None:

@@ -14,9 +14,10 @@ import phasemap.train.engine.evaluation
 import phasemap.train.tile
 from phasemap.models.initial_weights import HIDDEN, READ_OUT, normal_weights
 from phasemap.theory.errors import InputError
+from phasemap.train.cells import identity
 from phasemap.train.data.load import load
 from phasemap.train.engine.data_order import epoch_order
-from phasemap.train.parameters import identity, normalise
+from phasemap.train.parameters import normalise
 from phasemap.train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 16, "batch_size": 32, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 15}

@@ -1,7 +1,29 @@
-"""The theory of deep batch-normalised networks. `models`, `train` and `sweeps` import its files; the names here are for you."""
+"""The theory of deep batch-normalised networks; the rooms above import its files, and you the names here."""
 
-from phasemap.theory.batchnorm.gradient_explosion import DepthScale, depth_scale, depth_scales, gradient_explosion_rate
-from phasemap.theory.batchnorm.record import batchnorm_record
-from phasemap.theory.batchnorm.setting import Setting
+from typing import TYPE_CHECKING, Any
+
+from phasemap.theory.lazy import attribute
+
+if TYPE_CHECKING:
+    from phasemap.theory.batchnorm.gradient_explosion import (
+        DepthScale,
+        depth_scale,
+        depth_scales,
+        gradient_explosion_rate,
+    )
+    from phasemap.theory.batchnorm.record import batchnorm_record
+    from phasemap.theory.batchnorm.setting import Setting
 
 __all__ = ["DepthScale", "Setting", "batchnorm_record", "depth_scale", "depth_scales", "gradient_explosion_rate"]
+_LINES = {
+    "batchnorm_record": "phasemap.theory.batchnorm.record",
+    "DepthScale": "phasemap.theory.batchnorm.gradient_explosion",
+    "depth_scale": "phasemap.theory.batchnorm.gradient_explosion",
+    "depth_scales": "phasemap.theory.batchnorm.gradient_explosion",
+    "gradient_explosion_rate": "phasemap.theory.batchnorm.gradient_explosion",
+    "Setting": "phasemap.theory.batchnorm.setting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    return attribute(__name__, name, _LINES)

@@ -76,8 +76,3 @@ def cross_batch_rate(moments: Moments, weights: Radial, batch_size: int, mu: flo
     """λ of the covariance between two batches (forward and backward), from E[B_φ(h)·hᵀ]: no φ′. Thms 3.11, H.13."""
     overlap = np.sum(weights.rho * moments.fx)
     return float(sigma_w**2 * overlap**2 * batch_size / (mu * (batch_size - 1)))
-
-
-def cross_batch_rate_backward(moments: Moments, weights: Radial, sigma_w: float = 1.0) -> float:
-    """The same rate from the mean Jacobian, σ_w²·(E[(s²+ε)^(−1/2)·φ′(z)·(1 − t²x²)])². Thm I.4."""
-    return float(sigma_w**2 * np.sum(weights.half * moments.g - weights.half_t2 * moments.gxx) ** 2)

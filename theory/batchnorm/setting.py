@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -27,8 +28,15 @@ class Setting:
     slope: float = 0.01
     alpha: float = 1.0
 
+    @classmethod
+    def of(cls, network: Mapping[str, Any]) -> Setting:
+        """The setting of a network's parameters, as a tile, a cell or a column of a map spells them."""
+        numbers = {name: float(network[name]) for name in ("gamma", "beta", "eps", "sigma_w", "slope", "alpha")}
+        return cls(str(network["activation"]), int(network["statistics_batch_size"]), **numbers)
+
     @property
     def phi(self) -> Activation:
+        """φ with γ and β bound."""
         return _phi(self.activation, self.gamma, self.beta, self.slope, self.alpha)
 
     def with_(self, parameter: str, value: float) -> Setting:

@@ -1,6 +1,6 @@
 """Which variance decay β_• or width schedule keeps a residual network's predicted quantity within a level.
 
-The quantities are those of ``phasemap.theory.residual.quantities`` at the network's depth (Thms C.2 and C.3 of "Deep Mean Field
+The quantities are those of ``theory.residual.quantities`` at the network's depth (Thms C.2 and C.3 of "Deep Mean Field
 Theory: Layerwise Variance and Width Variation"). No level is built in here: it is measured, or given.
 """
 

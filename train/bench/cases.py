@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phasemap.theory.errors import InputError
+from phasemap.train.families.residual import FAMILY as RESIDUAL
 
 AGENT, LIGHTNING, PLAIN, VMAP, JAX, ENGINE, WORKERS = (
     "agent",
@@ -109,9 +110,10 @@ ROWS = {
         targets=(Target("engine/agent", 20.0), Target("workers/agent", 20.0)),
         from_start=200,
     ),
-    "resnet": Row(
+    RESIDUAL.name: Row(
         what="residual networks, tanh, width 64, batch 32, depths 10 to 50 × 8 seeds",
-        tile={**COMMON, "architecture": "resnet", "activation": "tanh", "widths": "64", "lr": 1e-4, "batch_size": 32,
+        tile={**COMMON, "architecture": RESIDUAL.name, "activation": "tanh", "widths": "64", "lr": 1e-4,
+              "batch_size": 32,
               "depth": _values(10, 50, 10), "seed": _values(0, 7)},
         single={"seed": [0]},
         methods=SOME,

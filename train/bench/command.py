@@ -23,8 +23,8 @@ from phasemap.train.bench.measured_on import machine, software
 from phasemap.train.bench.process import MethodProcess
 from phasemap.train.bench.scaling import scaling
 from phasemap.train.bench.startup import startup
+from phasemap.train.data.catalogue import DATA_SETS
 from phasemap.train.machine.devices import parse
-from phasemap.train.planning.cost import KNOWN
 from phasemap.train.provenance import commit
 
 SCHEMA = 1
@@ -98,7 +98,7 @@ def measure(parts: list[str], device: str, repeats: int, quick: bool) -> Iterato
             repeats=repeats,
             seconds=QUICK_SECONDS if quick else GPU_SECONDS if gpu else SECONDS,
             quick=quick,
-            data=KNOWN["mnist" if gpu else "digits"],
+            data=DATA_SETS["mnist" if gpu else "digits"].size,
             extra=extra,
             peaks=peaks,
             say=say,
@@ -164,7 +164,7 @@ def _data(gpu: bool) -> Iterator[dict[str, Any]]:
         return
     import numpy as np
 
-    size, generator = KNOWN["mnist"], np.random.default_rng(0)
+    size, generator = DATA_SETS["mnist"].size, np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.npz"
         arrays = {

@@ -33,7 +33,8 @@ from phasemap.train.bench.process import (
     train_afresh,
     train_together,
 )
-from phasemap.train.planning.cost import DataSize, cell_count
+from phasemap.train.data.catalogue import DataSize
+from phasemap.train.planning.cost import cell_count
 
 LEAST_STEPS, MOST_STEPS, MOST_FACTOR = 4, 4096, 8
 Say = Callable[[str], None]
@@ -286,7 +287,8 @@ def _roofline(tile: Mapping[str, Any], engine: Contestant | None, bench: Bench) 
     if rate is None:
         return None
     from phasemap.train.bench.roofline import floor  # which takes the networks' widths from rooms that import torch
-    from phasemap.train.parameters import cells, normalise
+    from phasemap.train.cells import cells
+    from phasemap.train.parameters import normalise
 
     stack = cells(normalise({**tile, "steps": 1}))
     least = floor(stack, bench.peaks, inputs=bench.data.inputs, classes=bench.data.classes)

@@ -24,6 +24,7 @@ from phasemap.train.machine.processes import die_with_parent
 from phasemap.train.parameters import normalise
 from phasemap.train.planning.dtype import float32_products
 
+RUNS = "from phasemap.train.bench.methods.lightning_runs import main; main(sys.argv[1:])"
 MODULES = {ENGINE: "engine", LIGHTNING: "lightning_runs", PLAIN: "plain_loop", VMAP: "torch_vmap", JAX: "jax_vmap"}
 """Of each method, the module in this folder whose ``train(parameters, device)`` gives the losses, cell by cell."""
 
@@ -126,7 +127,7 @@ def run_agent(tile: dict[str, Any], device: str) -> tuple[Timing, int]:
     Raises:
         MethodError: it failed.
     """
-    code = f"import sys; sys.path[:] = {sys.path!r}; from phasemap.train.bench.methods.lightning_runs import main; main(sys.argv[1:])"
+    code = f"import sys; sys.path[:] = {sys.path!r}; {RUNS}"
     started = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(tile), device.partition(":")[0]],

@@ -15,11 +15,11 @@ from torch.autograd import DeviceType
 from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
-from phasemap.train.engine.optimizers import make_optimizer
+from phasemap.train.cells import cells
 from phasemap.train.engine.step import Step
-from phasemap.train.families.catalogue import build_stack
+from phasemap.train.families.catalogue import family_of
 from phasemap.train.machine.memory import budget
-from phasemap.train.parameters import cells, normalise
+from phasemap.train.parameters import normalise
 from phasemap.train.planning.chunks import chunks
 
 PRODUCTS, LAYER, UPDATE, REST = "products", "batch norm and activation", "update", "rest"
@@ -94,7 +94,8 @@ def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> St
     every = cells(parameters)
     planned = chunks(every, inputs=inputs, classes=classes, budget=budget(device), device=device)
     points = [every[place] for place in planned[0]]
-    stack = build_stack(points, inputs=inputs, classes=classes, dtype=torch.float32, device=device)
+    family = family_of(parameters)
+    stack = family.build(points, inputs=inputs, classes=classes, dtype=torch.float32, device=device)
     batch, samples = points[0]["batch_size"], 16 * points[0]["batch_size"]
     rates = torch.tensor([points[place]["lr"] for place in stack.order.tolist()], device=device)
     step = Step(
@@ -103,7 +104,7 @@ def _step(tile: Mapping[str, Any], device: str, inputs: int, classes: int) -> St
         labels=torch.randint(0, classes, (samples,), device=device),
         seed_of_member=torch.zeros(len(points), dtype=torch.int64, device=device),
         statistics_batch_size=points[0]["statistics_batch_size"],
-        optimizer=make_optimizer(stack.parameters(), rates, parameters),
+        optimizer=family.optimizer(stack.parameters(), rates, parameters, parameters["steps"]),
         longest=WARM_UP + STEPS,
     )
     step.load(torch.randint(0, samples, (WARM_UP + STEPS, 1, batch)))

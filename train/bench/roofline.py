@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from phasemap.train.families.catalogue import layer_widths
-from phasemap.train.parameters import RESNET
+from phasemap.train.families.catalogue import family_of
 
 ITEM = {"float32": 4, "float64": 8}
 WEIGHT_PASSES = {"sgd": 6, "rmsprop": 8}
@@ -40,19 +39,21 @@ def flops(cell: Mapping[str, Any], *, inputs: int, classes: int) -> int:
 def bytes_moved(cell: Mapping[str, Any], *, inputs: int, classes: int) -> int:
     """Bytes that one step writes and reads (module docstring)."""
     weights = sum(fan_in * fan_out for fan_in, fan_out in _shapes(cell, inputs, classes))
-    widths = layer_widths(cell)
-    if cell["architecture"] == RESNET:
-        per_sample = HIDDEN_PASSES * sum(widths[::2]) + SKIP_PASSES * sum(widths[1::2])
-    else:
+    family = family_of(cell)
+    widths = family.hidden_widths(cell)
+    if family.uses_batch_statistics:
         per_sample = LAYER_PASSES * sum(widths)
+    else:  # residual blocks
+        per_sample = HIDDEN_PASSES * sum(widths[::2]) + SKIP_PASSES * sum(widths[1::2])
     moved = WEIGHT_PASSES[cell["optimizer"]] * weights + cell["batch_size"] * per_sample
     return int(ITEM[cell["dtype"]] * moved)
 
 
 def _shapes(cell: Mapping[str, Any], inputs: int, classes: int) -> list[tuple[int, int]]:
     """(fan_in, fan_out) of every matrix, in order."""
-    sizes = layer_widths(cell)
-    if cell["architecture"] == RESNET:
+    family = family_of(cell)
+    sizes = family.hidden_widths(cell)
+    if not family.uses_batch_statistics:  # the embedding of a residual network
         sizes = [int(cell["widths"]), *sizes]
     sizes = [inputs, *sizes, classes]
     return list(pairwise(sizes))

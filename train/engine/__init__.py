@@ -1,1 +1,1 @@
-"""The training step and what surrounds it: order of the data, optimizers, evaluation, checkpoints. `train.tile` imports it."""
+"""The training step and what surrounds it: data order, optimizers, evaluation, checkpoints. Families and `tile` import it."""

@@ -10,13 +10,24 @@ from torch import Tensor
 
 from phasemap.train.engine.evaluation import Evaluation
 from phasemap.train.engine.optimizers import schedule_factor
-from phasemap.train.planning.dtype import exceeds_float32
+from phasemap.train.result_types import CellResult
 
 
 def cell_result(
-    point: dict[str, Any], losses: list[Tensor], evaluations: dict[str, Evaluation | None], member: int
-) -> dict[str, Any]:
-    """One entry of ``content.cells``."""
+    point: dict[str, Any],
+    losses: list[Tensor],
+    evaluations: dict[str, Evaluation | None],
+    member: int,
+    *,
+    exceeds_float32: bool,
+) -> CellResult:
+    """One entry of ``content.cells``.
+
+    Args:
+        point: the cell's parameters. losses: of every step, in the stretches of the history.
+        evaluations: by what they are of. member: the cell's place in them.
+        exceeds_float32: whether the theory's gradients leave float32's range.
+    """
     loss = torch.cat(losses)
     steps = len(loss)
     bad = (~loss.isfinite()).nonzero()
@@ -52,7 +63,7 @@ def cell_result(
         "train_loss": means[-1] if outcome != "diverged" else None,
         "sum_lr": point["lr"] * _sum_of_factors(point, steps),
         "steps": steps,
-        "exceeds_float32": exceeds_float32(point),
+        "exceeds_float32": exceeds_float32,
         "history": {"step": ends, "loss": [mean if math.isfinite(mean) else None for mean in means]},
     }
 

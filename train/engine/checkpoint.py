@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from phasemap.train.compat.lightning import TorchCheckpointIO, pl
+from phasemap.train.result_types import CellResult
 
 SHARE = 0.05
 """Most of the time that may go into writing them: if one takes long, they are further apart."""
@@ -45,7 +46,7 @@ class Checkpoint:
         self, path: Path, signature: str, *, stopping: Callable[[], bool] = lambda: False, every: float = 120.0
     ) -> None:
         self.path, self.signature, self.stopping, self.every = path, signature, stopping, every
-        self.finished: dict[int, dict[str, Any]] = {}
+        self.finished: dict[int, CellResult] = {}
         self.started = time.monotonic()
         self.due = self.started + every
         self.seconds_before = 0.0
@@ -80,11 +81,6 @@ class Checkpoint:
     def saver(self, places: Sequence[int]) -> Saver:
         """The callback that writes this checkpoint while the chunk with the cells at ``places`` is trained."""
         return Saver(self, places)
-
-    def remove(self) -> None:
-        """Removes the file, once the result is safe."""
-        for path in (self.path, self._temporary):
-            path.unlink(missing_ok=True)
 
     @property
     def _temporary(self) -> Path:

@@ -6,7 +6,7 @@ learning rates are the first k of the stack's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Parameter
-
-from phasemap.train.parameters import VGG
 
 
 @dataclass(frozen=True)
@@ -151,19 +149,10 @@ def schedule_factor(schedule: str, step: int, steps: int) -> float:
     return 0.01 if 4 * step >= 3 * steps else 0.1 if 2 * step >= steps else 1.0
 
 
-def make_optimizer(
-    parameters: Iterable[Parameter], lr: Float[Tensor, " K"], settings: dict[str, Any], steps: int = 0
+def member_optimizer(
+    parameters: Iterable[Parameter], lr: Float[Tensor, " K"], settings: Mapping[str, Any]
 ) -> torch.optim.Optimizer:
-    """The optimizer that normalised tile parameters ask for, for a training of ``steps``."""
-    if settings.get("architecture") == VGG:
-        return ScheduledSGD(
-            parameters,
-            float(lr[0]),
-            momentum=settings["momentum"],
-            weight_decay=settings["weight_decay"],
-            schedule=settings["schedule"],
-            steps=steps,
-        )
+    """The optimizer that normalised tile parameters ask for."""
     if settings["optimizer"] == "rmsprop":
         return MemberRMSprop(parameters, lr, alpha=settings["rmsprop_alpha"], eps=settings["rmsprop_eps"])
     return MemberSGD(parameters, lr, momentum=settings["momentum"])

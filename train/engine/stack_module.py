@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import Parameter
 
 from phasemap.models.stack import Stack
 from phasemap.train.compat.lightning import pl
@@ -15,7 +16,7 @@ from phasemap.train.engine.cuda_graph import CudaRecorder, Repeat, why_eager
 from phasemap.train.engine.data_order import LONGEST_BLOCK
 from phasemap.train.engine.epoch_scores import EpochScores
 from phasemap.train.engine.image_batches import Augmentation
-from phasemap.train.engine.optimizers import ScheduledSGD, make_optimizer
+from phasemap.train.engine.optimizers import ScheduledSGD
 from phasemap.train.engine.step import Step
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class StackModule(pl.LightningModule):
         samples, labels: the training set, on the device it will be trained on.
         seed_of_member: for each member the row of the index tables (one row a seed) that orders its data.
         lr: learning rate of each member.
-        settings: normalised parameters of the tile.
-        steps: of the whole training.
+        make_optimizer: of the stack's parameters and the members' learning rates.
+        statistics_batch_size: samples in one BN statistic.
+        monitored: whether Lightning's callbacks are to see every step.
         on_block: called after each block with the number of steps done.
         augment: makes of a step's samples those that are trained on.
         scores: told of every step, for scores epoch by epoch.
@@ -50,8 +52,9 @@ class StackModule(pl.LightningModule):
         labels: Int64[Tensor, " n"],
         seed_of_member: Int64[Tensor, " K"],
         lr: Float[Tensor, " K"],
-        settings: dict[str, Any],
-        steps: int = 0,
+        make_optimizer: Callable[[Iterable[Parameter], Float[Tensor, " K"]], torch.optim.Optimizer],
+        statistics_batch_size: int,
+        monitored: bool = False,
         on_block: Callable[[int], None] = lambda steps: None,
         augment: Augmentation | None = None,
         scores: EpochScores | None = None,
@@ -63,7 +66,11 @@ class StackModule(pl.LightningModule):
         self.samples, self.labels = samples, labels
         self.seed_of_member = seed_of_member
         self.lr = lr
-        self.settings, self.steps = settings, steps
+        self.make_optimizer, self.statistics_batch_size, self.monitored = (
+            make_optimizer,
+            statistics_batch_size,
+            monitored,
+        )
         self.on_block, self.augment, self.scores, self.say = on_block, augment, scores, say
         self.losses: list[Float[Tensor, "steps K"]] = []
         self.steps_done = 0
@@ -71,8 +78,8 @@ class StackModule(pl.LightningModule):
         self.repeat: Repeat | None = None
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The member-wise optimizer of the settings; after ``go_on`` with what it remembered."""
-        optimizer = make_optimizer(self.stack.parameters(), self.lr, self.settings, self.steps)
+        """The optimizer of the stack; after ``go_on`` with what it remembered."""
+        optimizer = self.make_optimizer(self.stack.parameters(), self.lr)
         if self.optimizer_state is not None:
             optimizer.load_state_dict(self.optimizer_state)
         return optimizer
@@ -120,21 +127,20 @@ class StackModule(pl.LightningModule):
 
     def _prepare(self, longest: int) -> Repeat:
         # a step through Lightning's optimizer calls the callbacks, but costs as much as a small network's own
-        monitored = self.settings["monitor"] is not None
         step = Step(
             self.stack,
             samples=self.samples,
             labels=self.labels,
             seed_of_member=self.seed_of_member,
-            statistics_batch_size=self.settings["statistics_batch_size"],
-            optimizer=cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=monitored)),
+            statistics_batch_size=self.statistics_batch_size,
+            optimizer=cast(torch.optim.Optimizer, self.optimizers(use_pl_optimizer=self.monitored)),
             longest=longest,
             augment=self.augment,
             watcher=self.scores.add if self.scores else None,
         )
         recorder = None
         if self.samples.is_cuda:
-            reason = why_eager(monitored=monitored, scheduled=isinstance(step.optimizer, ScheduledSGD))
+            reason = why_eager(monitored=self.monitored, scheduled=isinstance(step.optimizer, ScheduledSGD))
             recorder = None if reason else CudaRecorder(self.samples.device)
             if reason:
                 self.say(reason)

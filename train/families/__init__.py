@@ -1,1 +1,1 @@
-"""The families of networks, one file each, and their catalogue. The rooms above it in `train`, and `sweeps`, import it."""
+"""The families of networks, one file each, and their catalogue. `train.parameters` and all above it import it."""

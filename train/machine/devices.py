@@ -1,20 +1,17 @@
-"""Which devices this machine lends to a run, and how many workers fit."""
+"""Which devices this machine has, and what a process that works on one of them sees."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+import psutil
 
 from phasemap.theory.errors import InputError
-from phasemap.train.planning.cost import cost, layer_elements
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-SHARING = "PHASEMAP_WORKERS_ON_DEVICE"  # read by phasemap.train.machine.memory, which this room must not import before torch is wanted
-FULL_GPU = 2**20
-"""Numbers in one hidden layer of a stack that keep a data-centre GPU busy: several for each of its 10^5 threads."""
+SHARING = "PHASEMAP_WORKERS_ON_DEVICE"  # memory.py reads it; importing that would import torch
 
 
 def parse(devices: str | None) -> list[str]:
@@ -37,29 +34,6 @@ def parse(devices: str | None) -> list[str]:
     return [f"cuda:{int(entry)}" for entry in entries]
 
 
-def assign(devices: list[str], workers: int | None, tiles: Sequence[Mapping[str, Any]] = ()) -> list[str]:
-    """The device of each worker, round robin.
-
-    Without ``workers``: one per CPU core; one per GPU, or two where the longest of ``tiles`` does not fill it.
-
-    Raises:
-        InputError: fewer than one worker.
-    """
-    if workers is not None and workers < 1:
-        raise InputError(f"--workers {workers}: expected at least 1")
-    if workers is None:
-        workers = cores() if devices == ["cpu"] else len(devices) * _per_gpu(tiles, len(devices))
-    return [devices[index % len(devices)] for index in range(workers)]
-
-
-def _per_gpu(tiles: Sequence[Mapping[str, Any]], gpus: int) -> int:
-    """2 if there are tiles for that, and a layer of the longest one's stack leaves most of a GPU idle."""
-    if len(tiles) <= gpus:
-        return 1
-    longest = max(tiles, key=lambda tile: cost(tile).seconds("cuda"))
-    return 1 if layer_elements(longest) >= FULL_GPU else 2
-
-
 def environment(device: str, sharing: int = 1) -> dict[str, str]:
     """The environment of a process that works on ``device``: sees no other GPU (on the CPU none, which libraries would
     set up); one thread on a CPU; knows how many workers share the device's memory."""
@@ -75,7 +49,8 @@ def environment(device: str, sharing: int = 1) -> dict[str, str]:
 
 def cores() -> int:
     """CPU cores this process may use: affinity, and the quota of a container."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    here = psutil.Process()
+    available = len(here.cpu_affinity()) if hasattr(here, "cpu_affinity") else psutil.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, min(available, round(int(quota) / int(period))))

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 SHARING = "PHASEMAP_WORKERS_ON_DEVICE"
-"""Environment variable: how many workers of a run share this one's device (``phasemap.train.machine.devices.environment``)."""
+"""Environment variable: how many workers of a run share this one's device (``machine.devices.environment``)."""
 USED = 0.8
 """Share of the memory that is planned with: the rest is for what is not counted (workspaces, fragments)."""
 RAN_OUT = ("can't allocate memory", "CUDA error: out of memory", "driver error: out of memory", "STATUS_ALLOC_FAILED")

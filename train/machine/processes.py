@@ -1,13 +1,24 @@
-"""Processes: their members, their end, and what they see of this machine."""
+"""Processes: how another Python of ours is started, and how processes end together."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import signal
 import sys
-from contextlib import suppress
-from pathlib import Path
+
+import psutil
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """The command that calls ``main(arguments)`` of one of our modules in a Python of its own.
+
+    The other Python searches for modules where this one does. ``python -m`` would put the current folder first, where
+    the user may have a ``train.py`` of their own.
+    """
+    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; main(sys.argv[1:])"
+    return [sys.executable, "-c", code, *arguments]
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
@@ -18,12 +29,18 @@ def die_with_parent(number: int = signal.SIGKILL) -> None:
             ctypes.CDLL(None).prctl(parent_death_signal, number)
 
 
-def session_members(session: int) -> list[int]:
-    """The processes of a session, by Linux's /proc; elsewhere only its leader."""
+def session_members(session: int) -> list[psutil.Process]:
+    """The processes of a session, ended ones that nobody has waited for included."""
     members = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError, ValueError, IndexError):
-            # pid (name) state parent group session …; the name may hold spaces and brackets
-            if int(entry.read_text().rpartition(")")[2].split()[3]) == session:
-                members.append(int(entry.parent.name))
-    return members if Path("/proc/self/stat").exists() else [session]
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            if os.getsid(process.pid) == session:
+                members.append(process)
+    return members
+
+
+def kill_session(session: int) -> None:
+    """Kills every process of a session, whoever its parent is by now."""
+    for process in session_members(session):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()

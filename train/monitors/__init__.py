@@ -1,1 +1,1 @@
-"""What is recorded while a network trains. `train.tile` imports it; `SignalPropagationMonitor` is for your own training."""
+"""What is recorded while a network trains. `train.tile` imports it; the signal monitor is for your own training."""

@@ -1,6 +1,6 @@
 """Magnitudes of every layer in a training step: of its weights, of their gradient, of the gradient by its output.
 
-What is computed, apart from when (train/monitors/layer_monitor.py) and from how it is drawn (sweeps/figures). Norms are natural
+What is computed, apart from when (layer_monitor.py) and from how it is drawn (sweeps/figures). Norms are natural
 logarithms in float64, scaled by the largest entry: neither a sum of squares overflows nor one underflows.
 """
 

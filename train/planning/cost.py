@@ -1,64 +1,68 @@
-"""What a tile costs: enough to order tiles, to foretell the end of a run, and to say it beforehand."""
+"""What a tile costs: the one estimate that ``--check``, the scheduler and the division into chunks rest on.
+
+A network's step is arithmetic, memory traffic and kernel launches (``Family.step_cost``); a device does so much of each
+a second (``train.machine.speed``). Launches are a stack's, not a network's: a stack has as many members as bring them
+down to ``LAUNCH_SHARE`` of its time.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from phasemap.models.vgg_shapes import convolutions, multiplications
+from phasemap.train.data.catalogue import DataSize, usual_size
+from phasemap.train.families.catalogue import family_of
+from phasemap.train.machine.speed import Rates, rates
+from phasemap.train.parameters import TABLE
 
-
-@dataclass(frozen=True)
-class DataSize:
-    """Samples, inputs and classes of a data set."""
-
-    train: int
-    test: int
-    inputs: int
-    classes: int
-
-
-KNOWN = {
-    "digits": DataSize(1397, 400, 64, 10),
-    "mnist": DataSize(60_000, 10_000, 784, 10),
-    "cifar10": DataSize(50_000, 10_000, 3072, 10),
-    "cifar100": DataSize(50_000, 10_000, 3072, 100),
-}
-CPU_RATE, CPU_OVERHEAD = 5e10, 30e-6
-"""FLOP/s of one core, and seconds that it loses in each layer of each network in each step."""
-GPU_RATE, GPU_OVERHEAD = 1e13, 50e-6
-"""FLOP/s of a data-centre GPU, and seconds that it loses in each layer of a whole stack in each step: about 25 kernels
-of 2 µs out of a CUDA graph. Neither was measured (docs/engine.md)."""
+LAUNCH_SHARE = 0.05
+"""Share of a step's time at which the launches are no longer worth more members in a stack."""
+FORWARD = 1 / 3
+"""Share of a step that is its forward pass: what one evaluation of as many samples costs."""
+SET_UP = 0.15
+"""Seconds of a tile beside its steps: its data, Lightning's Trainer, the result file."""
+SINGLE = 4
+"""Bytes of a number in float32."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one tile, or a sum of tiles, takes.
+    """What one tile, or a sum of tiles, takes on any device.
 
     Attributes:
-        flops: multiplications and additions of the matrix products, training and evaluation.
-        cell_layers, stack_layers: layers passed in training, of every network by itself and of whole stacks.
+        flops: multiplications and additions of the matrix products, training and evaluation; in float64 each counts
+            twice.
+        traffic: bytes read and written beside them.
+        launches: of kernels, by whole stacks.
+        tiles: how many they are.
     """
 
     flops: float = 0.0
-    cell_layers: float = 0.0
-    stack_layers: float = 0.0
+    traffic: float = 0.0
+    launches: float = 0.0
+    tiles: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.flops + other.flops,
-            self.cell_layers + other.cell_layers,
-            self.stack_layers + other.stack_layers,
+            self.traffic + other.traffic,
+            self.launches + other.launches,
+            self.tiles + other.tiles,
         )
 
-    def seconds(self, device: str = "cpu") -> float:
-        """A guess at the time on one CPU core or one data-centre GPU, good to a factor of two or three."""
-        if device == "cpu":
-            return self.flops / CPU_RATE + self.cell_layers * CPU_OVERHEAD
-        return self.flops / GPU_RATE + self.stack_layers * GPU_OVERHEAD
+    def seconds(self, device: str = "cpu", speed: Rates | None = None) -> float:
+        """The time on one CPU core or one GPU.
+
+        Args:
+            device: ``cpu``, or ``cuda`` with or without its number.
+            speed: of the device; what was measured here, or a guess, if not given.
+        """
+        own = rates(device) if speed is None else speed
+        work = self.flops / own.flops + self.traffic / own.bandwidth
+        return self.tiles * SET_UP + work + max(self.launches * own.launch, LAUNCH_SHARE * work)
 
     def in_words(self) -> str:
         """``1.5e+16 FLOP (about 12 days on one CPU core, 1.7 h on a data-centre GPU)``."""
@@ -71,53 +75,52 @@ def cell_count(tile: Mapping[str, Any]) -> int:
     return prod(len(value) for value in tile.values() if isinstance(value, list))
 
 
-def cost(tile: Mapping[str, Any], size: DataSize | None = None) -> Cost:
+def cost(tile: Mapping[str, Any], size: DataSize | None = None, *, item: int = SINGLE) -> Cost:
     """The cost of a tile, normalised or as written.
 
-    2 FLOP per weight and sample forward, 4 backward; each set is evaluated with both kinds of statistics, the training
-    set on as many samples as the test set has. ``size`` is that of the data in use; None takes the whole data set's,
-    and MNIST's for a user's own.
+    Each set is evaluated with every kind of statistics that the family has, the training set on as many samples as the
+    test set has.
+
+    Args:
+        size: of the data in use; None takes the whole data set's, and MNIST's for a user's own.
+        item: bytes of a number.
     """
-    whole = size or KNOWN.get(tile.get("dataset", "digits"), KNOWN["mnist"])
+    family = family_of(tile)
+    whole = size or usual_size(tile.get("dataset", TABLE["dataset"].default))
     train, test = tile.get("train_size") or whole.train, tile.get("test_size") or whole.test
-    batch = int(tile.get("batch_size", 64))
+    cells = list(_priced(tile))
+    copies = cell_count(tile) / len(cells)
+    batch = cells[0]["batch_size"]
     steps = int(tile["steps"]) if tile.get("steps") else int(tile.get("epochs") or 1) * max(train // batch, 1)
-    vgg = tile.get("architecture") == "vgg19-bn"
-    given = len(convolutions()) if vgg else tile.get("depth", 10)
-    depths = [int(depth) for depth in (given if isinstance(given, list) else [given])]
-    copies = cell_count(tile) / (len(depths) if isinstance(given, list) else 1)
-    weights = copies * sum(_weights(tile, depth, whole) for depth in depths)
-    tests = 4 + (steps * batch / train if vgg else 0)  # of VGG the test set is evaluated after every epoch
+    evaluations = 2 * (2 if family.uses_batch_statistics else 1)
+    evaluations += steps * batch / train if family.scored_by_epoch else 0
+    passes = steps + FORWARD * evaluations * test / batch
+    priced = [family.step_cost(cell, inputs=whole.inputs, classes=whole.classes, item=item) for cell in cells]
     return Cost(
-        flops=float(weights * (6 * steps * batch + 2 * tests * test)),
-        cell_layers=float(copies * sum(depths) * steps),
-        stack_layers=float(max(depths) * steps),
+        flops=float(copies * passes * sum(one.flops for one in priced) * item / SINGLE),
+        traffic=float(copies * passes * sum(one.traffic for one in priced)),
+        launches=float(steps * max(one.launches for one in priced)),
+        tiles=1,
     )
 
 
+def _priced(tile: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """A cell for each point of the stacked axes that the cost depends on, defaults filled in."""
+    family = family_of(tile)
+    complete = {name: row.default for name, row in TABLE.items()} | dict(tile)
+    for name, value in complete.items():
+        if isinstance(value, str) and value.startswith("@"):
+            complete[name] = complete[value[1:]]
+    axes = {name: complete[name] for name in family.cost_axes if isinstance(complete[name], list)}
+    fixed = {name: value[0] if isinstance(value, list) else value for name, value in complete.items()}
+    for point in itertools.product(*axes.values()):
+        yield {**fixed, **dict(zip(axes, point, strict=True))}
+
+
 def layer_elements(tile: Mapping[str, Any]) -> int:
-    """Numbers in one hidden layer of the whole tile: what a device computes at a time."""
-    batch = int(tile.get("batch_size", 64))
-    if tile.get("architecture") == "vgg19-bn":
-        return batch * max(after * side**2 for _, after, side in convolutions())
-    return cell_count(tile) * batch * _width(tile)
-
-
-def _width(tile: Mapping[str, Any]) -> int:
-    """Units of a hidden layer; of a residual network the first number of its widths."""
-    if tile.get("architecture") != "resnet":
-        return int(tile.get("width", 128))
-    found = re.match(r"\d+", str(tile.get("widths", 128)))
-    return int(found.group()) if found else 128
-
-
-def _weights(tile: Mapping[str, Any], depth: int, size: DataSize) -> int:
-    """Weights of one network, each as often as it is used; a residual network by the first number of its widths."""
-    if tile.get("architecture") == "vgg19-bn":
-        return multiplications(size.classes)
-    width = _width(tile)
-    hidden = 2 * depth if tile.get("architecture") == "resnet" else depth - 1
-    return size.inputs * width + hidden * width**2 + width * size.classes
+    """Numbers in the widest hidden layer of the whole tile: what a device computes at a time."""
+    cell = next(_priced(tile))
+    return cell_count(tile) * cell["batch_size"] * max(family_of(tile).hidden_widths(cell))
 
 
 def duration(seconds: float) -> str:

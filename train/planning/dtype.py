@@ -6,16 +6,13 @@ either side of 1. Beyond that, float32 shows artefacts that look like physics (o
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from phasemap.theory.activations import activation
-from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
-from phasemap.theory.errors import InputError
-from phasemap.train.parameters import BN_MLP, cells
+from phasemap.train.cells import cells
+from phasemap.train.families.catalogue import family_of
 
 FLOAT32_SPAN = 80.0
 FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
@@ -23,23 +20,9 @@ FAST_FLOAT64 = {(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)}
 float32 rate; all others run it at 1/32 or less, consumer Blackwell (12.0) too."""
 
 
-def log_explosion(cell: Mapping[str, Any]) -> float:
-    """depth·|ln λ_G| of one BN network: how far the squared gradient norm moves between its ends; 0 for others."""
-    if cell["architecture"] != BN_MLP:
-        return 0.0
-    phi = activation(
-        cell["activation"], scale=cell["gamma"], shift=cell["beta"], slope=cell["slope"], alpha=cell["alpha"]
-    )
-    try:
-        rate = gradient_explosion_rate(phi, cell["statistics_batch_size"], eps=cell["eps"], sigma_w=cell["sigma_w"])
-    except InputError:  # the theory has no rate there (batch size 3, no fixed point): nothing to object to
-        return 0.0
-    return cell["depth"] * abs(math.log(rate)) if rate and math.isfinite(rate) and rate > 0 else 0.0
-
-
 def exceeds_float32(cell: Mapping[str, Any]) -> bool:
     """Whether the theory says that the cell's gradients leave float32's range."""
-    return log_explosion(cell) > FLOAT32_SPAN
+    return family_of(cell).log_explosion(cell) > FLOAT32_SPAN
 
 
 def resolve_dtype(parameters: Mapping[str, Any], device: str = "cpu") -> str:
@@ -80,11 +63,10 @@ def _switch_tf32(products: bool, convolutions: bool) -> tuple[bool, bool]:
 
 def _deepest(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One cell for each setting that changes the rate, at the tile's greatest depth, and one seed."""
-    if parameters["architecture"] != BN_MLP:
-        return []
-    depth, seed = parameters["depth"], parameters["seed"]
-    first = seed[0] if isinstance(seed, list) else seed
-    return cells({**parameters, "depth": max(depth) if isinstance(depth, list) else depth, "seed": first, "lr": 0.0})
+    first = {name: value[0] for name, value in parameters.items() if isinstance(value, list) and name in ("seed", "lr")}
+    depth = parameters.get("depth")
+    deepest = {"depth": max(depth)} if isinstance(depth, list) else {}
+    return cells({**parameters, **first, **deepest})
 
 
 def _fast_float64(device: str) -> bool:

@@ -45,8 +45,9 @@ from phasemap.train.bench.methods import plain_loop as plain
 from phasemap.train.bench.methods import torch_vmap as vmapped
 from phasemap.train.bench.methods.networks import network
 from phasemap.train.bench.process import MODULES, Timing
-from phasemap.train.parameters import cells, normalise
-from phasemap.train.planning.cost import KNOWN
+from phasemap.train.cells import cells
+from phasemap.train.data.catalogue import DATA_SETS
+from phasemap.train.parameters import normalise
 from tests import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results" / "engine-cpu.json"
@@ -76,7 +77,7 @@ def tile(family: str = "sgd", **changes: Any) -> dict[str, Any]:
 def bench() -> Bench:
     said: list[str] = []
     peaks = {"gemm_flops_per_second": 1e9, "copy_bytes_per_second": 1e9}
-    return Bench("cpu", 2, 0.01, False, KNOWN["digits"], {}, peaks, said.append)
+    return Bench("cpu", 2, 0.01, False, DATA_SETS["digits"].size, {}, peaks, said.append)
 
 
 def train_with_jax(parameters: dict[str, Any], device: str) -> Any:

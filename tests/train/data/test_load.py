@@ -13,7 +13,7 @@ import pytest
 from phasemap.theory.errors import InputError
 from phasemap.train.compat import torchvision_import as torchvision_ops
 from phasemap.train.data.load import load, survey
-from phasemap.train.data.vision import load_vision
+from phasemap.train.data.vision import load_mnist
 
 
 def settings(dataset: object, **more: Any) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def test_mnist_as_torchvision_reads_it(tmp_path: Path) -> None:
     from torchvision import datasets
 
     write_mnist(tmp_path)
-    title, *arrays = load_vision("mnist", tmp_path)
+    title, *arrays = load_mnist(tmp_path)
     assert title == "MNIST"
     expected = [datasets.MNIST(str(tmp_path), train=train) for train in (True, False)]
     for array, tensor in zip(arrays, [t for part in expected for t in (part.data, part.targets)], strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -11,15 +12,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from phasemap.models.vgg_shapes import COLOURS, SIDE
 from phasemap.theory.activations import BUILT_IN
+from phasemap.train.cells import cells
 from phasemap.train.engine.epoch_scores import EpochScores
 from phasemap.train.engine.evaluation import evaluate
 from phasemap.train.engine.image_batches import Augmentation
-from phasemap.train.engine.optimizers import make_optimizer
 from phasemap.train.engine.stack_module import StackModule
 from phasemap.train.engine.step import Step
-from phasemap.train.families.catalogue import build_stack
-from phasemap.train.parameters import cells, normalise
-from phasemap.train.planning.chunks import KERNELS, TRAFFIC, step_cost
+from phasemap.train.families.catalogue import DEFAULT, family, family_of
+from phasemap.train.parameters import normalise
 from tests.train.engine.on_device import DEVICE, OnDevice, launches_of
 
 SAMPLES, CLASSES, LONGEST = 400, 10, 5
@@ -43,7 +43,7 @@ def make_step(settings: dict[str, Any], **changes: Any) -> Step:
     points = cells(parameters)
     inputs = COLOURS * SIDE**2 if vgg else 64
     dtype = torch.float64 if parameters["dtype"] == "float64" else torch.float32
-    stack = build_stack(points, inputs=inputs, classes=CLASSES, dtype=dtype, device=DEVICE)
+    stack = family_of(parameters).build(points, inputs=inputs, classes=CLASSES, dtype=dtype, device=DEVICE)
     lr = torch.full((len(points),), 0.1, dtype=dtype, device=DEVICE)
     if vgg:  # whose learning rate is a number of the host's
         lr = torch.tensor([0.1])
@@ -55,7 +55,7 @@ def make_step(settings: dict[str, Any], **changes: Any) -> Step:
         labels=torch.zeros(SAMPLES, dtype=torch.int64, device=DEVICE),
         seed_of_member=torch.zeros(len(points), dtype=torch.int64, device=DEVICE),
         statistics_batch_size=parameters["statistics_batch_size"],
-        optimizer=make_optimizer(stack.parameters(), lr, points[0], parameters["steps"]),
+        optimizer=family_of(parameters).optimizer(stack.parameters(), lr, points[0], parameters["steps"]),
         longest=LONGEST,
         **changes,
     )
@@ -101,7 +101,9 @@ def test_what_members_of_a_seed_share_is_brought_to_the_device_once(settings: di
 
     def brought(copies: int) -> int:
         with FromTheHost() as seen:
-            stack = build_stack(points * copies, inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE)
+            stack = family_of(points[0]).build(
+                points * copies, inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE
+            )
         assert {tensor.device.type for tensor in [*stack.parameters(), *stack.buffers()]} == {DEVICE}
         return seen.numbers - len(stack)  # their places
 
@@ -110,7 +112,9 @@ def test_what_members_of_a_seed_share_is_brought_to_the_device_once(settings: di
 
 def test_lightning_leaves_a_trained_stack_where_it_is() -> None:
     parameters = normalise({"lr": 0.1, "steps": 4, "batch_size": 8, "width": 16, "depth": 3})
-    stack = build_stack(cells(parameters), inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE)
+    stack = family_of(parameters).build(
+        cells(parameters), inputs=64, classes=CLASSES, dtype=torch.float32, device=DEVICE
+    )
     held = torch.zeros(1, dtype=torch.int64, device=DEVICE)
     module = StackModule(
         stack,
@@ -118,7 +122,8 @@ def test_lightning_leaves_a_trained_stack_where_it_is() -> None:
         labels=torch.zeros(9, dtype=torch.int64, device=DEVICE),
         seed_of_member=held,
         lr=torch.zeros(1, device=DEVICE),
-        settings=parameters,
+        make_optimizer=pytest.fail,
+        statistics_batch_size=8,
     )
     assert module.cpu() is module
     assert {parameter.device.type for parameter in module.parameters()} == {DEVICE}
@@ -155,7 +160,7 @@ def test_what_has_the_host_in_a_step_is_found(wrong: type[Augmentation]) -> None
 @pytest.mark.parametrize("settings", FAMILIES.values(), ids=FAMILIES.keys())
 def test_an_evaluation_makes_what_it_needs_on_the_device(settings: dict[str, Any]) -> None:
     step = make_step(settings)
-    for size in (None, 8) if step.stack.uses_statistics else (None,):
+    for size in (None, 8) if family_of(settings).uses_batch_statistics else (None,):
         found = evaluate(step.stack, step.samples, step.labels, statistics_batch_size=size)
         assert found is not None
         assert {value.device.type for value in vars(found).values()} == {DEVICE}
@@ -173,10 +178,11 @@ DEEP: dict[str, dict[str, Any]] = {
 def test_the_planner_counts_kernels_and_traffic_as_they_are(settings: dict[str, Any]) -> None:
     """Of ten more layers, so that gather, read-out and loss drop out; of twice the samples, so that the weights do."""
     few, many = (_ten_layers({**settings, "batch_size": batch}) for batch in (1280, 2560))
-    family = settings.get("architecture", "bn-mlp")
-    activations = 10 * (2 if family == "resnet" else 1)
-    assert few["kernels"] == many["kernels"] == KERNELS[family] * activations
-    assert (many["moved"] - few["moved"]) / (4 * 64 * 1280 * activations) == pytest.approx(TRAFFIC[family], rel=0.02)
+    name = settings.get("architecture", DEFAULT)
+    layer = import_module(type(family(name)).__module__).LAYER
+    activations = 10 * (2 if name == "resnet" else 1)
+    assert few["kernels"] == many["kernels"] == layer.kernels * activations
+    assert (many["moved"] - few["moved"]) / (4 * 64 * 1280 * activations) == pytest.approx(layer.traffic, rel=0.02)
 
 
 def _ten_layers(settings: dict[str, Any]) -> dict[str, float]:
@@ -208,5 +214,5 @@ def test_the_planners_memory_is_enough_and_no_more_than_twice_what_a_step_holds(
     seen = run(step)
     item = 8 if settings.get("dtype") == "float64" else 4
     points = cells(normalise({"lr": 0.1, "steps": 1, **asked}))
-    planned = sum(step_cost(cell, inputs=64, classes=CLASSES, item=item).memory for cell in points)
+    planned = sum(family_of(cell).step_cost(cell, inputs=64, classes=CLASSES, item=item).memory for cell in points)
     assert planned / 2 < weights + state + seen.height < planned

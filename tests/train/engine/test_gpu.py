@@ -17,8 +17,8 @@ import torch
 import phasemap.train.engine.stack_module
 import phasemap.train.tile
 from phasemap.train.engine.cuda_graph import CudaRecorder
+from phasemap.train.families.catalogue import family_of
 from phasemap.train.machine.memory import SHARING
-from phasemap.train.planning.chunks import step_cost
 from phasemap.train.planning.dtype import float32_products
 from phasemap.train.tile import train_tile
 
@@ -197,7 +197,7 @@ def test_a_chunk_that_is_too_large_is_halved(
     """The planner is told of plenty, the allocator is allowed about a third of what the tile takes."""
     asked = parameters({"width": 256, "batch_size": 128, "depth": 30, "seed": list(range(32)), "steps": 6})
     needed = sum(
-        step_cost(cell, inputs=64, classes=10).memory
+        family_of(cell).step_cost(cell, inputs=64, classes=10).memory
         for cell in phasemap.train.tile.cells(phasemap.train.tile.normalise(asked))
     )
     monkeypatch.setattr(phasemap.train.tile, "budget", lambda device: 1e15)
@@ -223,7 +223,7 @@ def test_the_planners_memory_is_what_a_step_takes() -> None:
     """Within a factor of two: the plan leaves a fifth free, and what does not fit is halved."""
     asked = parameters({"width": 384, "batch_size": 128, "depth": 40, "seed": list(range(8)), "steps": 6})
     points = phasemap.train.tile.cells(phasemap.train.tile.normalise(asked))
-    planned = sum(step_cost(cell, inputs=64, classes=10).memory for cell in points)
+    planned = sum(family_of(cell).step_cost(cell, inputs=64, classes=10).memory for cell in points)
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     train_tile(asked, device="cuda:0")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from phasemap.train.engine.optimizers import make_optimizer
+from phasemap.train.engine.optimizers import member_optimizer
 
 RATES = [0.1, 0.003, 0.02]
 
@@ -26,7 +26,7 @@ def test_each_member_moves_as_torch_would_move_it(settings: dict[str, Any], refe
     start = [torch.randn(count, 4, 2, generator=generator, dtype=torch.float64) for count in (3, 2)]
     pull = [torch.randn(count, 4, 2, generator=generator, dtype=torch.float64) for count in (3, 2)]
     stacked = [torch.nn.Parameter(value.clone()) for value in start]
-    optimizer = make_optimizer(stacked, torch.tensor(RATES, dtype=torch.float64), settings)
+    optimizer = member_optimizer(stacked, torch.tensor(RATES, dtype=torch.float64), settings)
     single = [[torch.nn.Parameter(value[k].clone()) for value in start if k < len(value)] for k in range(3)]
     singles = [reference(parameters, rate) for parameters, rate in zip(single, RATES, strict=True)]
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 from phasemap.models.activations import torch_activation
 from phasemap.models.batchnorm_mlp import BNMLPCell, BNMLPStack
 from phasemap.train.engine.cuda_graph import WARM_UP, CudaRecorder, Repeat, why_eager
-from phasemap.train.engine.optimizers import make_optimizer
+from phasemap.train.engine.optimizers import member_optimizer
 from phasemap.train.engine.step import Step
 
 CELLS = [BNMLPCell(4, 0), BNMLPCell(2, 1), BNMLPCell(4, 1)]
@@ -31,7 +31,7 @@ def make_step(settings: dict[str, Any], longest: int = STEPS) -> Step:
         labels=torch.randint(0, 3, (SAMPLES,), generator=generator),
         seed_of_member=torch.tensor([0, 1, 1]),
         statistics_batch_size=BATCH,
-        optimizer=make_optimizer(stack.parameters(), torch.tensor([0.1, 0.05, 0.2]), settings),
+        optimizer=member_optimizer(stack.parameters(), torch.tensor([0.1, 0.05, 0.2]), settings),
         longest=longest,
     )
 

@@ -22,10 +22,11 @@ from phasemap.models.residual import ResidualCell, ResidualStack
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
 from phasemap.theory.residual.widths import parse_widths
+from phasemap.train.cells import identity
 from phasemap.train.compat.lightning import pl
 from phasemap.train.monitors.layer_magnitudes import LayerWatch
 from phasemap.train.monitors.layer_monitor import LayerMonitor
-from phasemap.train.parameters import identity, normalise
+from phasemap.train.parameters import normalise
 from phasemap.train.probe.backward import log_norm
 from phasemap.train.tile import train_tile
 

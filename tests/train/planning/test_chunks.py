@@ -9,12 +9,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phasemap.train.engine.optimizers import make_optimizer
-from phasemap.train.families.catalogue import build_stack
-from phasemap.train.parameters import cells, normalise
-from phasemap.train.planning.chunks import chunks, halves, members_that_pay, step_cost
+from phasemap.train.cells import cells
+from phasemap.train.families.catalogue import family_of
+from phasemap.train.families.step_cost import StepCost
+from phasemap.train.parameters import normalise
+from phasemap.train.planning.chunks import chunks, halves, members_that_pay
 
 PLENTY = 1e12
+
+
+def step_cost(cell: dict[str, Any], **sizes: int) -> StepCost:
+    return family_of(cell).step_cost(cell, **sizes)
 
 
 def points(**parameters: Any) -> list[dict[str, Any]]:
@@ -76,8 +81,8 @@ def test_residual_networks_of_other_widths_stand_apart() -> None:
 def test_weights_and_optimizer_state_are_counted_as_they_are(settings: dict[str, Any]) -> None:
     """The memory that does not grow with the batch, against the modules themselves; vectors are left out."""
     (cell,) = points(depth=4, **settings)
-    stack = build_stack([cell], inputs=30, classes=7, dtype=torch.float32)
-    optimizer = make_optimizer(stack.parameters(), torch.tensor([0.1]), cell)
+    stack = family_of(cell).build([cell], inputs=30, classes=7, dtype=torch.float32)
+    optimizer = family_of(cell).optimizer(stack.parameters(), torch.tensor([0.1]), cell, 1)
     matrices = sum(p.numel() for p in stack.parameters() if p.dim() == 3 and p.shape[1] > 1)
     state = sum(
         t.numel() for values in optimizer.state.values() for t in values.values() if t.dim() == 3 and t.shape[1] > 1

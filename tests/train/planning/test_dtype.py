@@ -10,8 +10,9 @@ import torch
 
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
+from phasemap.train.families.catalogue import DEFAULT, family
 from phasemap.train.parameters import normalise
-from phasemap.train.planning.dtype import FLOAT32_SPAN, log_explosion, resolve_dtype
+from phasemap.train.planning.dtype import FLOAT32_SPAN, resolve_dtype
 from phasemap.train.tile import train_tile
 
 BASE: dict[str, Any] = {"lr": 0.01, "steps": 1, "batch_size": 8, "width": 4}
@@ -24,7 +25,7 @@ def test_the_limit_is_eighty_over_the_logarithm_of_the_rate() -> None:
     assert 100 < DEEPEST < 200  # measured: the gradients' norm overflows at about 148
     for depth, dtype in ((DEEPEST, "float32"), (DEEPEST + 1, "float64"), ([3, DEEPEST + 1], "float64")):
         assert resolve_dtype(normalise({**BASE, "depth": depth})) == dtype
-    assert log_explosion(normalise({**BASE, "depth": 10})) == pytest.approx(10 * RATE)
+    assert family(DEFAULT).log_explosion(normalise({**BASE, "depth": 10})) == pytest.approx(10 * RATE)
 
 
 def test_every_stacked_setting_counts_and_vanishing_is_as_bad_as_explosion() -> None:

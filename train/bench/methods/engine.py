@@ -8,7 +8,7 @@ from phasemap.train.machine.memory import keep_freed
 from phasemap.train.tile import train_tile
 
 
-def train(parameters: dict[str, Any], device: str) -> list[list[float]]:
+def train(parameters: dict[str, Any], device: str) -> list[list[float | None]]:
     """The losses of every step (means over parts of a longer training), cell by cell."""
     if device == "cpu":
         keep_freed()  # as every worker of a run does

@@ -20,8 +20,10 @@ import torch
 from torch import nn
 
 from phasemap.train.bench.methods.networks import Block, Cell, batches, network
-from phasemap.train.data.load import Data, load
-from phasemap.train.parameters import RESNET, cells
+from phasemap.train.cells import cells
+from phasemap.train.data.load import load
+from phasemap.train.data.samples import Data
+from phasemap.train.families.catalogue import family_of
 
 PHI = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 Tree = dict[str, Any]
@@ -71,7 +73,7 @@ def _arrays(cell: Cell, data: Data) -> tuple[Tree, Tree]:
     linear = [layer for layer in layers if isinstance(layer, nn.Linear)]
     read_out = {"out": _numpy(linear[-1].weight).T, "bias": _numpy(linear[-1].bias)}
     first = {"first": _numpy(linear[0].weight).T}
-    if cell["architecture"] == RESNET:
+    if not family_of(cell).uses_batch_statistics:
         blocks = [layer for layer in layers if isinstance(layer, Block)]
         hidden = {
             "w": np.stack([_numpy(block.w.weight).T for block in blocks]),
@@ -103,7 +105,7 @@ def _step(
     cell = dict(settings)
 
     def loss_of(weights: Tree, running: Tree, x: Any, y: Any) -> tuple[Any, Tree]:
-        logits, moved = (_residual if cell["architecture"] == RESNET else _batch_norm)(weights, running, x, cell)
+        logits, moved = (_batch_norm if family_of(cell).uses_batch_statistics else _residual)(weights, running, x, cell)
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1).mean(), moved
 
     gradient_of = jax.vmap(jax.value_and_grad(loss_of, has_aux=True))

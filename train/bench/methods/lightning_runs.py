@@ -18,9 +18,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from phasemap.train.bench.methods.networks import Cell, batches, network, optimizer, samples
+from phasemap.train.cells import cells
 from phasemap.train.compat.lightning import LightningEnvironment, pl
-from phasemap.train.data.load import Data, load
-from phasemap.train.parameters import cells, normalise
+from phasemap.train.data.load import load
+from phasemap.train.data.samples import Data
+from phasemap.train.parameters import normalise
 
 
 class CellModule(pl.LightningModule):

@@ -25,10 +25,10 @@ from phasemap.models.initial_weights import (
     normal_weights,
 )
 from phasemap.models.residual import ResidualCell
-from phasemap.train.data.load import Data
+from phasemap.train.data.samples import Data
 from phasemap.train.engine.data_order import epoch_order
-from phasemap.train.families.catalogue import RESIDUAL_FIELDS
-from phasemap.train.parameters import RESNET
+from phasemap.train.families.catalogue import family_of
+from phasemap.train.families.residual import VARIANCES
 
 Cell = Mapping[str, Any]
 PHI: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh}
@@ -63,7 +63,8 @@ def _read_out(cell: Cell, width: int, classes: int) -> nn.Linear:
 def network(cell: Cell, *, inputs: int, classes: int) -> nn.Sequential:
     """The network of a normalised cell; residual ones of one width only."""
     dtype = getattr(torch, cell["dtype"])
-    return (_residual if cell["architecture"] == RESNET else _batch_norm)(cell, inputs, classes).to(dtype)
+    make = _batch_norm if family_of(cell).uses_batch_statistics else _residual
+    return make(cell, inputs, classes).to(dtype)
 
 
 def _batch_norm(cell: Cell, inputs: int, classes: int) -> nn.Sequential:
@@ -81,7 +82,7 @@ def _batch_norm(cell: Cell, inputs: int, classes: int) -> nn.Sequential:
 
 def _residual(cell: Cell, inputs: int, classes: int) -> nn.Sequential:
     seed, width, phi = cell["seed"], int(cell["widths"]), PHI[cell["activation"]]()
-    law = ResidualCell(cell["depth"], seed, *(cell[field] for field in RESIDUAL_FIELDS))
+    law = ResidualCell(cell["depth"], seed, *(cell[field] for field in VARIANCES))
 
     def draw(name: str, purpose: int, layer: int, fan_in: int) -> NDArray[np.float64]:
         return law.deviation(name, layer) * normal_weights(seed, purpose, layer, fan_in, width)

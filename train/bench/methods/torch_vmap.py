@@ -16,8 +16,9 @@ from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional
 
 from phasemap.train.bench.methods.networks import Cell, batches, network, optimizer, samples
-from phasemap.train.data.load import Data, load
-from phasemap.train.parameters import cells
+from phasemap.train.cells import cells
+from phasemap.train.data.load import load
+from phasemap.train.data.samples import Data
 
 
 def train(parameters: dict[str, Any], device: str) -> list[list[float]]:

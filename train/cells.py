@@ -1,0 +1,59 @@
+"""The cells of a tile, and what decides whether two trainings are the same: the one definition of identity."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+from phasemap.train.parameters import TABLE, references
+
+
+def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest.
+
+    Args:
+        parameters: normalised, of a tile.
+    """
+    axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
+    following = references(parameters).items()
+    points = [{**parameters, **dict(point)} for point in itertools.product(*axes)]
+    for point in points:
+        point.update({name: point[target] for name, target in following})
+    return points
+
+
+def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of normalised ``parameters`` that decides the training: not the picture's axes, metric and overlay.
+
+    What is not given (None) is left out too, so that a later version's optional parameter changes no key.
+    """
+    return {name: value for name, value in parameters.items() if TABLE[name].identity and value is not None}
+
+
+def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] = ()) -> Hashable:
+    """Equal for two cells, or two tiles, exactly if their ``identity`` is.
+
+    Args:
+        parameters: normalised; names that this version does not know do not count.
+        by_file_name: parameters that name a file of the user's own, which count by the file's name alone: it may have
+            moved.
+    """
+    return tuple(_hashable(name, parameters.get(name), name in by_file_name) for name in _deciding())
+
+
+def _deciding() -> tuple[str, ...]:
+    """The parameters that decide a training, once for a table."""
+    if _names[0] is not TABLE.rows:
+        _names[:] = [TABLE.rows, tuple(name for name, row in TABLE.items() if row.identity)]
+    names: tuple[str, ...] = _names[1]
+    return names
+
+
+_names: list[Any] = [None, ()]
+
+
+def _hashable(name: str, value: Any, by_file_name: bool) -> Hashable:
+    if by_file_name and isinstance(value, str):
+        return value.rpartition("/")[2]
+    return tuple(value) if isinstance(value, list) else value

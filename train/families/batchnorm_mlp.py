@@ -1,0 +1,88 @@
+"""Deep networks with batch normalisation: Linear → BN → φ in every hidden layer (Yang et al. 2019)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from phasemap.theory.errors import InputError
+from phasemap.train.families.family import Cell, Family
+from phasemap.train.families.step_cost import Layer, StepCost, layered_cost
+from phasemap.train.parameter_rows.network import shared
+
+if TYPE_CHECKING:
+    import torch
+
+    from phasemap.models.stack import Stack
+
+LAYER = Layer(kernels=23, traffic=28, kept=3.0)
+"""Kept are the normalised pre-activations, φ's input and its output."""
+
+
+class BatchNormMLP(Family):
+    """Fully connected networks of one width."""
+
+    name = "bn-mlp"
+    rows = shared("depth", "width", "activation", "slope", "alpha", "gamma", "beta", "eps", "train_bn", "sigma_w")
+    uses_batch_statistics = True
+    lines = ("xi",)
+
+    def build(
+        self, cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu"
+    ) -> Stack:
+        """A ragged stack: members of different depth, γ, β, ε, σ_w and seed."""
+        import torch
+
+        from phasemap.models.activations import torch_activation
+        from phasemap.models.batchnorm_mlp import BNMLPCell, BNMLPStack
+
+        first = cells[0]
+        with torch.device(device):  # members of one seed share what is drawn and copied there
+            return BNMLPStack(
+                [BNMLPCell(c["depth"], c["seed"], c["gamma"], c["beta"], c["eps"], c["sigma_w"]) for c in cells],
+                inputs=inputs,
+                width=first["width"],
+                classes=classes,
+                activation=torch_activation(first["activation"], slope=first["slope"], alpha=first["alpha"]),
+                train_bn=first["train_bn"],
+                dtype=dtype,
+            ).to(device)
+
+    def hidden_widths(self, cell: Cell) -> list[int]:
+        """The one width, for every layer."""
+        return [cell["width"]] * cell["depth"]
+
+    def step_cost(self, cell: Cell, *, inputs: int, classes: int, item: int = 4) -> StepCost:
+        """By its layers."""
+        width = cell["width"]
+        weights = int(inputs * width + (cell["depth"] - 1) * width**2 + width * classes)
+        return layered_cost(
+            cell,
+            LAYER,
+            widths=self.hidden_widths(cell),
+            weights=weights,
+            multiplications=weights,
+            inputs=inputs,
+            item=item,
+        )
+
+    def log_explosion(self, cell: Cell) -> float:
+        """depth·|ln λ_G| (Thms 3.9, 3.10 of Yang et al. 2019)."""
+        from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
+        from phasemap.theory.batchnorm.setting import Setting
+
+        setting = Setting.of(cell)
+        try:
+            rate = gradient_explosion_rate(
+                setting.phi, int(setting.batch_size), eps=setting.eps, sigma_w=setting.sigma_w
+            )
+        except InputError:  # the theory has no rate there (batch size 3, no fixed point): nothing to object to
+            return 0.0
+        if not rate or not math.isfinite(rate) or rate <= 0:
+            return 0.0
+        depth: Any = cell["depth"]
+        return float(depth * abs(math.log(rate)))
+
+
+FAMILY = BatchNormMLP()

@@ -1,0 +1,51 @@
+"""What one parameter is: its kind, default, valid values, and whether it decides the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from phasemap.train.provenance import below_home
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table of parameters.
+
+    Attributes:
+        kind: bool, int, float or str.
+        default: used where nothing is given; None with ``nullable`` means "not given".
+        check, expected: the valid values, as a predicate and in words (a function where finding the words costs time).
+        stackable: whether a list makes a stacked axis.
+        identity: whether the value changes the training (False for axes, metric and overlay of the picture).
+        spelling: of a text, the one form that all its spellings are brought to.
+    """
+
+    kind: type
+    default: Any
+    help: str
+    check: Callable[[Any], bool] = lambda value: True
+    expected: str | Callable[[], str] = ""
+    stackable: bool = False
+    nullable: bool = False
+    identity: bool = True
+    spelling: Callable[[str], str] = below_home
+
+    @property
+    def expected_in_words(self) -> str:
+        """The valid values in words."""
+        return self.expected if isinstance(self.expected, str) else self.expected()
+
+
+def one_of(*choices: str) -> dict[str, Any]:
+    """The check of a text that is one of some."""
+    return {"check": lambda value: value in choices, "expected": "one of " + ", ".join(choices)}
+
+
+def at_least(bound: int | float) -> dict[str, Any]:
+    """The check of a number with a lower bound."""
+    return {"check": lambda value: value >= bound, "expected": f"at least {bound}"}
+
+
+POSITIVE: dict[str, Any] = {"check": lambda value: value > 0, "expected": "more than 0"}

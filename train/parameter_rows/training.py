@@ -1,0 +1,63 @@
+"""Parameters of the data and of the training, which every family has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from phasemap.train.data.catalogue import DATA_SETS, is_data_set
+from phasemap.train.parameter_rows.row import POSITIVE, Parameter, at_least, one_of
+
+DATA: Mapping[str, Parameter] = {
+    "dataset": Parameter(
+        str,
+        "digits",
+        "digits, mnist, cifar10, cifar100, or a .npz file",
+        is_data_set,
+        lambda: f"one of {', '.join(DATA_SETS)}, or path/to/file.npz",
+    ),
+    "train_size": Parameter(
+        int, None, "training samples used (first of a fixed permutation)", **at_least(3), nullable=True
+    ),
+    "test_size": Parameter(int, None, "test samples used (first of a fixed permutation)", **at_least(3), nullable=True),
+}
+
+STEP: Mapping[str, Parameter] = {
+    "batch_size": Parameter(int, 64, "samples in one step", **at_least(3)),
+    "statistics_batch_size": Parameter(
+        int,
+        None,
+        "samples in one BN statistic; divides batch_size, and is batch_size if not given",
+        **at_least(3),
+        nullable=True,
+    ),
+    "optimizer": Parameter(str, "sgd", "optimizer", **one_of("sgd", "rmsprop")),
+    "lr": Parameter(float, None, "learning rate", **POSITIVE, stackable=True, nullable=True),
+    "lr_per_sample": Parameter(
+        float, None, "learning rate / batch_size, instead of lr", **POSITIVE, stackable=True, nullable=True
+    ),
+    "momentum": Parameter(float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)"),
+}
+"""What one step is made of. A family's own parameters of the training come behind them in the table."""
+
+RUN: Mapping[str, Parameter] = {
+    "rmsprop_alpha": Parameter(float, 0.99, "RMSProp's smoothing constant", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **POSITIVE),
+    "epochs": Parameter(
+        int, None, "passes over the training set (the last partial batch is dropped)", **at_least(1), nullable=True
+    ),
+    "steps": Parameter(int, None, "steps, instead of epochs", **at_least(1), nullable=True),
+    "seed": Parameter(int, 0, "of the cell: initial weights and order of the data", **at_least(0), stackable=True),
+    "dtype": Parameter(
+        str, "auto", "auto: float64 where gradients would overflow float32", **one_of("auto", "float32", "float64")
+    ),
+    "tf32": Parameter(
+        bool, None, "let a GPU compute float32 products in TF32 (10 bits of mantissa); off if not given", nullable=True
+    ),
+    "monitor": Parameter(
+        str,
+        None,
+        "records every layer's magnitudes at every step, or at the first step of every epoch",
+        **one_of("step", "epoch"),
+        nullable=True,
+    ),
+}
