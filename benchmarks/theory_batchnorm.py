@@ -25,8 +25,8 @@ import numpy as np  # noqa: E402
 import scipy  # noqa: E402
 
 from phasemap.theory.activations import activation  # noqa: E402
-from phasemap.theory.batchnorm.gradient_explosion import depth_scale, depth_scales  # noqa: E402
 from phasemap.theory.batchnorm import batchnorm_record  # noqa: E402
+from phasemap.theory.batchnorm.gradient_explosion import depth_scale, depth_scales  # noqa: E402
 
 BATCHES = np.unique(np.round(np.geomspace(4, 4096, 60)).astype(int))[:50]
 GOALS = {

@@ -1,1 +1,1 @@
-"""From an experiment's YAML to its report: grids, their execution, results, verdicts, figures. Nothing but the front door imports it."""
+"""From an experiment's YAML to its report: grids, runs, results, verdicts, figures. The front door imports it."""

@@ -69,6 +69,7 @@ ORDER = (
     "sweeps.execution.local",
     "sweeps.probing",
     "sweeps.commands",
+    "front_door",
     "command_line",
     "__main__",
 )

@@ -68,7 +68,7 @@ def test_the_wheel_holds_the_rooms_and_their_data_under_one_name(wheel: Path) ->
 
 @pytest.mark.slow
 def test_an_installation_works_beside_a_users_own_modules(installed: Path, tmp_path: Path) -> None:
-    """A map is trained and drawn, a network probed and the callback imported, beside modules called as our rooms are."""
+    """A map is trained and drawn, a network probed and the callback imported, beside files called as our rooms are."""
     for name in ("train.py", "theory.py", "sweeps.py"):
         (tmp_path / name).write_text("raise SystemExit('this is not the module you look for')\n")
     (tmp_path / "models").mkdir()

@@ -26,22 +26,26 @@ class Catalogue(Mapping[str, Entry], Generic[Entry]):
     Args:
         what: the kind in one word, for messages.
         lines: ``module:attribute`` by name.
+
+    Attributes:
+        additions: how often something was registered, for who remembers what follows from the entries.
     """
 
     def __init__(self, what: str, lines: Mapping[str, str]) -> None:
         self.what = what
         self._lines: dict[str, str | Entry] = dict(lines)
+        self.additions = 0
 
     def register(self, name: str, entry: str | Entry) -> None:
         """Adds a thing, or a line ``module:attribute`` that names it. Raises ValueError if the name is taken."""
         if self._lines.get(name, entry) != entry:
             raise ValueError(f"the {self.what} {name!r} is there already")
         self._lines[name] = entry
+        self.additions += 1
 
     def __getitem__(self, name: str) -> Entry:
         """The thing called ``name``, imported now. Raises InputError where there is none."""
-        run_extensions()
-        if name not in self._lines:
+        if name not in self:
             raise InputError(unknown_name(name, self._lines, self.what))
         entry = self._lines[name]
         if isinstance(entry, str):
@@ -58,7 +62,8 @@ class Catalogue(Mapping[str, Entry], Generic[Entry]):
         return len(self._lines)
 
     def __contains__(self, name: Any) -> bool:
-        run_extensions()
+        if name not in self._lines:  # then a file of the user's own may add it
+            run_extensions()
         return name in self._lines
 
 

@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from phasemap.train.parameters import TABLE, references
 
 
-def cells(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One dictionary of scalars per cell: the product of the stacked axes in the table order, the last fastest.
+@dataclass(frozen=True, eq=False, slots=True)
+class Cell(Mapping[str, Any]):
+    """One point of a grid with one seed: everything that determines one trained network.
+
+    A mapping of its parameters, which are scalars; ``dict(cell)`` is what a result file holds.
+    """
+
+    parameters: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.parameters[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parameters)
+
+    def __len__(self) -> int:
+        return len(self.parameters)
+
+
+def cells(parameters: Mapping[str, Any]) -> list[Cell]:
+    """The cells of a tile: the product of its stacked axes in the table order, the last fastest.
 
     Args:
         parameters: normalised, of a tile.
     """
     axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
     following = references(parameters).items()
-    points = [{**parameters, **dict(point)} for point in itertools.product(*axes)]
-    for point in points:
-        point.update({name: point[target] for name, target in following})
-    return points
+    found = []
+    for point in itertools.product(*axes):
+        values = {**parameters, **dict(point)}
+        found.append(Cell({**values, **{name: values[target] for name, target in following}}))
+    return found
 
 
 def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,13 +60,14 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
         by_file_name: parameters that name a file of the user's own, which count by the file's name alone: it may have
             moved.
     """
-    return tuple(_hashable(name, parameters.get(name), name in by_file_name) for name in _deciding())
+    known = parameters.parameters if isinstance(parameters, Cell) else parameters
+    return tuple(_hashable(known.get(name), name in by_file_name) for name in _deciding())
 
 
 def _deciding() -> tuple[str, ...]:
     """The parameters that decide a training, once for a table."""
     if _names[0] is not TABLE.rows:
-        _names[:] = [TABLE.rows, tuple(name for name, row in TABLE.items() if row.identity)]
+        _names[:] = [TABLE.rows, tuple(name for name, row in TABLE.rows.items() if row.identity)]
     names: tuple[str, ...] = _names[1]
     return names
 
@@ -53,7 +75,7 @@ def _deciding() -> tuple[str, ...]:
 _names: list[Any] = [None, ()]
 
 
-def _hashable(name: str, value: Any, by_file_name: bool) -> Hashable:
+def _hashable(value: Any, by_file_name: bool) -> Hashable:
     if by_file_name and isinstance(value, str):
         return value.rpartition("/")[2]
     return tuple(value) if isinstance(value, list) else value

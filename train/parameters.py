@@ -24,16 +24,19 @@ class _Table(Mapping[str, Parameter]):
     """Every parameter by name, in the order in which results and tables show them.
 
     Made again when the catalogue of families has grown.
+
+    Attributes:
+        additions: ``FAMILIES.additions`` when it was made last.
     """
 
     def __init__(self) -> None:
-        self._families: tuple[str, ...] = ()
+        self.additions = -1
         self._rows: dict[str, Parameter] = {}
 
     @property
     def rows(self) -> dict[str, Parameter]:
-        names = tuple(FAMILIES)
-        if names != self._families:
+        if self.additions != FAMILIES.additions:
+            names = tuple(FAMILIES)
             families = [FAMILIES[name] for name in names]
             architecture = Parameter(str, DEFAULT, "family of networks", **one_of(*names))
             self._rows = {
@@ -45,8 +48,13 @@ class _Table(Mapping[str, Parameter]):
                 **RUN,
                 **PRESENTATION,
             }
-            self._families = names
+            self.additions = FAMILIES.additions
         return self._rows
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every parameter's default, by name."""
+        return {name: row.default for name, row in self.rows.items()}
 
     def __getitem__(self, name: str) -> Parameter:
         return self.rows[name]
@@ -76,7 +84,7 @@ TABLE = _Table()
 
 def stackable() -> tuple[str, ...]:
     """The parameters that a list makes a stacked axis of."""
-    return tuple(name for name, row in TABLE.items() if row.stackable)
+    return tuple(name for name, row in TABLE.rows.items() if row.stackable)
 
 
 def owners(name: str) -> list[str]:
@@ -141,7 +149,7 @@ def _own_names(architecture: str) -> set[str]:
     """The parameters that networks of the architecture have."""
     foreign = {name for one in FAMILIES.values() for name in (*one.rows, *one.training_rows)}
     own = family(architecture)
-    return (set(TABLE) - foreign) | set(own.rows) | set(own.training_rows)
+    return (set(TABLE.rows) - foreign) | set(own.rows) | set(own.training_rows)
 
 
 def _times(rate: float, batch_size: int) -> float:
@@ -154,7 +162,7 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     mistakes = []
     architecture = values["architecture"]
     own = _own_names(architecture)
-    for name, row in TABLE.items():
+    for name, row in TABLE.rows.items():
         if name not in own and values[name] != row.default:
             having = owners(name)
             only = " and ".join(having) + (" has" if len(having) == 1 else " have")

@@ -8,7 +8,6 @@ import re
 import subprocess
 from datetime import datetime, timezone
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,8 @@ def commit() -> str | None:
 @cache
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that numbers depend on."""
+    from importlib.metadata import PackageNotFoundError, version  # which `phasemap list` need not wait for
+
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -1,4 +1,4 @@
-"""What a result file holds, as types: the JSON of one trained tile (docs/architecture.md says what each entry means)."""
+"""What a result file holds, as types: the JSON of one trained tile (docs/architecture.md says what is what)."""
 
 from __future__ import annotations
 

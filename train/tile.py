@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ from torch import Tensor
 
 from phasemap.models.stack import Stack
 from phasemap.theory.errors import InputError
-from phasemap.train.cells import cells, identity
+from phasemap.train.cells import Cell, cells, identity
 from phasemap.train.compat.lightning import LightningEnvironment, pl
 from phasemap.train.data.load import load
 from phasemap.train.data.samples import Data
@@ -153,7 +153,7 @@ class _Samples:
     inputs: int
 
     @classmethod
-    def put(cls, data: Data, settings: dict[str, Any], device: str, dtype: torch.dtype) -> _Samples:
+    def put(cls, data: Data, settings: Mapping[str, Any], device: str, dtype: torch.dtype) -> _Samples:
         """Puts the data on the device, once for the whole tile."""
 
         def rows(x: NDArray[np.float32]) -> Tensor:
@@ -187,16 +187,14 @@ def _unless_out_of_memory(what: Callable[[], Outcome]) -> Outcome | None:
         return None
 
 
-def _too_large(cell: dict[str, Any], device: str) -> str:
+def _too_large(cell: Cell, device: str) -> str:
     what = ", ".join(f"{name} {cell[name]}" for name in ("depth", "width", "widths", "batch_size") if name in cell)
     return (
         f"one network ({what}) does not fit into the memory that is free on {device}, {budget(device) / 2**30:.1f} GiB"
     )
 
 
-def _planned(
-    points: Sequence[dict[str, Any]], data: Data, on_device: _Samples, in_flight: Sequence[int]
-) -> list[list[int]]:
+def _planned(points: Sequence[Cell], data: Data, on_device: _Samples, in_flight: Sequence[int]) -> list[list[int]]:
     """The chunks; first the one that was interrupted, which may be a half of one that was planned."""
     planned = chunks(
         points,
@@ -233,7 +231,7 @@ def _steps(parameters: dict[str, Any], data: Data) -> int:
 
 
 def _train_chunk(
-    points: Sequence[dict[str, Any]],
+    points: Sequence[Cell],
     data: _Samples,
     steps: int,
     on_block: Callable[[int], None],
@@ -321,7 +319,7 @@ def _running(stack: Stack, x: Tensor, y: Tensor) -> Evaluation:
     return found
 
 
-def _monitor(settings: dict[str, Any], samples: int) -> LayerMonitor | None:
+def _monitor(settings: Mapping[str, Any], samples: int) -> LayerMonitor | None:
     """The monitor that the parameters ask for."""
     if settings["monitor"] is None:
         return None

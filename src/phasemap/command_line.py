@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import cast
 
 import typer
 
 from phasemap.theory.errors import InputError
 
 # Typer carries its own copy of click in newer versions; this is its UsageError in all of them.
-UsageError = typer.BadParameter.__mro__[1]
+UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 
 COMMANDS = {
     "advise": "advise",
@@ -41,7 +42,9 @@ def assembled() -> typer.Typer:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    theory = typer.Typer(help="What the theory predicts, without training.", no_args_is_help=True, rich_markup_mode=None)
+    theory = typer.Typer(
+        help="What the theory predicts, without training.", no_args_is_help=True, rich_markup_mode=None
+    )
     app.add_typer(theory, name="theory")
     for group, commands in ((app, COMMANDS), (theory, THEORY_COMMANDS)):
         for name, module_name in commands.items():

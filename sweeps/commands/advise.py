@@ -1,4 +1,4 @@
-"""The options of ``phasemap advise``. Light to import: the theory waits until it is asked."""
+"""``phasemap advise``: is a network trainable by theory, and what would make it so."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 Number = Optional[float]  # noqa: UP045
 
 
-def advise(
+def command(
     depth: Annotated[int, typer.Option(help="layers, or residual blocks")],
     arch: Annotated[str, typer.Option(help="bn-mlp (Linear, BN, activation) or resnet")] = "bn-mlp",
     activation: Annotated[
@@ -57,7 +57,7 @@ def advise(
     given = {name: value for name, value in locals().items() if value is not None}
     for name in ("arch", "depth", "map", "as_json"):
         given.pop(name, None)
-    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+    from threadpoolctl import threadpool_limits
 
     from phasemap.sweeps.advice.answer import advise as answer
 
@@ -68,6 +68,6 @@ def advise(
 
         print(json.dumps(record, allow_nan=False, ensure_ascii=False))
         return
-    from phasemap.sweeps.advice.text import text
+    from phasemap.sweeps.advice.answer import text
 
     print(text(record))

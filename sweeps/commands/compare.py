@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
 
-import xarray as xr
+import typer
 
-from phasemap.sweeps.comparison.cell_correlation import likeness
-from phasemap.sweeps.comparison.many_maps import Joint, joint
-from phasemap.sweeps.comparison.shared_function import transfer
-from phasemap.sweeps.comparison.two_maps import against_theory, compare
-from phasemap.sweeps.sources.gather import gather
-from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.theory.errors import InputError
 
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phasemap.sweeps.comparison.many_maps import Joint
+    from phasemap.sweeps.comparison.two_maps import Comparison
+
 THEORY = "theory:"
+
+
+def command(
+    a: Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")],
+    b: Annotated[list[str], typer.Argument(help="another one (or several), or theory:ACTIVATION")],
+    metric: Annotated[str, typer.Option(help="what to compare")] = "test_accuracy",
+    out: Annotated[Optional[Path], typer.Option(help="the picture's path, without suffix")] = None,  # noqa: UP045
+) -> None:
+    """Compares two maps or more, or a map with the theory of another activation: difference and shift of the frontier.
+
+    Example: phasemap compare runs/bn-fig3a-quick runs/bn-fig3c-quick --out difference
+    """
+    print(run(a, *b, metric=metric, out=out))
 
 
 def run(a: str, *others: str, metric: str = "test_accuracy", out: Path | None = None) -> str:
@@ -28,78 +43,69 @@ def run(a: str, *others: str, metric: str = "test_accuracy", out: Path | None = 
     Raises:
         InputError: a source cannot be read or is empty, the maps do not compare, unknown activation or metric.
     """
+    from phasemap.sweeps.comparison.text import theories
+    from phasemap.sweeps.sources.open_map import open_map
+
     if not others:
         raise InputError("compare: give a second map, or theory:ACTIVATION")
     if len(others) > 1:
-        return _together([a, *others], metric, out)
+        return "\n".join(_several([a, *others], metric, out))
     (b,) = others
-    one = _map(a)
+    one = open_map([a])
     if b.startswith(THEORY):
-        return _theories(one, b.removeprefix(THEORY), metric)
-    other = _map(b)
-    lines = [f"A: {a}", f"B: {b}"]
-    carried = transfer(one, other, metric)  # only between residual networks
-    if not carried or _axes(one) == _axes(other):
-        lines += _cell_by_cell(one, other, metric, out)
-    if carried:
-        lines += [
-            "One monotone function of each quantity, fitted to one map, predicts the other (R²):",
-            f"{'quantity':<24}{'A to B':>8}{'B to A':>8}",
-            *(f"{each.name:<24}{each.a_to_b:>8.2f}{each.b_to_a:>8.2f}" for each in carried),
-        ]
-    return "\n".join(lines)
+        return "\n".join(theories(one, b.removeprefix(THEORY), metric))
+    return "\n".join([f"A: {a}", f"B: {b}", *_two(one, open_map([b]), metric, out)])
 
 
-def _axes(phase_map: xr.Dataset) -> tuple[str, str]:
-    return phase_map.attrs["y_axis"], phase_map.attrs["x_axis"]
+def _two(one: xr.Dataset, other: xr.Dataset, metric: str, out: Path | None) -> list[str]:
+    from phasemap.sweeps.comparison.shared_function import transfer
+    from phasemap.sweeps.comparison.text import cell_by_cell, transfers
+    from phasemap.sweeps.comparison.two_maps import compare
+
+    carried = transfer(one, other, metric)
+    lines = []
+    if not carried or all(one.attrs[axis] == other.attrs[axis] for axis in ("x_axis", "y_axis")):
+        found = compare(one, other, metric)
+        lines = cell_by_cell(found)
+        if out is not None:
+            lines += [str(path) for path in _draw_difference(found, out)]
+    return [*lines, *transfers(carried)]
 
 
-def _cell_by_cell(one: xr.Dataset, other: xr.Dataset, metric: str, out: Path | None) -> list[str]:
-    """What the cells that both maps have say, and the picture of their difference. Raises InputError without any."""
-    found = compare(one, other, metric)
-    lines = [f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns"]
-    lines += ["B's columns are interpolated between its own to A's."] if found.interpolated else []
-    if found.frontier_a is not None:
-        lines += [line for line in (found.sentence, found.alike) if line]
-    alike = likeness(found.a, found.b, metric)
-    lines += [alike.sentence] if alike else []
-    if out is not None:
-        from phasemap.sweeps.figures.maps.difference import draw
-        from phasemap.sweeps.figures.style import save, styled
+def _several(sources: list[str], metric: str, out: Path | None) -> list[str]:
+    from phasemap.sweeps.comparison.many_maps import joint
+    from phasemap.sweeps.comparison.text import together
+    from phasemap.sweeps.overlays.catalogue import theory_of
+    from phasemap.sweeps.sources.open_map import open_map
 
-        with styled():
-            figure = draw(found).get_figure(root=True)
-        assert figure is not None
-        lines += [str(path) for path in save(figure, out)]
-    return lines
-
-
-def _together(names: list[str], metric: str, out: Path | None) -> str:
-    """Three maps and more: each one's κ, every pair's frontiers, and what they say together."""
-    if mistaken := [name for name in names if name.startswith(THEORY)]:
+    if mistaken := [source for source in sources if source.startswith(THEORY)]:
         raise InputError(f"compare: {mistaken[0]}: a theory is compared with one map")
-    if len(set(names)) < len(names):
+    if len(set(sources)) < len(sources):
         raise InputError("compare: a map is given twice")
-    letters = {chr(ord("A") + i): name for i, name in enumerate(names)}
-    maps = {letter: _map(name) for letter, name in letters.items()}
-    if residual := [letters[key] for key, one in maps.items() if one.attrs.get("architecture") == "resnet"]:
-        raise InputError(f"compare: {residual[0]}: residual networks have no frontier; compare two maps at a time")
+    names = {chr(ord("A") + i): source for i, source in enumerate(sources)}
+    maps = {letter: open_map([source]) for letter, source in names.items()}
+    for letter, one in maps.items():
+        theory = theory_of(one)
+        if not theory.has_frontier:
+            raise InputError(
+                f"compare: {names[letter]}: {theory.networks} have no frontier; compare two maps at a time"
+            )
     found = joint(maps, metric)
-    lines = [f"{letter}: {name}" for letter, name in letters.items()]
-    lines += ["", _heading("map", 6), *(_row(letter, one, 6) for letter, one in found.agreements.items()), ""]
-    lines.append(f"{'pair':<8}{'r of log frontiers (95%)':<28}{'rank':>6}  ratio of κ (95%)")
-    for (one, other), pair in found.pairs.items():
-        r, ends = pair.pearson or (None, None)
-        told = "-" if r is None else f"{r:.2f}" + (f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else "")
-        ratio = str(pair.kappa_ratio or pair.shift or "-") + (", interpolated" if pair.interpolated else "")
-        lines.append(f"{one} / {other}   {told:<28}{_text(pair.spearman, '.2f'):>6}  {ratio}")
-    lines += ["", found.sentence]
-    if out is not None:
-        lines += [str(path) for path in _draw_frontiers(found, maps, out)]
-    return "\n".join(lines)
+    lines = together(found, names)
+    return lines if out is None else [*lines, *map(str, _draw_frontiers(found, maps, out))]
 
 
-def _draw_frontiers(found: Joint, maps: dict[str, xr.Dataset], out: Path) -> tuple[Path, Path]:
+def _draw_difference(found: Comparison, out: Path) -> tuple[Path, Path]:
+    from phasemap.sweeps.figures.maps.difference import draw
+    from phasemap.sweeps.figures.style import save, styled
+
+    with styled():
+        figure = draw(found).get_figure(root=True)
+    assert figure is not None
+    return save(figure, out)
+
+
+def _draw_frontiers(found: Joint, maps: Mapping[str, xr.Dataset], out: Path) -> tuple[Path, Path]:
     from phasemap.sweeps.figures.maps.frontiers import draw
     from phasemap.sweeps.figures.style import save, styled
 
@@ -107,37 +113,3 @@ def _draw_frontiers(found: Joint, maps: dict[str, xr.Dataset], out: Path) -> tup
         figure = draw(found, maps).get_figure(root=True)
         assert figure is not None
         return save(figure, out)
-
-
-def _map(source: str) -> xr.Dataset:
-    from phasemap.sweeps.phase_map.from_results import build
-
-    found = gather([source])
-    if not found.results:
-        raise InputError(f"{source}: there are no results yet")
-    return build(found.contents, found.expected_cells)
-
-
-def _theories(one: xr.Dataset, activation: str, metric: str) -> str:
-    own, other = against_theory(one, activation, metric)
-    lines = [_heading("theory of", 24), _row(str(one.attrs["activation"]), own, 24), _row(activation, other, 24)]
-    if own.spread is not None and other.spread is not None:
-        better = str(one.attrs["activation"]) if own.spread <= other.spread else activation
-        lines.append(f"One multiple of xi fits all columns better with the theory of {better}.")
-    return "\n".join(lines)
-
-
-def _heading(what: str, width: int) -> str:
-    return f"{what:<{width}}{'kappa':>8}{'95% interval':>18}{'spread':>9}{'rho':>7}"
-
-
-def _row(name: str, agreement: Agreement, width: int) -> str:
-    interval = f"{agreement.interval.low:.1f} to {agreement.interval.high:.1f}" if agreement.interval else "-"
-    return (
-        f"{name:<{width}}{_text(agreement.kappa, '.1f'):>8}{interval:>18}"
-        f"{_text(agreement.spread, '.0%'):>9}{_text(agreement.rho, '.2f'):>7}"
-    )
-
-
-def _text(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from phasemap.sweeps.experiments.experiment import PAPER, Experiment, available, load, presets_of
-from phasemap.train.planning.cost import Cost, cell_count, cost, duration
+import typer
 
-WITHOUT_TRAINING: dict[str, tuple[str, float]] = {
-    "bn-fig1": ("Fig. 1: gradients, eigenvalues and the fixed point's loss of symmetry, beside sampled networks", 50.0),
-    "bn-fig1a": ("Fig. 1(a): backward eigenvalues over batch size", 20.0),
-    "bn-fig1b": ("Fig. 1(b): gradients over depth", 18.0),
-    "bn-fig1c": ("Fig. 1(c): the transition of alpha-ReLU", 7.0),
-    "bn-fig1d": ("Fig. 1(d): covariances on both sides of it", 1.0),
-    "bn-fig2": ("Figs. 2 and 6: two mini-batches of a circle, layer by layer", 6.0),
-    "bn-fig10": ("Fig. 10: what each Gegenbauer degree of an activation does to the fixed point's stability", 1.0),
-    "bn-eigenvalues": ("beyond the paper: every eigenvalue over batch size", 1.0),
-    "bn-map-gamma": ("beyond the paper: depth scale over batch size and gamma, tanh", 2.0),
-    "bn-map-beta": ("beyond the paper: depth scale over batch size and beta, relu", 3.0),
-    "bn-map-eps-tanh": ("beyond the paper: depth scale over batch size and eps, tanh", 4.0),
-    "bn-map-eps-relu": ("beyond the paper: depth scale over batch size and eps, relu", 8.0),
-    "bn-small-batches": ("App. J: batches of 2 to 8 over the width", 9.0),
-    "bn-width-transition": ("App. J: an activation that wide networks keep symmetric", 9.0),
-    "bn-relu30": ("Remark K.7: gradients of max(z, 0)^30 in float32, float64 and 150 digits", 1.0),
-    "vv-fig1": ("Fig. 1: width variation, beside sampled networks", 17.0),
-    "vv-figA1": ("Fig. A.1: p, s, e and gradient ratios over the zig of ReLU networks", 6.0),
-    "vv-figA2": ("Fig. A.2: the same over the zag", 6.0),
-    "vv-figB3": ("Fig. B.3: gradient ratios of ReLU networks against Thm C.11", 5.0),
-    "vv-figB4": ("Fig. B.4: p and its increments of ReLU networks against Thm C.9", 9.0),
-}
-"""What ``phasemap theory figure NAME`` draws: what it shows, and seconds of one CPU core (measured, at the quick scale
-of what it samples)."""
+if TYPE_CHECKING:
+    from phasemap.sweeps.experiments.experiment import Experiment
+
+
+def command(
+    as_json: Annotated[bool, typer.Option("--json", help="one strict JSON list, an object per figure")] = False,
+) -> None:
+    """Every figure of both papers: axes, presets, cost, and those that need no training.
+
+    Example: phasemap list
+    """
+    if as_json:
+        import json
+
+        print(json.dumps(records(), allow_nan=False, ensure_ascii=False))
+    else:
+        print(listing())
 
 
 def listing() -> str:
     """A paragraph per experiment: what it shows, its axes, each preset's cost; a line per figure without training."""
+    from phasemap.train.planning.cost import duration
+
     lines = ["Trained: phasemap run NAME --preset PRESET", ""]
     for record in experiments():
         lines.append(f"{record['name']}: {record['description']}")
@@ -53,6 +47,8 @@ def records() -> list[dict[str, Any]]:
 
 def experiments() -> list[dict[str, Any]]:
     """Name, description, axes, overlay, and tiles, cells and cost of every preset."""
+    from phasemap.sweeps.experiments.experiment import PAPER, available, load, presets_of
+
     found = []
     for name, path in available().items():
         paper = load(name)
@@ -72,19 +68,23 @@ def experiments() -> list[dict[str, Any]]:
 
 def theory_figures() -> list[dict[str, Any]]:
     """Name, description and cost of every figure without training."""
+    from phasemap.sweeps.figures import catalogue
+
     return [
         {
-            "name": name,
+            "name": figure.name,
             "kind": "theory figure",
-            "description": description,
-            "command": f"phasemap theory figure {name}",
-            "cpu_seconds": seconds,
+            "description": figure.shows,
+            "command": f"phasemap theory figure {figure.name}",
+            "cpu_seconds": figure.seconds,
         }
-        for name, (description, seconds) in WITHOUT_TRAINING.items()
+        for figure in catalogue.theory_figures()
     ]
 
 
 def _preset(experiment: Experiment) -> dict[str, Any]:
+    from phasemap.train.planning.cost import Cost, cell_count, cost
+
     tiles = experiment.raw_tiles()
     price = sum(map(cost, tiles), Cost())
     return {
@@ -98,6 +98,8 @@ def _preset(experiment: Experiment) -> dict[str, Any]:
 
 
 def _in_words(preset: dict[str, Any]) -> str:
+    from phasemap.train.planning.cost import duration
+
     cpu, gpu = duration(preset["cpu_seconds"]), duration(preset["gpu_seconds"])
     return (
         f"{preset['tiles']:4} tiles {preset['cells']:6} cells  {preset['dataset']:8} {preset['flops']:8.2g} FLOP:"

@@ -11,18 +11,7 @@ import typer
 from phasemap.theory.errors import InputError
 
 
-def _batch_sizes(text: str) -> list[int | None]:
-    """The integers of a comma-separated list; None for ``inf``."""
-    sizes: list[int | None] = []
-    for part in text.split(","):
-        try:
-            sizes.append(None if part.strip() == "inf" else int(part))
-        except ValueError:
-            raise InputError(f"--batch-size {text!r}: expected integers such as 64 or 8,16,32, or inf") from None
-    return sizes
-
-
-def batchnorm(
+def command(
     activation: Annotated[
         str, typer.Option(help="relu, leaky-relu, alpha-relu, tanh, erf, sin, identity, abs, or path/to/file.py:name")
     ] = "relu",
@@ -60,10 +49,21 @@ def batchnorm(
     if json_output:
         print(json.dumps(records[0] if len(records) == 1 else records, allow_nan=False, ensure_ascii=False))
     else:
-        print(table(records))
+        print(_table(records))
 
 
-ROWS = {
+def _batch_sizes(text: str) -> list[int | None]:
+    """The integers of a comma-separated list; None for ``inf``."""
+    sizes: list[int | None] = []
+    for part in text.split(","):
+        try:
+            sizes.append(None if part.strip() == "inf" else int(part))
+        except ValueError:
+            raise InputError(f"--batch-size {text!r}: expected integers such as 64 or 8,16,32, or inf") from None
+    return sizes
+
+
+_ROWS = {
     "q*": ("q_star",),
     "c*": ("c_star",),
     "mu*": ("mu_star",),
@@ -87,7 +87,7 @@ ROWS = {
 
 def _cell(record: dict[str, Any], row: str) -> str:
     value: Any = record
-    for key in ROWS[row]:
+    for key in _ROWS[row]:
         value = value[key]
     if value is None:
         return "-"
@@ -99,10 +99,10 @@ def _cell(record: dict[str, Any], row: str) -> str:
     return str(value)
 
 
-def table(records: list[dict[str, Any]]) -> str:
+def _table(records: list[dict[str, Any]]) -> str:
     """Quantities down, batch sizes across; below, why a quantity is missing."""
     head = ["batch size", *(str(record["batch_size"]) for record in records)]
-    body = [[row, *(_cell(record, row) for record in records)] for row in ROWS]
+    body = [[row, *(_cell(record, row) for record in records)] for row in _ROWS]
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     title = f"{records[0]['activation']}, eps {records[0]['eps']:g}, sigma_w {records[0]['sigma_w']:g}"
     lines = [title, ""]

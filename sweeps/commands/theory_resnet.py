@@ -9,7 +9,7 @@ import typer
 from phasemap.theory.errors import InputError
 
 
-def resnet(
+def command(
     activation: Annotated[str, typer.Option(help="relu, tanh, erf, …, or path/to/file.py:name.")] = "tanh",
     depth: Annotated[int, typer.Option(help="Number of residual blocks.")] = 100,
     sigma_w: Annotated[float, typer.Option(help="w has variance σ²·l^(−β)/N.")] = 1.0,

@@ -38,13 +38,13 @@ class Likeness:
     @property
     def sentence(self) -> str:
         """In words."""
-        told = (
+        words = (
             f"Correlation of the maps, cell by cell: {self.r:.3f} (95% interval {self.low:.3f} to {self.high:.3f}, "
             f"{self.cells} cells)"
         )
-        told += "." if self.ceiling is None else f"; two repeats of one map would have {self.ceiling:.3f}."
-        told += f" The accuracies are {self.apart:.3f} apart (root mean square)"
-        return told + ("." if self.noise is None else f", of which the seeds alone make {self.noise:.3f}.")
+        words += "." if self.ceiling is None else f"; two repeats of one map would have {self.ceiling:.3f}."
+        words += f" The accuracies are {self.apart:.3f} apart (root mean square)"
+        return words + ("." if self.noise is None else f", of which the seeds alone make {self.noise:.3f}.")
 
 
 def likeness(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Likeness | None:

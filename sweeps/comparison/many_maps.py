@@ -26,16 +26,16 @@ class Joint:
         if not shifts:
             return "No two maps have frontiers in common columns."
         rs = [found.pearson[0] for found in self.pairs.values() if found.pearson is not None]
-        told = [f"The frontiers' logarithms correlate by r = {min(rs):.2f} to {max(rs):.2f}."] if rs else []
+        sentences = [f"The frontiers' logarithms correlate by r = {min(rs):.2f} to {max(rs):.2f}."] if rs else []
         far, widest = max(shifts.items(), key=lambda one: max(one[1].value, 1 / one[1].value))
         factor = max(widest.value, 1 / widest.value)
-        told.append(f"The two farthest apart are {far[0]} and {far[1]}, by a factor of {factor:.2f}.")
-        apart = [f"{one} and {other}" for (one, other), shift in shifts.items() if shift.told]
+        sentences.append(f"The two farthest apart are {far[0]} and {far[1]}, by a factor of {factor:.2f}.")
+        apart = [f"{one} and {other}" for (one, other), shift in shifts.items() if shift.significant]
         if apart:
-            told.append(f"Beyond chance differ {', '.join(apart)} ({len(apart)} of {len(shifts)} pairs).")
+            sentences.append(f"Beyond chance differ {', '.join(apart)} ({len(apart)} of {len(shifts)} pairs).")
         else:
-            told.append("No pair differs beyond chance.")
-        return " ".join(told)
+            sentences.append("No pair differs beyond chance.")
+        return " ".join(sentences)
 
 
 def joint(maps: Mapping[str, xr.Dataset], metric: str = "test_accuracy") -> Joint:

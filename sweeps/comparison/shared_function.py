@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
-from sklearn.isotonic import IsotonicRegression
 
-from phasemap.sweeps.overlays.residual import QUANTITIES, quantities
+from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.phase_map.accuracies import accuracies, seed_means
+from phasemap.sweeps.verdict.monotone import best_fit
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,25 @@ class Transfer:
 
 
 def transfer(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> list[Transfer]:
-    """Every quantity of two maps of residual networks, the best mean of both ways first; networks that diverged are
-    left out. The maps need not have the same axes. Empty where the theory says nothing of either map.
+    """Every quantity of two maps, the best mean of both ways first; networks that diverged are left out. The maps need
+    not have the same axes. Empty where a theory says nothing of its map, and where accuracy must fall with depth by it:
+    such maps are compared by their frontiers.
 
     Raises:
         InputError: the metric is no accuracy.
     """
-    found = [quantities(one) for one in (a, b)]
-    if not all(found):
+    theories = [theory_of(one) for one in (a, b)]
+    if any(theory.has_frontier for theory in theories):
         return []
+    found = [theory.quantities for theory in theories]
     results = []
-    for name, (label, _) in QUANTITIES.items():
+    for name in found[0]:
+        if name not in found[1]:
+            continue
         one, other = (_cells(phase_map, values[name], metric) for phase_map, values in zip((a, b), found, strict=True))
         if min(one[0].size, other[0].size) < 3 or np.ptp(one[1]) == 0 or np.ptp(other[1]) == 0:
             return []
-        results.append(Transfer(label, _r2(one, other), _r2(other, one)))
+        results.append(Transfer(name, _r2(one, other), _r2(other, one)))
     return sorted(results, key=lambda each: -(each.a_to_b + each.b_to_a))
 
 
@@ -52,7 +56,5 @@ def _cells(phase_map: xr.Dataset, values: Float[np.ndarray, "depths columns"], m
 
 def _r2(known: Cells, asked: Cells) -> float:
     """1 - Σ(y - ŷ)²/Σ(y - ȳ)² on the asked cells; ȳ is their own mean. Negative: worse than knowing that mean."""
-    fits = [IsotonicRegression(increasing=up, out_of_bounds="clip").fit(*known) for up in (True, False)]
-    model = min(fits, key=lambda fit: float(np.sum((fit.predict(known[0]) - known[1]) ** 2)))
-    missed = np.sum((asked[1] - model.predict(asked[0])) ** 2)
+    missed = np.sum((asked[1] - best_fit(*known)(asked[0])) ** 2)
     return float(1 - missed / np.sum((asked[1] - asked[1].mean()) ** 2))

@@ -54,6 +54,13 @@ class Tally:
             low, high = self.accuracy or (accuracy[0], accuracy[1])
             self.accuracy = min(low, accuracy[0]), max(high, accuracy[1])
 
+    def reprice(self, factor: float) -> None:
+        """Takes every cost for ``factor`` times what was guessed."""
+        self.cost *= factor
+        self.done_cost *= factor
+        self.new_cost *= factor
+        self.partial = {key: factor * cost for key, cost in self.partial.items()}
+
     def fraction(self) -> float:
         """The part of the experiment's cost that is done."""
         return min((self.done_cost + sum(self.partial.values())) / self.cost, 1.0) if self.cost else 1.0
@@ -81,7 +88,7 @@ class Tally:
         return "; ".join(parts)
 
 
-class Progress:
+class ShownProgress:
     """Plain lines on standard error: one whenever a tile is done, at most one a second, at least one a minute."""
 
     INTERVAL, SILENCE = 1.0, 60.0
@@ -91,7 +98,7 @@ class Progress:
         self.last = -self.INTERVAL
         self.shown = -1
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ShownProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -114,7 +121,7 @@ class Progress:
             self.say(tally.line())
 
 
-class Quiet(Progress):
+class Quiet(ShownProgress):
     """Nothing but what must be said (failed tiles, damaged files, what an interrupt left)."""
 
     def tell(self, message: str) -> None:
@@ -124,7 +131,7 @@ class Quiet(Progress):
         """Shows nothing."""
 
 
-class Live(Progress):
+class Live(ShownProgress):
     """A bar and a line that change in place, in a terminal."""
 
     INTERVAL = 0.25
@@ -158,8 +165,8 @@ class Live(Progress):
             self.bar.update(self.task, completed=tally.fraction(), description=tally.line(), refresh=True)
 
 
-def progress(quiet: bool) -> Progress:
+def progress(quiet: bool) -> ShownProgress:
     """The progress that fits: none, live in a terminal, plain lines elsewhere."""
     if quiet:
         return Quiet()
-    return Live() if sys.stderr.isatty() else Progress()
+    return Live() if sys.stderr.isatty() else ShownProgress()

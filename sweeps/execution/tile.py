@@ -1,24 +1,33 @@
-"""A tile as the scheduler handles it."""
+"""A tile: cells that are trained together, and what that costs."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phasemap.train.planning.cost import cell_count
+from phasemap.train.planning.cost import Cost, cell_count
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tile:
-    """One tile of the run; ``cost`` in guessed seconds."""
+    """One tile of an experiment.
+
+    Attributes:
+        key: the name of its result.
+        parameters: normalised; a stacked axis is a list.
+        price: what its training takes, on whatever device.
+    """
 
     key: str
-    parameters: dict[str, Any]
-    cost: float
-    attempts: int = 0
-    not_before: float = 0.0
+    parameters: Mapping[str, Any]
+    price: Cost
 
     @property
     def cells(self) -> int:
         """Cells in the tile."""
         return cell_count(self.parameters)
+
+    def seconds(self, device: str) -> float:
+        """A guess at the time that one ``device`` takes for it."""
+        return self.price.seconds(device)

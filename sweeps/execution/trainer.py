@@ -1,4 +1,4 @@
-"""What the runner needs of whoever trains: one small seam, so that a run can be tested without training."""
+"""What a run needs of the code that trains a tile: a protocol, so that a run can be tested without training."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from phasemap.theory.errors import InputError, noted
 from phasemap.theory.user_code import is_user_code
-from phasemap.train.planning.cost import DataSize
+from phasemap.train.data.catalogue import DataSize
+from phasemap.train.result_types import Result
 
 Survey = dict[str, tuple[str, DataSize]]
 """By data set as a tile asks for it (`data_name`): its digest and sizes."""
 
 
 @runtime_checkable
-class Backend(Protocol):
+class TileTrainer(Protocol):
     """Trains tiles. An instance is named by ``module:name``, so that worker processes find it."""
 
     @property
@@ -29,6 +30,9 @@ class Backend(Protocol):
     def dtype(self, tile: Mapping[str, Any], device: str) -> str:
         """The dtype in which the tile will be trained."""
 
+    def prepare(self, device: str) -> bool:
+        """What a process does once before its first tile; whether it has measured the speed of ``device``."""
+
     def train(
         self,
         tile: dict[str, Any],
@@ -38,7 +42,7 @@ class Backend(Protocol):
         progress: Callable[[dict[str, Any]], None],
         checkpoint: Path | None = None,
         stopping: Callable[[], bool] = lambda: False,
-    ) -> dict[str, Any] | None:
+    ) -> Result | None:
         """Trains the tile; the result of docs/architecture.md.
 
         A long training writes ``checkpoint`` and goes on from it. When it is ``stopping``, it may end early with None:
@@ -53,7 +57,7 @@ def data_name(tile: Mapping[str, Any]) -> str:
 
 
 class TrainRoom:
-    """The backend of every real run: the room ``train``, imported when it is needed."""
+    """The trainer of every real run: the room ``train``, imported when it is needed."""
 
     @property
     def semantics(self) -> int:
@@ -95,6 +99,22 @@ class TrainRoom:
 
         return resolve_dtype(tile, device)
 
+    def prepare(self, device: str) -> bool:
+        """Imports what training needs, and measures the device's speed if that was never done on this machine."""
+        import phasemap.train.tile  # noqa: F401 - takes seconds, which are none of the first tile's
+        from phasemap.train.machine.speed import calibrated
+
+        if calibrated(device):
+            return False
+        from phasemap.train.planning.calibration import calibrate
+
+        _on_one_core(device)
+        try:
+            calibrate(device)
+        except RuntimeError:  # of torch: no memory, no such kernel. The guess remains
+            return False
+        return True
+
     def train(
         self,
         tile: dict[str, Any],
@@ -104,18 +124,12 @@ class TrainRoom:
         progress: Callable[[dict[str, Any]], None],
         checkpoint: Path | None = None,
         stopping: Callable[[], bool] = lambda: False,
-    ) -> dict[str, Any] | None:
-        """``phasemap.train.tile.train_tile``; on a CPU with one thread, so that results do not depend on the machine."""
+    ) -> Result | None:
+        """``phasemap.train.tile.train_tile``; on a CPU with one thread: results do not depend on the machine."""
         from phasemap.train.engine.checkpoint import Stopped
         from phasemap.train.tile import train_tile
 
-        if device == "cpu":
-            import torch
-
-            from phasemap.train.machine.memory import keep_freed
-
-            torch.set_num_threads(1)
-            keep_freed()
+        _on_one_core(device)
         try:
             return train_tile(
                 tile, data_dir=data_dir, device=device, progress=progress, checkpoint=checkpoint, stopping=stopping
@@ -124,11 +138,22 @@ class TrainRoom:
             return None
 
 
+def _on_one_core(device: str) -> None:
+    """Sets torch up for one thread, where the device is a CPU."""
+    if device == "cpu":
+        import torch
+
+        from phasemap.train.machine.memory import keep_freed
+
+        torch.set_num_threads(1)
+        keep_freed()
+
+
 TRAIN_ROOM = TrainRoom()
 DEFAULT = "phasemap.sweeps.execution.trainer:TRAIN_ROOM"
 
 
-def by_name(name: str) -> Backend:
-    """The backend called ``module:name``."""
+def trainer_named(name: str) -> TileTrainer:
+    """The trainer called ``module:name``."""
     module, _, attribute = name.partition(":")
-    return cast(Backend, getattr(importlib.import_module(module), attribute))
+    return cast(TileTrainer, getattr(importlib.import_module(module), attribute))

@@ -1,25 +1,23 @@
 """``phasemap agents``: one W&B agent per device, watched, and ended together with the runs that they started.
 
 An agent ends with code 0 also when it has given up, and one that is killed leaves its run training. So whether an agent
-is sick is judged by what the sweep still lacks, and each agent lives in a session that is ended as a whole.
+ended too early is judged by what the sweep still lacks, and each agent has a session that is ended as a whole.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from phasemap.sweeps.execution.signals import INTERRUPTED, Interrupts, interrupts
 from phasemap.sweeps.wandb_bridge.access import parse_path, require_wandb
 from phasemap.theory.errors import InputError
 from phasemap.train.machine import devices as machine
-from phasemap.train.machine.processes import die_with_parent, session_members
+from phasemap.train.machine.processes import die_with_parent, kill_session
 
 POLL = 0.5
 GRACE = 30.0
@@ -54,9 +52,7 @@ class Agent:
 
     def kill(self) -> None:
         """Kills the agent and whatever it started."""
-        for process in session_members(self.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+        kill_session(self.process.pid)
         self.process.kill()
         self.process.wait()
 
@@ -86,15 +82,15 @@ def watch(
     sweep = "/".join(parse_path(sweep))
     require_wandb()
     at_work = machine.parse(devices)
-    with _interrupts() as interrupts:
+    with interrupts() as interrupted:
         alive = [Agent(sweep, device, count) for device in at_work]
         try:
-            while alive and not interrupts:
+            while alive and not interrupted:
                 time.sleep(POLL)
                 for agent in [agent for agent in alive if agent.process.poll() is not None]:
                     code = agent.process.returncode
                     agent.kill()  # what a dead agent left training
-                    if agent.restarts < restarts and count is None and _sick(sweep, code):
+                    if agent.restarts < restarts and count is None and _ended_too_early(sweep, code):
                         agent.restarts += 1
                         print(
                             f"agent on {agent.device} ended with code {code}: start {agent.restarts}", file=sys.stderr
@@ -103,20 +99,20 @@ def watch(
                         agent.start()
                     else:
                         alive.remove(agent)
-            if interrupts:
-                _end(alive, interrupts, grace)
+            if interrupted:
+                _end(alive, interrupted, grace)
         finally:
             for agent in alive:  # the others' processes are gone, and their numbers may be somebody else's
                 agent.kill()
-    if interrupts:
+    if interrupted:
         print(f"interrupted; phasemap agents {sweep} goes on", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return _conclude(sweep, partly=count is not None)
 
 
-def _sick(sweep: str, code: int) -> bool:
-    """Whether an agent that ended should have gone on: it died, or the sweep has tiles that nobody was given."""
-    from phasemap.sweeps.sources.wandb_sweep import status_of_sweep
+def _ended_too_early(sweep: str, code: int) -> bool:
+    """Whether an agent should have gone on: it died, or the sweep has tiles that nobody was given."""
+    from phasemap.sweeps.sources.status import status_of_sweep
 
     if code != 0:
         return True
@@ -128,7 +124,7 @@ def _sick(sweep: str, code: int) -> bool:
 
 def _conclude(sweep: str, *, partly: bool) -> int:
     """Prints the sweep's status; 0 if it is complete, or, where the agents were to do a part of it, if none failed."""
-    from phasemap.sweeps.sources.wandb_sweep import status_of_sweep
+    from phasemap.sweeps.sources.status import status_of_sweep
 
     status = status_of_sweep(f"wandb:{sweep}")
     print(status.text())
@@ -138,26 +134,13 @@ def _conclude(sweep: str, *, partly: bool) -> int:
     return 1
 
 
-def _end(agents: list[Agent], interrupts: list[int], grace: float) -> None:
+def _end(agents: list[Agent], interrupted: Interrupts, grace: float) -> None:
     """Passes the signal on; a second one, or the end of ``grace``, leaves the rest to be killed."""
     print(f"interrupted: agents have {grace:.0f} s to end; again: at once", file=sys.stderr)
     for agent in agents:
-        agent.process.send_signal(signal.SIGTERM)
-    deadline, so_far = time.monotonic() + grace, len(interrupts)
+        agent.process.terminate()
+    deadline, so_far = time.monotonic() + grace, len(interrupted)
     while any(agent.process.poll() is None for agent in agents):
-        if time.monotonic() > deadline or len(interrupts) > so_far:
+        if time.monotonic() > deadline or len(interrupted) > so_far:
             return
         time.sleep(POLL)
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """A list that grows with every SIGINT and SIGTERM."""
-    seen: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in numbers}
-    try:
-        yield seen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

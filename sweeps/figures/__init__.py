@@ -1,1 +1,1 @@
-"""Every picture, its style and the catalogue of figures. `sweeps.report` and the commands import it."""
+"""The catalogue of figures, their style, and how one is drawn. `sweeps.report` and the commands import it."""

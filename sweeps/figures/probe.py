@@ -1,4 +1,4 @@
-"""A probe as a picture, and a history of probes as a heat map. What is drawn is computed in train/probe."""
+"""A probe as a figure, and a history of probes as a heat map. What is drawn is computed in train/probe."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def draw_gradient(found: Probe, *, ax: Axes) -> Axes:
 def draw_growth(found: Probe, *, ax: Axes) -> Axes:
     """The growth of ‖gradient‖² by each step towards the input, their mean with its interval, and the theory's.
 
-    Steps at the ends, which the rate leaves out, are hollow; where they lie outside of the picture, triangles.
+    Steps at the ends, which the rate leaves out, are hollow; where they lie outside of the panel, triangles.
     """
     log_growth = -2 * np.diff(found.log_gradient)
     growth = np.exp(np.clip(log_growth, -700, 700))

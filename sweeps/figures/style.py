@@ -22,7 +22,9 @@ THEORY = "#ffffff"
 FITTED = "#ff96cf"
 FRONTIER = "#ffffff"
 CONTOUR = "#ffd9a0"
-QUANTITY_COLOURS = {
+PRINTED = "#ff8f6b"
+"""A line that a paper prints, where another one is right."""
+ROLE_COLOURS = {
     "p": "#b9f59b",
     "s": "#ffd9a0",
     "e": "#ffffff",
@@ -31,8 +33,11 @@ QUANTITY_COLOURS = {
     "chi_v": "#ffb7e3",
     "chi_w_spread": "#d7c7ff",
     "chi_sum": "#ffe97a",
+    "leading term": THEORY,
+    "leading term as printed": PRINTED,
 }
-"""Contours of residual networks' quantities: light, on a dark rim, so that they show on every colour of the map."""
+"""Contours by the role of what is predicted (``CONTOUR`` for others): light, on a dark rim, so that they show on every
+colour of the map."""
 RIM = "#000000"
 """Of light lines, letters and markers."""
 INK = "#1b1b1c"

@@ -1,1 +1,4 @@
-"""What a theory says of a map: numbers and roles, no colours. Verdicts, figures and reports import it."""
+"""What a theory says of a map: one class a theory, numbers and roles, no colours.
+
+Verdicts, comparisons, figures and reports import it.
+"""

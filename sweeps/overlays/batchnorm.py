@@ -1,8 +1,9 @@
-"""What the theory predicts on the map's axes: the depth scale ξ per column, and as a curve between the columns."""
+"""The theory of batch norm on a map's axes: the depth scale ξ per column, and as a curve between them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,67 +11,71 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
-from phasemap.sweeps.overlays.overlay import Field, Prediction
+from phasemap.sweeps.overlays.field import Field
+from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
+from phasemap.sweeps.overlays.prediction import Prediction, no_prediction
 from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.theory.activations import Activation, activation
 from phasemap.theory.errors import InputError
 
 CURVE_POINTS = 193
 FIELD_POINTS = 1000
-_THEORY = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
+DECADES = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
+PARAMETERS = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
 
 
-def fields(phase_map: xr.Dataset, prediction: Prediction) -> tuple[Field, ...]:
-    """Predicted quantities for contours: the powers of ten by which the squared gradient norm grows from the last layer
-    to the first, depth/(ξ ln 10); negative where gradients vanish. None on a categorical axis or without a ξ."""
-    known = np.flatnonzero(~np.isnan(prediction.curve_log_rate))
-    known = known[:: -(-known.size // FIELD_POINTS) or 1]
-    x = prediction.curve_x[known]
-    if x.size < 2 or phase_map.sizes["depth"] < 2:
-        return ()
-    depth = np.linspace(0, 1.05 * float(phase_map["depth"].max()), 80)
-    decades = depth[:, None] * prediction.curve_log_rate[known][None] / np.log(10)
-    levels = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
-    return (Field("decades", "growth of the squared gradient norm, in powers of ten", x, depth, decades, levels),)
+class BatchNormTheory(MapTheory):
+    """Networks of Linear, BN and activation: gradients change by e over ξ layers (Yang et al. 2019)."""
 
+    networks = "batch-normalised networks"
+    paper = "Yang et al. 2019"
+    lines = ("xi",)
 
-def predict(phase_map: xr.Dataset) -> Prediction:
-    """ξ of the map's columns; a column that the theory does not cover is NaN with the reason."""
-    factor = float(phase_map.attrs["overlay_factor"])
-    columns = column_parameters(phase_map)
-    reason = _inapplicable(phase_map)
-    none = np.empty(0)
-    if reason:
-        missing = np.full(len(columns), np.nan)
-        return Prediction(missing, ("",) * len(columns), (reason,) * len(columns), factor, none, none)
-    asked = [tuple((name, column[name]) for name in _THEORY) for column in columns]
-    answer = {one: _depth_scale(dict(one)) for one in dict.fromkeys(asked)}
-    answers = [answer[one] for one in asked]
-    xi = np.array([value for value, _, _ in answers], dtype=float)
-    regimes = tuple(regime for _, regime, _ in answers)
-    curve_x, curve_log_rate = _curve(phase_map, xi, regimes)
-    return Prediction(
-        xi,
-        regimes,
-        tuple(reason for _, _, reason in answers),
-        factor,
-        curve_x,
-        curve_log_rate,
-    )
+    def inapplicable(self) -> str:
+        """Why no column of this map can have a ξ, or ""."""
+        attributes = self.phase_map.attrs
+        if attributes["overlay"] not in self.lines:
+            return f"the experiment asks for overlay {attributes['overlay']!r}"
+        if attributes["y_axis"] != "depth":
+            return f"a depth scale needs depth on the vertical axis, which is {attributes['y_axis']}"
+        known = set(column_parameters(self.phase_map)[0])
+        unknown = [name for name in PARAMETERS if name not in known]
+        return f"{', '.join(unknown)} changes within a column" if unknown else ""
 
+    @cached_property
+    def prediction(self) -> Prediction:
+        """ξ of the map's columns; a column that the theory does not cover is NaN with the reason."""
+        if reason := self.inapplicable():
+            return no_prediction(self.phase_map, reason)
+        asked = [tuple((name, column[name]) for name in PARAMETERS) for column in column_parameters(self.phase_map)]
+        answer = {one: _depth_scale(dict(one)) for one in dict.fromkeys(asked)}
+        answers = [answer[one] for one in asked]
+        xi = np.array([value for value, _, _ in answers], dtype=float)
+        regimes = tuple(regime for _, regime, _ in answers)
+        curve = _curve(self.phase_map, xi, regimes)
+        factor = float(self.phase_map.attrs["overlay_factor"])
+        return Prediction(xi, regimes, tuple(reason for _, _, reason in answers), factor, *curve)
 
-def _inapplicable(phase_map: xr.Dataset) -> str:
-    """Why no column of this map can have a ξ, or ""."""
-    attributes = phase_map.attrs
-    if attributes["overlay"] != "xi":
-        return f"the experiment asks for overlay {attributes['overlay']!r}"
-    if attributes["y_axis"] != "depth":
-        return f"a depth scale needs depth on the vertical axis, which is {attributes['y_axis']}"
-    if attributes.get("architecture", "bn-mlp") != "bn-mlp":
-        return f"there is no depth scale for architecture {attributes['architecture']!r}"
-    known = set(column_parameters(phase_map)[0])
-    unknown = [name for name in _THEORY if name not in known]
-    return f"{', '.join(unknown)} changes within a column" if unknown else ""
+    @cached_property
+    def quantities(self) -> dict[str, Grid]:
+        """Depth in depth scales; none where no column has a ξ."""
+        if not self.prediction.exists:
+            return {}
+        return {"depth/ξ": self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
+
+    def fields(self, metric: str = "test_accuracy") -> tuple[Field, ...]:
+        """The powers of ten by which the squared gradient norm grows from the last layer to the first, depth/(ξ ln 10);
+        negative where gradients vanish. None on a categorical axis or without a ξ."""
+        curve = self.prediction
+        known = np.flatnonzero(~np.isnan(curve.curve_log_rate))
+        known = known[:: -(-known.size // FIELD_POINTS) or 1]
+        x = curve.curve_x[known]
+        if x.size < 2 or self.phase_map.sizes["depth"] < 2:
+            return ()
+        depth = np.linspace(0, 1.05 * float(self.phase_map["depth"].max()), 80)
+        decades = depth[:, None] * curve.curve_log_rate[known][None] / np.log(10)
+        label = "growth of the squared gradient norm, in powers of ten"
+        return (Field("decades", label, x, depth, decades, "decades", DECADES, optional=True),)
 
 
 def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
@@ -101,12 +106,10 @@ def _activation(column: Mapping[str, Any]) -> Activation:
     )
 
 
-def _critical(phase_map: xr.Dataset) -> float:
-    """The critical ε of a map over ε; infinite for other maps."""
+def critical_eps_of(phase_map: xr.Dataset) -> float:
+    """The critical ε of a map's networks, where gradients neither explode nor vanish."""
     from phasemap.theory.batchnorm.fixed_point import critical_eps
 
-    if phase_map.attrs["x_axis"] != "eps":
-        return float("inf")
     column = column_parameters(phase_map)[0]
     return critical_eps(_activation(column), int(column["statistics_batch_size"]), float(column["sigma_w"]))
 
@@ -126,7 +129,7 @@ def _curve(
     position = np.log(x) if log else x
     sign = np.array([-1.0 if regime == "vanishing" else 1.0 for regime in regimes])
     at, rate = position[known], (sign / np.where(known, xi, 1.0))[known]
-    critical = _critical(phase_map)
+    critical = critical_eps_of(phase_map) if phase_map.attrs["x_axis"] == "eps" else float("inf")
     critical = np.log(critical) if log else critical
     if at[0] < critical < at[-1] and critical not in at:
         place = int(np.searchsorted(at, critical))

@@ -1,10 +1,11 @@
-"""What an overlay is: a predicted depth scale for each column, or a field of numbers over the map."""
+"""The predicted line of a map: a depth scale ξ for each column, and as a curve between the columns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from jaxtyping import Float
 
 
@@ -50,22 +51,9 @@ class Prediction:
         return bool(np.isfinite(self.xi).any())
 
 
-@dataclass(frozen=True)
-class Field:
-    """A predicted quantity over the map, drawn as contours.
-
-    Attributes:
-        name: short, for ids. label: in words. x, y: coordinates of ``values``, NaN where no contour shall run. levels:
-            where the contours run. colour: of the contours, "" for the style's own. form: of the number on a contour.
-        dashed: a line of its own rather than one of many levels.
-    """
-
-    name: str
-    label: str
-    x: Float[np.ndarray, " x"]
-    y: Float[np.ndarray, " y"]
-    values: Float[np.ndarray, "y x"]
-    levels: tuple[float, ...]
-    colour: str = ""
-    form: str = "$10^{{{:g}}}$"
-    dashed: bool = False
+def no_prediction(phase_map: xr.Dataset, reason: str) -> Prediction:
+    """The prediction of a theory that has no ξ for any column of this map, with the reason."""
+    columns, none = phase_map.sizes[phase_map.attrs["x_axis"]], np.empty(0)
+    missing = np.full(columns, np.nan)
+    factor = float(phase_map.attrs["overlay_factor"])
+    return Prediction(missing, ("",) * columns, (reason,) * columns, factor, none, none)

@@ -1,4 +1,4 @@
-"""What the residual theory predicts on the map's axes: p, s, e and gradient ratios of every network, and as contours.
+"""The theory of residual networks on a map's axes: p, s, e and gradient ratios of every network, and as contours.
 
 Everything starts from the p⁰ = ⟨x²⟩ and γ⁰ = ⟨x·x′⟩ measured on the training data (they pass the linear embedding
 unchanged) and follows the recurrences of Thms C.2 and C.3 of "Deep Mean Field Theory: Layerwise Variance and Width
@@ -8,139 +8,130 @@ Variation". Nothing is fitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
-from matplotlib.ticker import MaxNLocator
 
-from phasemap.sweeps.figures.style import QUANTITY_COLOURS
-from phasemap.sweeps.figures.style import THEORY as DASHED
-from phasemap.sweeps.overlays.overlay import Field
+from phasemap.sweeps.overlays.field import Field
+from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.sweeps.phase_map.regions import best_columns
-from phasemap.sweeps.verdict.divergence_level import Corner
 from phasemap.theory.activations import activation
 from phasemap.theory.residual.growth_laws.relu import leading_terms
 from phasemap.theory.residual.quantities import QUANTITIES
 from phasemap.theory.residual.recurrence import residual_recurrence
 from phasemap.theory.residual.trace import ResidualTrace
 
-Grid = Float[np.ndarray, "depths columns"]
-
-PARAMETERS = (
-    "activation",
-    "slope",
-    "alpha",
-    "widths",
-    "sigma_w",
-    "sigma_b",
-    "sigma_v",
-    "sigma_a",
-    "beta_w",
-    "beta_b",
-    "beta_v",
-    "beta_a",
-)
+VARIANCES = ("sigma_w", "sigma_b", "sigma_v", "sigma_a", "beta_w", "beta_b", "beta_v", "beta_a")
+SHARED = ("activation", "slope", "alpha", "widths")
+"""What all networks of a map must have in common."""
+MAY_FAIL = ("p", "s", "chi")
+"""Quantities above a level of which networks may diverge."""
 SQUASHED_FROM = 12.0
 """A logarithm that spans more than this has its contours at equal steps of log(1 + log f), the paper's numbers."""
-LEVELS = 8
 FIELD_POINTS = 81
-PRINTED = "#ff8f6b"
-"""Colour of the dashed line that the paper prints."""
+RIGHT, PRINTED = "leading term", "leading term as printed"
+"""Roles of the two forms of log p's leading term (docs/errata-resnet.md)."""
 
 
-def inapplicable(phase_map: xr.Dataset) -> str:
-    """Why the residual theory says nothing of this map, or ""."""
-    attributes = phase_map.attrs
-    if attributes.get("architecture") != "resnet":
-        return "these are no residual networks"
-    if attributes["y_axis"] != "depth":
-        return f"the theory's quantities need depth on the vertical axis, which is {attributes['y_axis']}"
-    if "p0" not in attributes:
-        return "the results do not hold p0 and gamma0 of their data"
-    missing = [name for name in PARAMETERS if name not in column_parameters(phase_map)[0]]
-    if missing:
-        return f"{', '.join(missing)} changes within a column"
-    changing = [name for name in ("activation", "slope", "alpha", "widths") if name not in attributes]
-    return f"{', '.join(changing)} changes from column to column" if changing else ""
+class ResidualTheory(MapTheory):
+    """Residual networks with variance variation, whose accuracy need not fall with depth (Yang & Schoenholz 2018)."""
 
+    networks = "residual networks"
+    paper = "Yang & Schoenholz 2018"
+    has_frontier = False
+    contours = tuple(QUANTITIES)
+    glossary = {  # noqa: RUF012
+        "p, s, e": "of a wide network at initialisation, at the last block: mean square of an activation, half the "
+        "mean squared distance of two inputs' activations, cosine of the two.",
+        "χ, χ_w, χ_v": "mean square of the gradient by an activation, by a weight w into a block, by a weight v out of "
+        "it. Ratios compare the first block with the last.",
+        "β, V_r, W_r": "a parameter of block l has the variance σ²·l^(−β); V_r = β_v + β_w, W_r = σ_v²σ_w²/2.",
+    }
 
-def quantities(phase_map: xr.Dataset) -> dict[str, Grid]:
-    """Every quantity of ``QUANTITIES`` at the map's own networks; none where ``inapplicable``."""
-    if inapplicable(phase_map):
-        return {}
-    depths = phase_map["depth"].values.astype(int)
-    columns = column_parameters(phase_map)
-    trace = _trace(phase_map, int(depths.max()), _along(columns))
-    return {name: of(trace)[:, depths].T for name, (_, of) in QUANTITIES.items()}
+    def inapplicable(self) -> str:
+        """Why the theory says nothing of this map, or ""."""
+        attributes = self.phase_map.attrs
+        if attributes["y_axis"] != "depth":
+            return f"the theory's quantities need depth on the vertical axis, which is {attributes['y_axis']}"
+        if "p0" not in attributes:
+            return "the results do not hold p0 and gamma0 of their data"
+        missing = [name for name in (*SHARED, *VARIANCES) if name not in column_parameters(self.phase_map)[0]]
+        if missing:
+            return f"{', '.join(missing)} changes within a column"
+        changing = [name for name in SHARED if name not in attributes]
+        return f"{', '.join(changing)} changes from column to column" if changing else ""
 
+    @cached_property
+    def quantities(self) -> dict[str, Grid]:
+        """Every quantity of ``QUANTITIES`` at the map's own networks, by its label."""
+        if self.inapplicable():
+            return {}
+        depths = self.phase_map["depth"].values.astype(int)
+        trace = _trace(self.phase_map, int(depths.max()), _along(column_parameters(self.phase_map)))
+        return {label: of(trace)[:, depths].T for label, of in QUANTITIES.values()}
 
-def fields(phase_map: xr.Dataset, metric: str = "test_accuracy") -> tuple[Field, ...]:
-    """The contours that the map's ``overlay`` asks for: of one quantity, or one on each side of every depth's best
-    network.
+    @cached_property
+    def leading_terms(self) -> dict[str, Grid]:
+        """Log p's leading term, right and as printed, at the map's networks.
 
-    None where ``inapplicable``, for an overlay without contours, on an axis of categories, or on a single column.
-    """
-    wanted = [name for name in str(phase_map.attrs["overlay"]).split("|") if name in QUANTITIES]
-    x = phase_map[phase_map.attrs["x_axis"]].values
-    if inapplicable(phase_map) or not wanted or not np.issubdtype(x.dtype, np.number) or x.size < 2:
-        return ()
-    dense, along = _dense(phase_map)
-    depths = phase_map["depth"].values.astype(float)
-    deepest = _deepest(phase_map)
-    trace = _trace(phase_map, deepest, along)
-    y = np.arange(1.0, deepest + 1)
-    shown = (y >= depths.min()) & (y <= depths.max())
-    sides = [np.ones((y.size, dense.size), bool)]
-    if len(wanted) == 2:
-        sides = _sides(phase_map, metric, dense, y)
-    where = ["", ""] if len(wanted) < 2 else [", left of each depth's best network", ", right of it"]
-    return tuple(
-        _field(name, where[i], dense, y, QUANTITIES[name][1](trace)[:, 1:].T, sides[i], shown)
-        for i, name in enumerate(wanted)
-    )
+        None for another activation than relu, and where no network has V_r < 1.
+        """
+        if self.inapplicable() or self.phase_map.attrs["activation"] != "relu":
+            return {}
+        layers = self.phase_map["depth"].values.astype(float)[:, None]
+        columns = self.phase_map.sizes[self.phase_map.attrs["x_axis"]]
+        found = _leading(_along(column_parameters(self.phase_map)), columns, layers)
+        return found if all(np.isfinite(values).any() for values in found.values()) else {}
 
+    @cached_property
+    def failure_quantities(self) -> dict[str, Grid]:
+        """The leading terms of log p, and p, s and the ratio of χ themselves."""
+        labels = [QUANTITIES[name][0] for name in MAY_FAIL]
+        return {**self.leading_terms, **{label: self.quantities[label] for label in labels if self.quantities}}
 
-def leading_quantities(phase_map: xr.Dataset) -> dict[str, Grid]:
-    """Log p's leading term, right and as printed, at the map's networks (``failing_corner.leading_terms``).
-
-    None where ``inapplicable``, for another activation than relu, and where no network has V_r < 1.
-    """
-    if inapplicable(phase_map) or phase_map.attrs["activation"] != "relu":
-        return {}
-    layers = phase_map["depth"].values.astype(float)[:, None]
-    found = _leading(_along(column_parameters(phase_map)), phase_map.sizes[phase_map.attrs["x_axis"]], layers)
-    return found if all(np.isfinite(values).any() for values in found.values()) else {}
-
-
-def dashed_fields(phase_map: xr.Dataset, corners: Sequence[Corner]) -> tuple[Field, ...]:
-    """The fitted level of each leading term among ``corners`` as a dashed line."""
-    x = phase_map[phase_map.attrs["x_axis"]].values
-    levels = {corner.name: corner for corner in corners}
-    if not levels or not leading_quantities(phase_map) or not np.issubdtype(x.dtype, np.number) or x.size < 2:
-        return ()
-    dense, along = _dense(phase_map)
-    y = np.linspace(1.0, float(_deepest(phase_map)), 3 * FIELD_POINTS)
-    terms = _leading(along, dense.size, y[:, None])
-    return tuple(
-        Field(
-            f"corner-{i}",
-            f"{name} = C, fitted: {levels[name].level:.3g}",
-            dense,
-            y,
-            values,
-            (levels[name].level,),
-            colour=DASHED if i == 0 else PRINTED,
-            form="printed" if i else f"C = {levels[name].level:.3g}",
-            dashed=True,
+    def fields(self, metric: str = "test_accuracy") -> tuple[Field, ...]:
+        """The contours that the map's ``overlay`` asks for: of one quantity, or one on each side of every depth's best
+        network. None for an overlay without contours, on an axis of categories, or on a single column."""
+        wanted = [name for name in str(self.phase_map.attrs["overlay"]).split("|") if name in QUANTITIES]
+        if self.inapplicable() or not wanted or not self._numeric:
+            return ()
+        dense, along = _dense(self.phase_map)
+        depths = self.phase_map["depth"].values.astype(float)
+        deepest = _deepest(self.phase_map)
+        trace = _trace(self.phase_map, deepest, along)
+        y = np.arange(1.0, deepest + 1)
+        shown = (y >= depths.min()) & (y <= depths.max())
+        sides = [np.ones((y.size, dense.size), bool)]
+        if len(wanted) == 2:
+            sides = _sides(self.phase_map, metric, dense, y)
+        where = ["", ""] if len(wanted) < 2 else [", left of each depth's best network", ", right of it"]
+        return tuple(
+            _field(name, where[i], dense, y, QUANTITIES[name][1](trace)[:, 1:].T, sides[i], shown)
+            for i, name in enumerate(wanted)
         )
-        for i, (name, values) in enumerate(terms.items())
-        if name in levels
-    )
+
+    def failure_fields(self) -> tuple[Field, ...]:
+        """Both forms of the leading term of log p."""
+        if not self.leading_terms or not self._numeric:
+            return ()
+        dense, along = _dense(self.phase_map)
+        y = np.linspace(1.0, float(_deepest(self.phase_map)), 3 * FIELD_POINTS)
+        terms = _leading(along, dense.size, y[:, None])
+        return tuple(
+            Field(f"corner-{i}", name, dense, y, values, (RIGHT, PRINTED)[i], note="printed" if i else "")
+            for i, (name, values) in enumerate(terms.items())
+        )
+
+    @property
+    def _numeric(self) -> bool:
+        """Whether there is anything between the columns."""
+        x = self.phase_map[self.phase_map.attrs["x_axis"]].values
+        return np.issubdtype(x.dtype, np.number) and x.size > 1
 
 
 def _leading(along: dict[str, Any], columns: int, layers: Float[np.ndarray, "y 1"]) -> dict[str, np.ndarray]:
@@ -163,17 +154,8 @@ def _field(
     if name != "e" and on_map.size and np.ptp(on_map) > SQUASHED_FROM:
         values, label = np.sign(values) * np.log1p(np.abs(values)), f"log(1 + {label})"
         on_map = values[shown[:, None] & side]
-    levels = MaxNLocator(LEVELS).tick_values(float(on_map.min()), float(on_map.max())) if on_map.size else []
-    return Field(
-        name,
-        label + where,
-        x,
-        y,
-        np.where(side, values, np.nan),
-        tuple(float(level) for level in levels),
-        colour=QUANTITY_COLOURS[name],
-        form="{:g}",
-    )
+    span = (float(on_map.min()), float(on_map.max())) if on_map.size else None
+    return Field(name, label + where, x, y, np.where(side, values, np.nan), name, span=span)
 
 
 def _sides(
@@ -200,7 +182,7 @@ def _dense(phase_map: xr.Dataset) -> tuple[Float[np.ndarray, " x"], dict[str, An
 
 def _along(columns: list[dict[str, Any]]) -> dict[str, Any]:
     """σ and β: a number where all columns share it, else one per column."""
-    values = {name: np.array([float(column[name]) for column in columns]) for name in PARAMETERS if "_" in name}
+    values = {name: np.array([float(column[name]) for column in columns]) for name in VARIANCES}
     return {name: float(value[0]) if np.ptp(value) == 0 else value for name, value in values.items()}
 
 

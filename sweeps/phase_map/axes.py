@@ -50,7 +50,7 @@ class MapAxis:
 
 
 def in_words(parameter: str) -> str:
-    """What a picture and a table call a parameter."""
+    """What a figure and a table call a parameter."""
     return LABELS.get(parameter, parameter.replace("_", " "))
 
 

@@ -1,1 +1,4 @@
-"""The report: one self-contained page with the map, the verdict, the numbers and where they come from. The commands import it."""
+"""The report: one self-contained page with the map, the verdict, the numbers and where they come from.
+
+`sweeps.execution` and the commands import it.
+"""

@@ -9,19 +9,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from phasemap.sweeps.figures.catalogue import Figure
 from phasemap.sweeps.figures.style import save, styled
-from phasemap.sweeps.figures.trained.exhibit import Table, data_in_words, painter
+from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, data_in_words
 from phasemap.sweeps.report.tables import duration
-from phasemap.sweeps.report.templates import environment, file_stem, inline, lead, summary
+from phasemap.sweeps.report.templates import environment, file_stem, index_entry, inline, lead
+from phasemap.train.result_types import Content
 
 
 def write(
-    picture: str,
+    figure: Figure,
     *,
     name: str,
     out: Path,
     figures_dir: Path,
-    contents: Sequence[Mapping[str, Any]],
+    contents: Sequence[Content],
     provenance: Sequence[Mapping[str, Any]],
     missing: int,
     experiment_yaml: str | None,
@@ -30,20 +32,18 @@ def write(
     """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png and .pdf.
 
     Args:
-        picture: which one (``phasemap.sweeps.figures.trained.exhibit``). name: of the experiment.
+        figure: a trained one of the catalogue. name: of the experiment.
         missing: cells of the experiment that have no result.
 
     Returns:
         ``out``.
 
     Raises:
-        InputError: the results do not hold what the picture shows.
+        InputError: the results do not hold what the exhibit shows.
     """
     with styled(style):
-        drawn = painter(picture)(contents)
-        written = [
-            save(figure, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, figure in drawn.figures.items()
-        ]
+        drawn: Exhibit = figure.load()(contents)
+        written = [save(one, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, one in drawn.figures.items()]
     text = (
         environment()
         .get_template("exhibit.html")
@@ -54,10 +54,10 @@ def write(
             verdict=drawn.verdict,
             figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
             sentences=drawn.sentences,
-            tables=[*drawn.tables, _outcomes(contents, missing), _sources(contents, provenance)],
+            tables=[*drawn.tables, _outcomes(contents, missing), _origins(contents, provenance)],
             experiment_yaml=experiment_yaml,
-            summary=summary(name, drawn.caption, drawn.verdict, out, written[0]),
-            picture=picture,
+            index_entry=index_entry(name, drawn.caption, drawn.verdict, out, written[0]),
+            reading=drawn.reading,
             css=inline("report.css"),
         )
     )
@@ -66,13 +66,13 @@ def write(
     return out
 
 
-def _outcomes(contents: Sequence[Mapping[str, Any]], missing: int) -> Table:
+def _outcomes(contents: Sequence[Content], missing: int) -> Table:
     counts = Counter(cell["outcome"] for content in contents for cell in content["cells"])
     named = {name: counts[name] for name in ("finished", "diverged", "dead")} | {"missing": missing}
     return Table("Cells (one per seed)", ("outcome", "cells"), tuple((name, str(n)) for name, n in named.items()))
 
 
-def _sources(contents: Sequence[Mapping[str, Any]], provenance: Sequence[Mapping[str, Any]]) -> Table:
+def _origins(contents: Sequence[Content], provenance: Sequence[Mapping[str, Any]]) -> Table:
     def all_of(values: Sequence[Any]) -> str:
         return ", ".join(sorted({"–" if value is None else str(value) for value in values}))
 

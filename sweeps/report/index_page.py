@@ -14,11 +14,11 @@ from phasemap.sweeps.report.tables import DASH, number
 from phasemap.sweeps.report.templates import environment, inline
 from phasemap.theory.errors import InputError
 
-_SUMMARY = re.compile(r'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
+_ENTRY = re.compile(r'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
 
 
 def write(reports: Sequence[Path], *, out: Path) -> Path:
-    """Writes ``out``: a card per report with its picture, caption, verdict, κ and ρ, linked by relative paths.
+    """Writes ``out``: a card per report with its figure, caption, verdict, κ and ρ, linked by relative paths.
 
     Everything is read from the reports themselves; nothing is computed again.
 
@@ -41,6 +41,16 @@ def write(reports: Sequence[Path], *, out: Path) -> Path:
     return out
 
 
+def write_over(folders: Sequence[str], *, out: Path | None) -> Path:
+    """Writes one page over every report below ``folders``; ``index.html`` in the first of them by default.
+
+    Raises:
+        InputError: there are no reports.
+    """
+    reports = [report for folder in folders for report in find(Path(folder))]
+    return write(reports, out=out or Path(folders[0]) / "index.html")
+
+
 def find(folder: Path) -> list[Path]:
     """Every ``report.html`` below ``folder``, by path."""
     return sorted(folder.rglob("report.html"))
@@ -59,13 +69,13 @@ def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _card(report: Path, out: Path) -> dict[str, Any]:
-    found = _SUMMARY.search(report.read_text(encoding="utf-8"))
+    found = _ENTRY.search(report.read_text(encoding="utf-8"))
     if found is None:
         raise ValueError("it holds no summary")
-    summary: dict[str, Any] = json.loads(found[1])
+    entry: dict[str, Any] = json.loads(found[1])
     home = Path(os.path.relpath(report.parent.resolve(), out.parent.resolve()))
     return {
-        **summary,
+        **entry,
         "page": (home / report.name).as_posix(),
-        "picture": (home / summary["figure"]).as_posix() if summary["figure"] else None,
+        "image": (home / entry["figure"]).as_posix() if entry["figure"] else None,
     }

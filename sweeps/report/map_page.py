@@ -1,4 +1,4 @@
-"""Writes the report: figures as PNG and PDF, and one HTML page that needs nothing but itself."""
+"""Writes the report of a map: figures as PNG and PDF, and one HTML page that needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -12,26 +12,21 @@ from markupsafe import Markup
 
 from phasemap.sweeps.figures.maps import heat_map
 from phasemap.sweeps.figures.maps.theory_lines import SYMBOLS
-from phasemap.sweeps.overlays import batchnorm as overlay
-from phasemap.sweeps.overlays import residual as overlay_residual
-from phasemap.sweeps.phase_map.accuracies import ACCURACIES
+from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
+from phasemap.sweeps.figures.style import save
 from phasemap.sweeps.phase_map.axes import map_axis
-from phasemap.sweeps.phase_map.regions import WHOLE
 from phasemap.sweeps.report import tables
 from phasemap.sweeps.report.map_svg import svg
 from phasemap.sweeps.report.page_data import payload
-from phasemap.sweeps.report.templates import environment, file_stem, inline, lead, summary
-from phasemap.sweeps.verdict import residual as residual_agreement
-from phasemap.sweeps.verdict.claims import depth_scale as sentences
-from phasemap.sweeps.verdict.claims import epsilon as sentences_eps
-from phasemap.sweeps.verdict.claims import residual as sentences_residual
-from phasemap.sweeps.verdict.depth_scale import Agreement, assess
-from phasemap.sweeps.verdict.ranking import Ranked, depth_in_scales, rank
-from phasemap.train.parameters import METRICS
+from phasemap.sweeps.report.templates import environment, file_stem, index_entry, inline, lead
+from phasemap.sweeps.verdict.claims.catalogue import claims_of
+from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.sweeps.verdict.judgement import Judgement, judge
+from phasemap.train.presentation import METRICS
+from phasemap.train.result_types import Content
 
 MOST_COLUMNS, MOST_SQUARES = 200, 5000
 """Beyond which the page has no table of them."""
-NO_DEPTH = "This map has no depth on its vertical axis, so there is no frontier to judge."
 
 
 def write(
@@ -39,7 +34,7 @@ def write(
     *,
     out: Path,
     figures_dir: Path,
-    contents: Iterable[Mapping[str, Any]],
+    contents: Iterable[Content],
     provenance: Iterable[Mapping[str, Any]] | Mapping[str, Any],
     experiment_yaml: str | None,
     style: str = "report",
@@ -57,82 +52,71 @@ def write(
         ``out``.
     """
     contents = list(contents)
-    sources = [provenance] if isinstance(provenance, Mapping) else list(provenance)
+    origins = [provenance] if isinstance(provenance, Mapping) else list(provenance)
     metrics = [metric for metric in METRICS if np.isfinite(phase_map[metric].values).any()] or [METRICS[0]]
-    agreements = assess_all(phase_map)
-    predicted = next(iter(agreements.values())).prediction if agreements else None
-    fields = overlay.fields(phase_map, predicted) if predicted else ()
     primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
-    residual = residual_agreement.assess(phase_map, primary if primary in ACCURACIES else METRICS[0])
-    if residual:
-        drawn = overlay_residual.dashed_fields(phase_map, residual.corners)
-        fields = (*overlay_residual.fields(phase_map, residual.metric), *drawn)
+    judged = judge(phase_map, primary)
+    agreement, verdict, fields = judged.agreement, judged.verdict, judged.fields
     name = str(phase_map.attrs["experiment"]) or "phase-map"
 
-    figure = heat_map.panels(phase_map, agreements, style=style, fields=fields if residual else ())
-    png, _ = heat_map.save(figure, figures_dir / file_stem(name), style)
-    judged = agreements.get(primary) or agreements.get(METRICS[0])
-    verdict = residual.verdict if residual else judged.verdict if judged else NO_DEPTH
-    rankings, compared = {}, []
-    if residual:
-        ordered = {region: residual_agreement.order(ranked) for region, ranked in residual.rankings.items()}
-        rankings = {region: tables.ranking_rows(ranked) for region, ranked in ordered.items()}
-        compared = sentences_residual.rows(phase_map, residual)
-    elif judged:
-        rankings = {WHOLE: tables.ranking_rows(_ranking(phase_map, judged))}
-        compared = [*sentences.rows(phase_map, judged), *sentences_eps.rows(phase_map, judged)]
-    titles = heat_map.titles(phase_map)
-    data = payload(phase_map, agreements, metrics, contents)
+    drawn = [field for field in fields if not field.optional]
+    figure = heat_map.panels(phase_map, judged.agreements, style=style, fields=drawn)
+    png, _ = save(figure, figures_dir / file_stem(name), style)
+    words, trained_on = titles(phase_map), caption(phase_map)
+    data = payload(phase_map, judged.agreements, metrics, contents)
     columns = phase_map.sizes[phase_map.attrs["x_axis"]]
-    page = environment().get_template("map.html")
-    text = page.render(
-        name=name,
-        lead=lead(name, experiment_yaml),
-        seeds=phase_map.sizes["seed"],
-        chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
-        critical=SYMBOLS.get(phase_map.attrs["x_axis"], "point") if predicted and predicted.critical_x else "",
-        caption=heat_map.caption(phase_map),
-        x_label=map_axis(phase_map, "x").label,
-        y_label=map_axis(phase_map, "y").label,
-        agreement=judged,
-        verdict=verdict,
-        agreement_rows=tables.agreement_rows(agreements.values()),
-        columns=_columns(phase_map, agreements),
-        squares=tables.square_rows(data, primary) if len(data["state"]) * columns <= MOST_SQUARES else None,
-        rankings=rankings,
-        ranked_metric=titles[residual.metric if residual else judged.metric if judged else primary],
-        corners=tables.corner_rows(residual.corners) if residual else [],
-        sentences=compared,
-        outcomes=tables.outcome_rows(phase_map),
-        provenance=tables.provenance_rows(phase_map, sources),
-        titles=titles,
-        metrics=metrics,
-        primary=primary,
-        pictures={
-            metric: Markup(svg(phase_map, _for(agreements, metric), metric, fields, f"{titles[metric]}. {verdict}"))
-            for metric in metrics
-        },
-        fields=fields,
-        experiment_yaml=experiment_yaml,
-        residual=residual is not None,
-        summary=summary(name, heat_map.caption(phase_map), verdict, out, png, judged),
-        data=data,
-        css=inline("report.css"),
-        js=inline("report.js"),
+    text = (
+        environment()
+        .get_template("map.html")
+        .render(
+            name=name,
+            lead=lead(name, experiment_yaml),
+            seeds=phase_map.sizes["seed"],
+            chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
+            critical=_critical(phase_map, judged),
+            caption=trained_on,
+            x_label=map_axis(phase_map, "x").label,
+            y_label=map_axis(phase_map, "y").label,
+            theory=judged.theory,
+            agreement=agreement,
+            verdict=verdict,
+            agreement_rows=tables.agreement_rows(judged.agreements.values(), words),
+            columns=_columns(phase_map, judged.agreements),
+            squares=tables.square_rows(data, primary) if len(data["state"]) * columns <= MOST_SQUARES else None,
+            rankings={region: tables.ranking_rows(ranked) for region, ranked in judged.rankings.items()},
+            ranked_metric=words[judged.metric],
+            levels=tables.level_rows(judged.levels),
+            sentences=claims_of(phase_map, judged),
+            outcomes=tables.outcome_rows(phase_map),
+            provenance=tables.provenance_rows(phase_map, origins),
+            titles=words,
+            metrics=metrics,
+            primary=primary,
+            drawings={
+                metric: Markup(
+                    svg(phase_map, _for(judged.agreements, metric), metric, fields, f"{words[metric]}. {verdict}")
+                )
+                for metric in metrics
+            },
+            fields=fields,
+            batch_statistics=has_batch_statistics(phase_map),
+            experiment_yaml=experiment_yaml,
+            index_entry=index_entry(name, trained_on, verdict, out, png, agreement),
+            data=data,
+            css=inline("report.css"),
+            js=inline("report.js"),
+        )
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     return out
 
 
-def assess_all(phase_map: xr.Dataset) -> dict[str, Agreement]:
-    """The agreement by each accuracy that has numbers; none if the map's y axis is not depth, and for residual
-    networks, whose accuracy need not fall with depth."""
-    if phase_map.attrs["y_axis"] != "depth" or phase_map.attrs.get("architecture") == "resnet":
-        return {}
-    prediction = overlay.predict(phase_map)
-    present = [metric for metric in ACCURACIES if np.isfinite(phase_map[metric].values).any()]
-    return {metric: assess(phase_map, metric, prediction=prediction) for metric in present or ACCURACIES[:1]}
+def _critical(phase_map: xr.Dataset, judged: Judgement) -> str:
+    """The symbol of the axis on which there is a critical point; "" where there is none."""
+    if not judged.agreements or not judged.theory.prediction.critical_x:
+        return ""
+    return SYMBOLS.get(phase_map.attrs["x_axis"], "point")
 
 
 def _columns(phase_map: xr.Dataset, agreements: Mapping[str, Agreement]) -> dict[str, list[dict[str, str]]] | None:
@@ -140,11 +124,6 @@ def _columns(phase_map: xr.Dataset, agreements: Mapping[str, Agreement]) -> dict
     if phase_map.sizes[phase_map.attrs["x_axis"]] > MOST_COLUMNS:
         return None
     return {metric: tables.column_rows(phase_map, one) for metric, one in agreements.items()}
-
-
-def _ranking(phase_map: xr.Dataset, agreement: Agreement) -> list[Ranked]:
-    quantities = depth_in_scales(phase_map, agreement.prediction)
-    return rank(phase_map, quantities, agreement.metric) if quantities else []
 
 
 def _for(agreements: Mapping[str, Agreement], metric: str) -> Agreement | None:

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 
 from phasemap.sweeps.figures import style
 from phasemap.sweeps.figures.maps import heat_map
-from phasemap.sweeps.overlays.overlay import Field
+from phasemap.sweeps.figures.maps.legend import legend_handles
+from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.verdict.depth_scale import Agreement
 
@@ -26,7 +27,7 @@ _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _SIZE = (7.4, 5.4)
 _LEGEND_ROW = 0.042
-"""Height of the legend's row, in parts of the picture's."""
+"""Height of the legend's row, in parts of the map's."""
 _POINTS = 72
 ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _XLINK)
@@ -43,14 +44,14 @@ def svg(
 
     Cell (i, j) of the map (i along the y axis, j along the x axis, from 0) has the id ``METRIC-cell-i-j``; what lies
     over the cells has ids that start with ``METRIC-theory``, ``METRIC-fit``, ``METRIC-frontier``, ``METRIC-state`` and
-    ``METRIC-FIELD``. Every id starts with the metric, so that several pictures share a page. Text and frames are
+    ``METRIC-FIELD``. Every id starts with the metric, so that several maps share a page. Text and frames are
     ``currentColor``. ``description`` is what a reader hears who does not see it.
     """
     with style.styled("report"):
         figure = Figure(figsize=_SIZE)
-        handles = heat_map.legend_handles(phase_map, [agreement] if agreement else [])
+        handles = legend_handles(phase_map, [agreement] if agreement else [])
         rows = -(-len(handles) // 4)
-        # fixed margins: a layout engine would draw every picture twice to measure it
+        # fixed margins: a layout engine would draw every map twice to measure it
         figure.subplots_adjust(left=0.095, right=1.0, bottom=0.105 + _LEGEND_ROW * rows, top=0.98)
         ax = figure.add_subplot()
         heat_map.draw(phase_map, agreement, ax=ax, metric=metric, title="", fields=fields, ids=metric)
@@ -82,8 +83,8 @@ def svg(
     }
     text = ElementTree.tostring(root, encoding="unicode").replace(">CELLS<", f">\n{cells}<", 1)
     head = text.index(">") + 1
-    told = f'<desc id="{metric}-description">{escape(description)}</desc>'
-    return re.sub(r"\n\s*\n+", "\n", f"{text[:head]}{told}{text[head:]}")
+    heard = f'<desc id="{metric}-description">{escape(description)}</desc>'
+    return re.sub(r"\n\s*\n+", "\n", f"{text[:head]}{heard}{text[head:]}")
 
 
 def _cells(phase_map: xr.Dataset, ax: Axes, metric: str) -> str:

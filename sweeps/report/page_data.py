@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from phasemap.sweeps.figures.maps.heat_map import TITLES
+from phasemap.sweeps.figures.maps.words import titles
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.squares import STATES, summarise
 from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.train.result_types import Content
 
 CURVE_POINTS = 24
 """Points of a loss curve on the page; longer histories are thinned evenly, with both ends kept."""
@@ -23,10 +24,11 @@ def payload(
     phase_map: xr.Dataset,
     agreements: Mapping[str, Agreement],
     metrics: Sequence[str],
-    contents: Sequence[Mapping[str, Any]],
+    contents: Sequence[Content],
 ) -> dict[str, Any]:
     """Strict JSON: null for what does not exist, never NaN."""
     x, y = map_axis(phase_map, "x"), map_axis(phase_map, "y")
+    words = titles(phase_map)
     squares = {metric: summarise(phase_map, metric) for metric in metrics}
     any_metric = squares[metrics[0]]
     curves, steps = _curves(phase_map, contents)
@@ -39,7 +41,7 @@ def payload(
         "counts": np.moveaxis(any_metric.counts, 0, -1).tolist(),
         "float32": any_metric.exceeds_float32.astype(int).tolist(),
         "metrics": {
-            metric: {"title": TITLES[metric], "mean": _rounded(square.mean), "sd": _rounded(square.sd)}
+            metric: {"title": words[metric], "mean": _rounded(square.mean), "sd": _rounded(square.sd)}
             for metric, square in squares.items()
         },
         "xi": _rounded(predicted.xi) if predicted else [None] * len(x.ticks),
@@ -59,7 +61,7 @@ def _rounded(values: Any) -> Any:
 
 
 def _curves(
-    phase_map: xr.Dataset, contents: Sequence[Mapping[str, Any]]
+    phase_map: xr.Dataset, contents: Sequence[Content]
 ) -> tuple[dict[str, list[dict[str, Any]]], list[list[int]]]:
     """(curves by square "i-j", the distinct lists of steps that they refer to by index)."""
     y_axis, x_axis = phase_map.attrs["y_axis"], phase_map.attrs["x_axis"]

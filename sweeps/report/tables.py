@@ -8,12 +8,11 @@ from typing import Any
 
 import xarray as xr
 
-from phasemap.sweeps.figures.maps.heat_map import TITLES
 from phasemap.sweeps.phase_map.axes import in_words, map_axis
 from phasemap.sweeps.phase_map.from_results import COUNTS
 from phasemap.sweeps.phase_map.squares import outcome_counts
 from phasemap.sweeps.verdict.depth_scale import Agreement, sum_lr_in_words
-from phasemap.sweeps.verdict.divergence_level import Corner
+from phasemap.sweeps.verdict.divergence_level import DivergenceLevel
 from phasemap.sweeps.verdict.ranking import Ranked, Score
 
 DASH = "–"
@@ -57,14 +56,14 @@ def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
     ]
 
 
-def agreement_rows(agreements: Iterable[Agreement]) -> list[dict[str, str]]:
-    """One row per metric: κ, its interval, spread, ρ and how many columns each rests on."""
+def agreement_rows(agreements: Iterable[Agreement], titles: Mapping[str, str]) -> list[dict[str, str]]:
+    """One row per metric, called by ``titles``: κ, its interval, spread, ρ and how many columns each rests on."""
     rows = []
     for one in agreements:
         interval = f"{one.interval.low:.1f} to {one.interval.high:.1f}" if one.interval else DASH
         rows.append(
             {
-                "metric": TITLES[one.metric],
+                "metric": titles[one.metric],
                 "kappa": number(one.kappa, 1),
                 "interval": interval,
                 "spread": DASH if one.spread is None else f"{one.spread:.0%}",
@@ -95,7 +94,7 @@ def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:
     ]
 
 
-def corner_rows(found: Iterable[Corner]) -> list[dict[str, str]]:
+def level_rows(found: Iterable[DivergenceLevel]) -> list[dict[str, str]]:
     """One row per quantity, the best separation of the networks that diverge first."""
     return [
         {

@@ -36,7 +36,7 @@ def inline(name: str) -> Markup:
     return Markup((_HERE / name).read_text(encoding="utf-8"))
 
 
-def summary(
+def index_entry(
     name: str, caption: str, verdict: str, out: Path, png: Path, agreement: Agreement | None = None
 ) -> dict[str, Any]:
     """What the index page shows of a report. The figure is named only if it lies below the page."""

@@ -1,1 +1,4 @@
-"""Results from folders and W&B sweeps, as one thing. `sweeps.comparison`, `sweeps.advice` and the commands import it."""
+"""Results from folders and W&B sweeps as one thing, their phase map, and how far they are.
+
+`sweeps.advice`, `sweeps.report`, `sweeps.execution` and the commands import it.
+"""

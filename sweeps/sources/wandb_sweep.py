@@ -1,27 +1,21 @@
-"""Results of a W&B sweep, read back from the summaries of its runs."""
+"""The results of a W&B sweep, read back from its runs."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from phasemap.sweeps.experiments.experiment import Experiment, from_text
-from phasemap.sweeps.store.key import canonical
+from phasemap.sweeps.sources.results import Results
 from phasemap.sweeps.store.result import ResultError, parse
 from phasemap.sweeps.wandb_bridge.access import parse_path, require_wandb
 from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT
 from phasemap.theory.errors import InputError
-
-if TYPE_CHECKING:
-    from phasemap.sweeps.sources.results import Results
-    from phasemap.sweeps.sources.status import Status
+from phasemap.train.result_types import Result
 
 ALIVE = ("running", "pending", "preempting")
 LOST = ("failed", "crashed", "killed", "preempted", "finished")
@@ -29,14 +23,20 @@ LOST = ("failed", "crashed", "killed", "preempted", "finished")
 
 @dataclass(frozen=True)
 class SweepRun:
-    """One run: its tile's parameters (None where it never told them), state, and result with its key if it has a valid
-    one; else why it failed, if it could say so."""
+    """One run of a sweep.
+
+    Attributes:
+        parameters: of its tile; None where the run ended before it said them.
+        key, result: "" and None where it has no valid result.
+        problem: what is wrong with its result. failure: why it failed, if it could say so.
+        handle: W&B's own.
+    """
 
     id: str
     state: str
     parameters: dict[str, Any] | None
     key: str
-    result: dict[str, Any] | None
+    result: Result | None
     problem: str | None
     failure: str | None
     handle: Any
@@ -84,7 +84,8 @@ def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
             parameters = normalise(config) if config else None
         except InputError:
             parameters = None
-        key, result, problem = "", None, None
+        key, problem = "", None
+        result: Result | None = None
         text = run.summary.get(RESULT)
         if text is not None:
             try:
@@ -98,9 +99,9 @@ def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
 
 def gather_sweep(source: str, found: Results) -> None:
     """Adds the results of a sweep to ``found``. Raises InputError if it cannot be read."""
-    experiment, runs = read_sweep(source)
-    from phasemap.train.parameters import cells
+    from phasemap.train.cells import cells
 
+    experiment, runs = read_sweep(source)
     found.expect(experiment)
     for run in runs:
         if run.parameters and not run.result and run.state in LOST:
@@ -109,57 +110,3 @@ def gather_sweep(source: str, found: Results) -> None:
             found.notes.append(f"{source}: run {run.id}: {run.problem}")
         elif run.result:
             found.add(run.key, run.result, f"{source}: run {run.id}")
-
-
-def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
-    """Tile by tile: results, tiles that failed or are missing, and duplicates.
-
-    ``requeue`` deletes the runs of failed tiles, and those that ended before they said their tile, and resumes the
-    sweep, which makes W&B hand them out again.
-    """
-    from phasemap.sweeps.sources.status import Status, TileStatus, tile_label
-    from phasemap.sweeps.store.result import result_cells
-    from phasemap.train.parameters import identity
-    from phasemap.train.planning.cost import cell_count
-
-    experiment, runs = read_sweep(source)
-    by_tile: dict[str, list[SweepRun]] = {}
-    requeued = False
-    status = Status(f"{experiment.name}: {source}")
-    for run in runs:
-        if run.parameters is None:
-            free = requeue and run.state in LOST
-            note = "; requeued" if free else ""
-            status.problems.append(f"run {run.id} ({run.state}): does not say its tile{note}")
-            if free:
-                run.handle.delete()
-                requeued = True
-        else:
-            by_tile.setdefault(canonical(identity(run.parameters)), []).append(run)
-        if run.problem:
-            status.problems.append(f"run {run.id}: {run.problem}")
-    for tile in experiment.tiles():
-        label = tile_label(tile, experiment.tile_axes)
-        tried = by_tile.pop(canonical(identity(tile)), [])
-        done = [run for run in tried if run.result]
-        alive = [run for run in tried if not run.result and run.state in ALIVE]
-        lost = [run for run in tried if not run.result and run.state in LOST]
-        notes = [f"{len(done)} runs, counted once"] if len(done) > 1 else []
-        if done and done[0].result:
-            cells = result_cells(done[0].result)
-        else:
-            state = "running" if alive else "failed" if lost else "missing"
-            cells = Counter({state: cell_count(tile)})
-            notes += [f"run {run.id} {run.state}" + (f": {run.failure}" if run.failure else "") for run in lost]
-            if requeue and lost and not alive:
-                for run in lost:
-                    run.handle.delete()
-                notes.append("requeued")
-                requeued = True
-        status.tiles.append(TileStatus(label, cells, "; ".join(notes)))
-    status.problems += [f"run {run.id}: no tile of this sweep" for rest in by_tile.values() for run in rest]
-    if requeued:
-        resume = [sys.executable, "-m", "wandb", "sweep", "--resume", "/".join(parse_path(source))]
-        if subprocess.run(resume, capture_output=True, check=False).returncode:
-            status.problems.append("the sweep could not be resumed; wandb sweep --resume does it")
-    return status

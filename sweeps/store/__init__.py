@@ -1,1 +1,1 @@
-"""The result store: one JSON file a tile, named by a hash of what decides its content. Every room above `sweeps.experiments` may import it."""
+"""The result store: one JSON file a tile, named by a hash of what decides its content. Rooms above may import it."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from phasemap.sweeps.store.key import canonical
+from phasemap.train.result_types import CellResult, Content
 
 MEASURED = (
     "outcome",
@@ -23,16 +24,17 @@ MEASURED = (
 )
 
 
-def rows(contents: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[Any]]]:
+def rows(contents: Iterable[Content]) -> tuple[list[str], list[list[Any]]]:
     """Column names, and the cells' rows sorted by their parameters; a cell that several tiles hold is there once.
 
     Columns: the map's axes and the seed, every parameter that varies, ``dtype`` if it varies, and what was measured.
     """
-    from phasemap.train.parameters import TABLE, identity
+    from phasemap.train.cells import identity
+    from phasemap.train.parameters import TABLE
 
-    once: dict[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+    once: dict[str, tuple[CellResult, Content]] = {}
     for content in contents:
-        which = [content[name] for name in ("semantics", "dtype")] + [content["data"]["digest"]]
+        which = [content["semantics"], content["dtype"], content["data"]["digest"]]
         for cell in content["cells"]:
             known = {name: value for name, value in cell["parameters"].items() if name in TABLE}
             once.setdefault(canonical([identity(known), *which]), (cell, content))
@@ -43,19 +45,23 @@ def rows(contents: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[list[An
             distinct.setdefault(name, set()).add(repr(value))
     shown = {"seed"}
     for cell, _ in cells[:1]:
-        shown |= {cell["parameters"]["x_axis"], cell["parameters"]["y_axis"]}
+        shown |= {str(cell["parameters"][axis]) for axis in ("x_axis", "y_axis")}
     names = [name for name in TABLE if name in distinct and (name in shown or len(distinct[name]) > 1)]
     resolved = ["resolved_dtype"] if len(distinct.get("resolved_dtype", ())) > 1 else []
     table = [
         [
             *(cell["parameters"].get(name) for name in names),
             *([content["dtype"]] if resolved else []),
-            *(cell[name] for name in MEASURED),
+            *_measured(cell),
         ]
         for cell, content in cells
     ]
     table.sort(key=lambda row: [_order(value) for value in row])
     return [*names, *resolved, *MEASURED], table
+
+
+def _measured(cell: Mapping[str, Any]) -> list[Any]:
+    return [cell[name] for name in MEASURED]
 
 
 def _order(value: Any) -> tuple[int, float, str]:
@@ -65,7 +71,7 @@ def _order(value: Any) -> tuple[int, float, str]:
     return (2, 0.0, value) if isinstance(value, str) else (1, float(value), "")
 
 
-def to_csv(contents: Iterable[Mapping[str, Any]]) -> str:
+def to_csv(contents: Iterable[Content]) -> str:
     """The rows as CSV: floats by their shortest exact spelling, null as nothing."""
     names, table = rows(contents)
     text = io.StringIO()

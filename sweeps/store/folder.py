@@ -17,38 +17,18 @@ import fcntl
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from phasemap.sweeps.experiments.experiment import Experiment, from_text
+from phasemap.sweeps.store.manifest import Manifest, read_manifest
 from phasemap.sweeps.store.result import ResultError, read, write_text
 from phasemap.theory.errors import InputError
 from phasemap.train.provenance import redacted
-
-MANIFEST_SCHEMA = 1
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What, beside the experiment, decides the keys of its tiles.
-
-    Attributes:
-        data: digest of each data set, by ``dataset/train_size/test_size``.
-        dtypes, keys: of each tile, in the experiment's order.
-        rule: how ``dtype: auto`` was resolved, in words.
-    """
-
-    experiment: str
-    preset: str
-    semantics: int
-    data: dict[str, str]
-    rule: str
-    dtypes: list[str]
-    keys: list[str]
-    schema: int = MANIFEST_SCHEMA
+from phasemap.train.result_types import Result
 
 
 @dataclass
@@ -60,7 +40,7 @@ class Scan:
         problems: files that are no usable results, and why.
     """
 
-    results: dict[str, dict[str, Any]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
     problems: list[ResultError] = field(default_factory=list)
 
 
@@ -133,13 +113,13 @@ class Folder:
 
     def _describe(self, experiment: Experiment, manifest: Manifest) -> None:
         write_text(self.path / "experiment.yaml", experiment.text())
-        write_text(self.path / "manifest.json", json.dumps(asdict(manifest), indent=1) + "\n")
+        write_text(self.path / "manifest.json", manifest.text())
 
     def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
         from phasemap.train.parameters import TABLE
 
         there, there_manifest = self.experiment(), self.manifest()
-        if _trainings(there_manifest) == _trainings(manifest):  # a user's own files may have moved
+        if there_manifest.trainings() == manifest.trainings():  # a user's own files may have moved
             return []
         ours, theirs = experiment.document["parameters"], there.document["parameters"]
         where = f"--out {self.path}: holds another experiment"
@@ -167,20 +147,7 @@ class Folder:
 
     def manifest(self) -> Manifest:
         """The folder's manifest. Raises InputError if there is none or it is not of this version."""
-        path = self.path / "manifest.json"
-        try:
-            values = json.loads(path.read_text(encoding="utf-8"))
-            schema = values["schema"]
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        except (ValueError, KeyError, TypeError):
-            raise InputError(f"{path}: is damaged; remove the folder or give another --out") from None
-        if schema != MANIFEST_SCHEMA:
-            raise InputError(f"{path}: schema {schema}; this program knows {MANIFEST_SCHEMA}")
-        try:
-            return Manifest(**values)
-        except TypeError:
-            raise InputError(f"{path}: is damaged; remove the folder or give another --out") from None
+        return read_manifest(self.path / "manifest.json")
 
     def scan(self, semantics: int, expected: Iterable[str] | None = None) -> Scan:
         """Every file in ``tiles/``, read and checked; with ``expected`` keys, others are foreign.
@@ -272,7 +239,7 @@ class Folder:
                 found[path.stem] = {"attempts": 0, "reason": "unreadable mark", "log": f"logs/{path.stem}.log"}
         return found
 
-    def forgive(self, keys: Iterable[str]) -> None:
+    def unmark_failed(self, keys: Iterable[str]) -> None:
         """Takes the marks of failed tiles away: starting again gives each another chance."""
         for key in keys:
             (self.failed / f"{key}.json").unlink(missing_ok=True)
@@ -288,11 +255,6 @@ def redact(log: Path) -> None:
             write_text(log, redacted(text))
     except OSError:  # it is gone, or the disk is full
         return
-
-
-def _trainings(manifest: Manifest) -> tuple[Any, ...]:
-    """What a manifest says of its trainings, without the names of the data's files."""
-    return manifest.semantics, manifest.keys, manifest.dtypes, sorted(manifest.data.values())
 
 
 def _shown(entry: Any) -> str:

@@ -26,7 +26,7 @@ def tile_key(parameters: Mapping[str, Any], *, dtype: str, data_digest: str, sem
     Raises:
         InputError: the file of the user's own activation cannot be read.
     """
-    from phasemap.train.parameters import identity
+    from phasemap.train.cells import identity
 
     portable = {name: _portable(name, value) for name, value in identity(parameters).items()}
     document = {"parameters": portable, "dtype": dtype, "data": data_digest, "semantics": semantics}

@@ -7,11 +7,13 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from phasemap.sweeps.store.key import canonical
+from phasemap.train.result_types import Result
 
 SCHEMA, OLDEST_SCHEMA = 1, 1
 """Version of the file's layout as it is written, and the oldest that is read. Others are refused, with a clear line."""
@@ -37,7 +39,7 @@ def _checksum(key: str, content: Any) -> str:
     return hashlib.sha256(f"{key}{canonical(content)}".encode()).hexdigest()
 
 
-def write(path: Path, result: Mapping[str, Any]) -> None:
+def write(path: Path, result: Result) -> None:
     """Writes ``{"content", "provenance"}`` to ``path``, named by its key; a crash leaves the old file or the new one.
 
     Raises:
@@ -47,7 +49,7 @@ def write(path: Path, result: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(stamped(path.stem, result), allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def stamped(key: str, result: Mapping[str, Any]) -> dict[str, Any]:
+def stamped(key: str, result: Result) -> Result:
     """The result of tile ``key`` with what `parse` checks: the layout's version, the key, and a checksum of both."""
     stamp = {"schema": SCHEMA, "key": key, "checksum": _checksum(key, result["content"])}
     return {"content": result["content"], "provenance": {**result["provenance"], **stamp}}
@@ -84,7 +86,7 @@ def whole(path: Path) -> Iterator[Path]:
         os.close(folder)
 
 
-def read(path: Path, *, semantics: int) -> dict[str, Any]:
+def read(path: Path, *, semantics: int) -> Result:
     """The result in ``path``; ``semantics`` is the newest version of the training that this program knows.
 
     Raises:
@@ -97,7 +99,7 @@ def read(path: Path, *, semantics: int) -> dict[str, Any]:
     return document
 
 
-def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, dict[str, Any]]:
+def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, Result]:
     """The key and the result in ``data``; errors name ``path``. Raises ResultError."""
     try:
         document = json.loads(data.decode("utf-8"))
@@ -119,17 +121,23 @@ def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, dict[str, An
     key = str(provenance.get("key"))
     if provenance.get("checksum") != _checksum(key, content):
         raise ResultError("damaged", path, "its content does not match its checksum")
-    return key, document
+    return key, cast(Result, document)
 
 
-def summary(result: dict[str, Any]) -> dict[str, Any]:
-    """What the runner's progress says of a result: outcomes, and the range of the accuracy."""
-    cells = result["content"]["cells"]
-    accuracies = [cell["test_accuracy"] for cell in cells if cell["test_accuracy"] is not None]
-    span = [min(accuracies), max(accuracies)] if accuracies else None
-    return {"outcomes": dict(Counter(cell["outcome"] for cell in cells)), "accuracy": span}
+@dataclass(frozen=True)
+class OutcomesAndAccuracy:
+    """How many cells of a result ended how, and the lowest and highest test accuracy (None: no cell has one)."""
+
+    outcomes: dict[str, int]
+    accuracy: tuple[float, float] | None
 
 
-def result_cells(result: Mapping[str, Any]) -> Counter[str]:
+def outcomes_and_accuracy(result: Result) -> OutcomesAndAccuracy:
+    """What a run's progress says of a result."""
+    accuracies = [cell["test_accuracy"] for cell in result["content"]["cells"] if cell["test_accuracy"] is not None]
+    return OutcomesAndAccuracy(dict(result_cells(result)), (min(accuracies), max(accuracies)) if accuracies else None)
+
+
+def result_cells(result: Result) -> Counter[str]:
     """The cells of a result by outcome."""
     return Counter(cell["outcome"] for cell in result["content"]["cells"])

@@ -1,1 +1,4 @@
-"""One map against the theory: frontier, κ, ranking. Figures, comparisons, advice and reports import it."""
+"""One map against its theory: frontier, κ, ranking, levels, and the judgement of them all.
+
+Comparisons, advice, figures and reports import it.
+"""

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from phasemap.sweeps.overlays.overlay import Prediction
+from phasemap.sweeps.overlays.prediction import Prediction
 from phasemap.sweeps.phase_map.accuracies import accuracies, seed_means
 from phasemap.sweeps.verdict.frontier import find
 

@@ -9,8 +9,9 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
-from phasemap.sweeps.overlays import batchnorm as overlay
-from phasemap.sweeps.overlays.overlay import Prediction
+from phasemap.sweeps.overlays.catalogue import theory_of
+from phasemap.sweeps.overlays.prediction import Prediction
+from phasemap.sweeps.phase_map.accuracies import accuracies
 from phasemap.sweeps.verdict import frontier as frontiers
 from phasemap.sweeps.verdict.frontier import Frontier
 from phasemap.sweeps.verdict.kappa_interval import Interval, kappa_interval
@@ -27,7 +28,7 @@ class Agreement:
         metric: the accuracy that the frontier belongs to. frontier, prediction: per column.
         ratio: frontier/ξ; NaN in columns that are not used.
         kappa: geometric mean of ``ratio``; None if no column is used.
-        interval: of κ, over seeds and columns (``phasemap.sweeps.verdict.kappa_interval``); None with fewer than two used columns.
+        interval: of κ, over seeds and columns (``kappa_interval``); None with fewer than two used columns.
         spread: standard deviation of ln(frontier/ξ) over the used columns; None with fewer than two.
         rho: Spearman's rank correlation between frontier and ξ, censored columns tied (left below, right above all);
             None with fewer than three columns, or if either side is constant.
@@ -75,13 +76,13 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
     """Frontier and ξ of every column, and the numbers that compare them.
 
     Args:
-        prediction: of this map, if at hand (``overlay.predict``, which takes a moment for some activations).
+        prediction: of this map; that of its own theory if not given.
 
     Raises:
         InputError: the metric is no accuracy, or the map's y axis is not depth.
     """
     found = frontiers.find(phase_map, metric)
-    predicted = overlay.predict(phase_map) if prediction is None else prediction
+    predicted = theory_of(phase_map).prediction if prediction is None else prediction
     used = np.isfinite(found.depth) & np.isfinite(predicted.xi)
     ratio = np.where(used, found.depth / np.where(used, predicted.xi, 1.0), np.nan)
     log_ratio = np.log(ratio[used])
@@ -95,7 +96,7 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
     if n >= 2:
         interval = kappa_interval(
             phase_map["depth"].values.astype(float),
-            frontiers.accuracies(phase_map, metric),
+            accuracies(phase_map, metric),
             predicted.xi,
             used,
             found.chance,
@@ -180,11 +181,11 @@ def _verdict(agreement: Agreement) -> str:
         return f"Trainable up to {agreement.kappa:.1f} ξ, judged from a single column; the paper says {factor:g}."
     if len(sides := agreement.kappa_by_regime()) > 1:
         counts = {name: ratio.size for name, ratio in agreement.by_regime().items()}
-        told = [
+        parts = [
             f"{kappa:.1f} ξ on the {name} side ({counts[name]} column{'s' * (counts[name] > 1)})"
             for name, kappa in sides.items()
         ]
-        return f"Trainable up to {' and '.join(told)}; the paper says {factor:g}. {_follows(agreement)}"
+        return f"Trainable up to {' and '.join(parts)}; the paper says {factor:g}. {_follows(agreement)}"
     low, high = agreement.interval.low, agreement.interval.high
     where = "within" if low <= factor <= high else "above" if high < factor else "below"
     return (

@@ -19,7 +19,7 @@ DRAWS = 400
 
 
 @dataclass(frozen=True)
-class Corner:
+class DivergenceLevel:
     """The level C of one quantity: networks above it are said to diverge, those below it not.
 
     Attributes:
@@ -41,7 +41,9 @@ class Corner:
     separation: float
 
 
-def corners(phase_map: xr.Dataset, quantities: Mapping[str, Float[np.ndarray, "depths columns"]]) -> list[Corner]:
+def divergence_levels(
+    phase_map: xr.Dataset, quantities: Mapping[str, Float[np.ndarray, "depths columns"]]
+) -> list[DivergenceLevel]:
     """One level per quantity, the best separation first; none unless some networks diverged and some did not.
 
     All quantities are judged on the same networks: those that were run, and with a value of every quantity.
@@ -52,16 +54,16 @@ def corners(phase_map: xr.Dataset, quantities: Mapping[str, Float[np.ndarray, "d
     diverged = outcome == "diverged"
     if not (diverged & run).any() or not (~diverged & run).any():
         return []
-    found = [_corner(name, values, diverged, run) for name, values in quantities.items()]
-    return sorted(found, key=lambda corner: (corner.wrong, -corner.separation))
+    found = [_level(name, values, diverged, run) for name, values in quantities.items()]
+    return sorted(found, key=lambda one: (one.wrong, -one.separation))
 
 
-def _corner(
+def _level(
     name: str,
     values: Float[np.ndarray, "depths columns"],
     diverged: Bool[np.ndarray, "depths columns seeds"],
     run: Bool[np.ndarray, "depths columns seeds"],
-) -> Corner:
+) -> DivergenceLevel:
     every = np.broadcast_to(values[..., None], run.shape)
     low, high, wrong = threshold(every[run], diverged[run])
     rng = np.random.default_rng(0)
@@ -77,7 +79,7 @@ def _corner(
     ranks = rankdata(every[run])
     n = int(diverged[run].sum())
     larger = (ranks[diverged[run]].sum() - n * (n + 1) / 2) / (n * (ranks.size - n))
-    return Corner(
+    return DivergenceLevel(
         name,
         (low + high) / 2,
         min(low, float(np.quantile(lows, 0.025))),

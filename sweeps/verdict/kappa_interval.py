@@ -1,6 +1,6 @@
 """The interval of κ: resampling over seeds and columns, corrected for few of either.
 
-Three independent sources move the mean over columns of r = ln(frontier/ξ):
+Three independent errors move the mean over columns of r = ln(frontier/ξ):
 
 1. columns: their scatter s²/n, which holds the noise of a seed in one column too;
 2. the threshold: all columns share it, and the map's best is one noisy cell; d(mean r)/d(threshold) times its error;
@@ -97,8 +97,8 @@ def held_out_best(accuracy: Float[np.ndarray, "depths columns seeds"]) -> tuple[
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The three sources of error of one map, at the threshold that held-out seeds give.
+class Errors:
+    """The three errors of one map's mean of ln(frontier/ξ), at the threshold that held-out seeds give.
 
     Attributes:
         ratio: ln(frontier/ξ) of the used columns. by_threshold, by_seed: variances of its mean. seeds: how many.
@@ -110,13 +110,13 @@ class Sources:
     seeds: int
 
 
-def sources(
+def errors_of(
     depths: Float[np.ndarray, " depths"],
     accuracy: Float[np.ndarray, "depths columns seeds"],
     xi: Float[np.ndarray, " columns"],
     used: Bool[np.ndarray, " columns"],
     chance: float,
-) -> Sources | None:
+) -> Errors | None:
     """What moves the mean of ln(frontier/ξ) over the used columns.
 
     Args:
@@ -139,7 +139,7 @@ def sources(
     raised, lowered = (columns.log_ratios(threshold + sign * step, once)[0] for sign in (1, -1))
     slope = float((raised - lowered).mean()) / (2 * step)
     by_seed = _shared_by_seeds(columns, threshold, ratio) if seeds > 1 else 0.0
-    return Sources(ratio, slope**2 * best_variance / 4, by_seed, seeds)
+    return Errors(ratio, slope**2 * best_variance / 4, by_seed, seeds)
 
 
 def kappa_interval(
@@ -151,19 +151,19 @@ def kappa_interval(
     log_kappa: float,
     level: float = 0.95,
 ) -> Interval | None:
-    """The interval of κ over seeds and columns; it contains exp(``log_kappa``). The rest is as in ``sources``."""
-    found = sources(depths, accuracy, xi, used, chance)
+    """The interval of κ over seeds and columns; it contains exp(``log_kappa``). The rest is as in ``errors_of``."""
+    found = errors_of(depths, accuracy, xi, used, chance)
     return None if found is None else interval_of([found], found.ratio, log_kappa, level)
 
 
 def interval_of(
-    maps: Sequence[Sources], ratio: Float[np.ndarray, " used"], log_estimate: float, level: float = 0.95
+    maps: Sequence[Errors], ratio: Float[np.ndarray, " used"], log_estimate: float, level: float = 0.95
 ) -> Interval:
     """The interval of exp(mean ``ratio``), containing exp(``log_estimate``).
 
     Args:
         maps: whose errors add up: one for κ, two for the shift between two maps.
-        ratio: per column; its scatter is the third source. Of κ, or the difference of two maps' ratios.
+        ratio: per column; its scatter is the third error. Of κ, or the difference of two maps' ratios.
     """
     n = ratio.size
     by_column = float(ratio.var(ddof=1)) / n

@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import isotonic_regression
 
-from phasemap.sweeps.overlays.overlay import Prediction
 from phasemap.sweeps.phase_map.accuracies import accuracies, seed_means
+from phasemap.sweeps.verdict.monotone import best_fit, fit
 
 DRAWS = 2000
 MINIMUM_BLOCKS = 3
 MOST_FOLDS = 40
-Monotone = tuple[Int[np.ndarray, " values"], Float[np.ndarray, " values"]]
 
 
 @dataclass(frozen=True)
@@ -99,11 +97,16 @@ def rank(
     ]
 
 
-def depth_in_scales(phase_map: xr.Dataset, prediction: Prediction) -> dict[str, Float[np.ndarray, "depths columns"]]:
-    """The batch-norm theory's quantity, depth/ξ; none where it says nothing."""
-    if not prediction.exists:
-        return {}
-    return {"depth/ξ": phase_map["depth"].values.astype(float)[:, None] / prediction.xi[None, :]}
+def overall(ranked: Ranked) -> float | None:
+    """The mean R² of unseen columns and unseen depths, of those that exist."""
+    scores = [score.r2 for score in (ranked.columns, ranked.depths) if score is not None]
+    return float(np.mean(scores)) if scores else None
+
+
+def by_overall(ranked: list[Ranked]) -> list[Ranked]:
+    """The best mean R² first; what has no score is left out."""
+    scored = [(value, one) for one in ranked if (value := overall(one)) is not None]
+    return [one for _, one in sorted(scored, key=lambda pair: -pair[0])]
 
 
 def _ranked(
@@ -116,7 +119,9 @@ def _ranked(
 ) -> Ranked:
     # only the order of a quantity's values matters, and a fit needs finite numbers
     order = np.unique(quantity, return_inverse=True)[1]
-    rises = order.size > 1 and _fit(order, accuracy, True)[1] <= _fit(order, accuracy, False)[1]
+    rises = order.size > 1 and (
+        fit(order, accuracy, increasing=True).missed <= fit(order, accuracy, increasing=False).missed
+    )
     return Ranked(
         name,
         baseline,
@@ -125,16 +130,6 @@ def _ranked(
         _score(order, accuracy, where[0]),
         accuracy.size,
     )
-
-
-def _fit(
-    quantity: Int[np.ndarray, " cells"], accuracy: Float[np.ndarray, " cells"], increasing: bool
-) -> tuple[Monotone, float]:
-    """(values of the quantity and the monotone function's there, its sum of squared errors)."""
-    known, where, count = np.unique(quantity, return_inverse=True, return_counts=True)
-    mean = np.bincount(where, accuracy) / count
-    fitted = isotonic_regression(mean, weights=count, increasing=increasing).x
-    return (known, fitted), float(np.sum((fitted[where] - accuracy) ** 2))
 
 
 def _score(
@@ -150,9 +145,8 @@ def _score(
     missed, spread = np.zeros(min(blocks, MOST_FOLDS)), np.zeros(min(blocks, MOST_FOLDS))
     for i in range(missed.size):
         out = index == i
-        fits = [_fit(quantity[~out], accuracy[~out], increasing) for increasing in (True, False)]
-        known, fitted = min(fits, key=lambda fit: fit[1])[0]
-        missed[i] = np.sum((accuracy[out] - np.interp(quantity[out], known, fitted)) ** 2)
+        predicted = best_fit(quantity[~out], accuracy[~out])(quantity[out])
+        missed[i] = np.sum((accuracy[out] - predicted) ** 2)
         spread[i] = np.sum((accuracy[out] - accuracy[~out].mean()) ** 2)
     r2 = float(1 - missed.sum() / spread.sum())
     found = Score(r2, r2, r2, tuple(missed.tolist()), tuple(spread.tolist()))

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from phasemap.sweeps.store.key import canonical
-from phasemap.sweeps.store.result import stamped, summary
+from phasemap.sweeps.store.result import outcomes_and_accuracy, stamped
 from phasemap.theory.errors import InputError
 from phasemap.train.provenance import redacted
+from phasemap.train.result_types import Result
 
 MODES = ("auto", "online", "offline", "disabled")
 RESULT = "phasemap_result"
@@ -52,7 +53,7 @@ def resolve_mode(mode: str) -> Literal["online", "offline", "disabled"]:
 
 
 class Log:
-    """What is said of one tile while it trains and when it is done. This one says it to nobody.
+    """Takes what is said of one tile while it trains and when it is done. This one keeps nothing of it.
 
     Attributes:
         lost: whether W&B was asked for and could not be reached.
@@ -63,12 +64,12 @@ class Log:
     def progress(self, state: dict[str, Any]) -> None:
         """A sign of progress from the training."""
 
-    def result(self, result: Mapping[str, Any]) -> None:
+    def result(self, result: Result) -> None:
         """The tile's result."""
 
 
 class WandbLog(Log):
-    """Says it to a W&B run."""
+    """Writes it to a W&B run."""
 
     def __init__(self, run: Any, key: str) -> None:
         self.run, self.key = run, key
@@ -77,12 +78,13 @@ class WandbLog(Log):
         """The fraction of the steps that is done."""
         self.run.log({"progress": state["steps_done"] / max(state["steps"], 1)})
 
-    def result(self, result: Mapping[str, Any]) -> None:
+    def result(self, result: Result) -> None:
         """The result whole, and per outcome and metric a number for W&B's own tables."""
-        told = summary(dict(result))
         cells = result["content"]["cells"]
         accuracies = [cell["test_accuracy"] for cell in cells if cell["test_accuracy"] is not None]
-        numbers = {f"cells_{outcome}": count for outcome, count in told["outcomes"].items()}
+        numbers: dict[str, float] = {
+            f"cells_{outcome}": count for outcome, count in outcomes_and_accuracy(result).outcomes.items()
+        }
         if accuracies:
             numbers["test_accuracy"] = sum(accuracies) / len(accuracies)
         self.run.summary.update({**numbers, RESULT: canonical(stamped(self.key, result))})
@@ -92,7 +94,7 @@ class WandbLog(Log):
             self.run.log({"tile": wandb.Image(str(tile_picture(result, Path(folder) / "tile.png")))})
 
 
-def tile_picture(result: Mapping[str, Any], path: Path) -> Path:
+def tile_picture(result: Result, path: Path) -> Path:
     """Draws the tile's test accuracy along the map's vertical axis, one line a seed, into the PNG ``path``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -122,7 +124,7 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
         return
     import wandb
 
-    logging.getLogger("wandb").setLevel(logging.WARNING)  # its debug.log is told where it lies
+    logging.getLogger("wandb").setLevel(logging.WARNING)  # its debug.log says where it lies
     # A sweep has its project.
     project = None if os.environ.get("WANDB_SWEEP_ID") else os.environ.get("WANDB_PROJECT") or PROJECT
     name = f"{parameters['experiment'] or 'tile'}-{key[:8]}"

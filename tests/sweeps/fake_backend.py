@@ -1,4 +1,4 @@
-"""A backend that does not train: its results follow from the parameters alone, and it can be told to misbehave.
+"""A trainer of tiles that trains nothing: its results follow from the parameters alone, and it can be told to fail.
 
 ``FAKE_*`` environment variables tell worker processes what to do: FAKE_SECONDS per tile; FAKE_SAVES, to save and stop
 when asked to; FAKE_LOG, a file to which every training appends ``start KEY`` and ``end KEY``; FAKE_TROUBLE, a file of
@@ -19,8 +19,8 @@ from typing import Any
 
 from phasemap.sweeps.execution.trainer import Survey, data_name
 from phasemap.theory.errors import InputError
-from phasemap.train.parameters import cells
-from phasemap.train.planning.cost import DataSize
+from phasemap.train.cells import cells
+from phasemap.train.data.catalogue import DataSize
 
 
 def number(*parts: Any) -> float:
@@ -33,7 +33,7 @@ def _width(point: Mapping[str, Any]) -> Any:
     return point.get("width", point.get("widths"))
 
 
-def fake_cell(point: dict[str, Any]) -> dict[str, Any]:
+def fake_cell(point: Mapping[str, Any]) -> dict[str, Any]:
     """A result of one cell: diverged where it is deep, else a made-up accuracy."""
     diverged = point["depth"] > 90
     score = None if diverged else number(point["depth"], point["batch_size"], point["seed"], _width(point))
@@ -46,7 +46,7 @@ def fake_cell(point: dict[str, Any]) -> dict[str, Any]:
         "train_loss",
     )
     return {
-        "parameters": point,
+        "parameters": dict(point),
         "seed": point["seed"],
         "outcome": "diverged" if diverged else "finished",
         "diverged_at": 3 if diverged else None,
@@ -71,7 +71,7 @@ def fake_result(tile: dict[str, Any], semantics: int = 1) -> dict[str, Any]:
     return {"content": content, "provenance": provenance}
 
 
-class FakeBackend:
+class FakeTrainer:
     """See the module."""
 
     semantics = 1
@@ -86,6 +86,9 @@ class FakeBackend:
 
     def dtype(self, tile: Mapping[str, Any], device: str) -> str:
         return "float32"
+
+    def prepare(self, device: str) -> bool:
+        return False
 
     def train(
         self,
@@ -146,5 +149,5 @@ class FakeBackend:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-FAKE = FakeBackend()
+FAKE = FakeTrainer()
 NAME = "tests.sweeps.fake_backend:FAKE"

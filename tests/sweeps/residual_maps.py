@@ -13,6 +13,7 @@ from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.theory.activations import activation
 from phasemap.theory.residual.recurrence import residual_recurrence
 from phasemap.theory.residual.trace import ResidualTrace
+from phasemap.train import cells as cells_of
 from phasemap.train import parameters
 from tests.sweeps.synthetic import content
 
@@ -49,12 +50,12 @@ def residual_contents(
     for tile in tiles:
         one = content(tile, lambda cell: 0.0, outcome=lambda cell: "diverged" if diverges(cell) else "finished")
         one["data"] |= {"p0": P0, "gamma0": GAMMA0}
-        for cell, result in zip(parameters.cells(tile), one["cells"], strict=True):
+        for cell, result in zip(cells_of.cells(tile), one["cells"], strict=True):
             if result["outcome"] == "finished":
                 result |= dict.fromkeys(("test_accuracy", "train_accuracy"), accuracy(cell))
             result |= dict.fromkeys(("test_accuracy_batch", "train_accuracy_batch"))
         contents.append(one)
-    return contents, [cell for tile in tiles for cell in parameters.cells(tile)]
+    return contents, [cell for tile in tiles for cell in cells_of.cells(tile)]
 
 
 def residual_map(*arguments: Any, **options: Any) -> xr.Dataset:

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from phasemap.sweeps.commands.report import export
-from phasemap.sweeps.commands.run import run
+from phasemap.sweeps.execution.run import run_experiment
 from phasemap.train.machine.processes import session_members
 from tests import ROOT
 from tests.sweeps.fake_backend import NAME
@@ -30,9 +29,9 @@ def write_experiment(path: Path, tiles: int, **parameters: Any) -> Path:
 
 
 def run_fake(experiment: Path | str, out: Path, *, workers: int = 2, **options: Any) -> int:
-    """`phasemap run` with the fake backend, in this process."""
-    given = {"preset": "paper", "backend": NAME, "report": False, "device_list": "cpu", **options}
-    return run(str(experiment), out=out, workers=workers, **given)
+    """`phasemap run` with the fake trainer, in this process."""
+    given = {"preset": "paper", "trainer": NAME, "report": False, "device_list": "cpu", **options}
+    return run_experiment(str(experiment), out=out, workers=workers, **given)
 
 
 def start_fake(
@@ -42,12 +41,13 @@ def start_fake(
     workers: int = 2,
     env: dict[str, str] | None = None,
     stderr: int = subprocess.PIPE,
+    executor: str = "local",
 ) -> subprocess.Popen[str]:
     """The same in a process group of its own."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path\n"
         "from tests.sweeps.runs import run_fake\n"
-        f"sys.exit(run_fake({str(experiment)!r}, Path({str(out)!r}), workers={workers}))"
+        f"sys.exit(run_fake({str(experiment)!r}, Path({str(out)!r}), workers={workers}, executor={executor!r}))"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -61,6 +61,8 @@ def start_fake(
 
 def exported(out: Path) -> str:
     """What `phasemap export` says of the folder."""
+    from phasemap.sweeps.commands.export import export
+
     file = out.parent / f"{out.name}.csv"
     export([str(out)], format="csv", out=file)
     return file.read_text()
@@ -82,4 +84,4 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 def session_alive(session: int) -> list[int]:
     """Processes of the session that live."""
-    return [member for member in session_members(session) if Path(f"/proc/{member}").exists()]
+    return [member.pid for member in session_members(session)]

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from phasemap.sweeps.overlays.overlay import Prediction
+from phasemap.sweeps.overlays.catalogue import theory_of
+from phasemap.sweeps.overlays.map_theory import MapTheory
+from phasemap.sweeps.overlays.prediction import Prediction
 from phasemap.sweeps.phase_map import from_results as phase_map
+from phasemap.train import cells as cells_of
 from phasemap.train import parameters
 
 CHANCE = 0.1
@@ -47,7 +50,7 @@ def content(
 ) -> dict[str, Any]:
     rng = rng or np.random.default_rng(0)
     cells = []
-    for cell in parameters.cells(tile):
+    for cell in cells_of.cells(tile):
         how = outcome(cell)
         value = accuracy(cell["depth"], frontier(cell)) + noise * float(rng.standard_normal())
         value = min(1.0, max(0.0, value)) if how == "finished" else (CHANCE if how == "dead" else None)
@@ -55,7 +58,7 @@ def content(
         batch = None if value is None else max(0.0, value - 0.05)
         cells.append(
             {
-                "parameters": parameters.identity(cell),
+                "parameters": cells_of.identity(cell),
                 "seed": cell["seed"],
                 "outcome": how,
                 "diverged_at": 37 if how == "diverged" else None,
@@ -101,7 +104,7 @@ def results(
     rng = np.random.default_rng(rng_seed)
     tiles = [tile_parameters(**{**changes, "batch_size": size}) for size in batch_sizes]
     contents = [content(tile, frontier, noise=noise, outcome=outcome, rng=rng) for tile in tiles]
-    return contents, [cell for tile in tiles for cell in parameters.cells(tile)]
+    return contents, [cell for tile in tiles for cell in cells_of.cells(tile)]
 
 
 def a_map(*arguments: Any, **options: Any) -> xr.Dataset:
@@ -121,3 +124,10 @@ def a_prediction(built: xr.Dataset, xi: Callable[[float], float], factor: float 
         curve_x,
         np.array([1 / xi(float(value)) for value in curve_x]),
     )
+
+
+def a_theory(built: xr.Dataset, xi: Callable[[float], float], factor: float = 16.0) -> MapTheory:
+    """The map's theory, with the prediction above in place of its own."""
+    theory = theory_of(built)
+    theory.prediction = a_prediction(built, xi, factor)
+    return theory

@@ -43,8 +43,9 @@ def batchnorm_record(
     {G, L, M}, cross_batch {c_star, rate}, depth_scale, regime, stable, governs, critical_eps, method, digits, reasons.
     q_star·c_star is the covariance of two samples of a batch; cross_batch.c_star the covariance (not correlation) of
     two samples in different batches. What does not exist is None and ``reasons`` says why, by key. Where BSB1 repels,
-    its eigenvalues are given but no depth_scale, as networks go elsewhere (``whole_batch.broken_symmetry``). Every number is
-    right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits relative.
+    its eigenvalues are given but no depth_scale, as networks go elsewhere (``whole_batch.broken_symmetry``). Every
+    number is right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits
+    relative.
 
     Args:
         method: ``auto``, ``laplace`` (homogeneous φ), ``gegenbauer`` or ``spherical``.

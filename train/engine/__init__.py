@@ -1,1 +1,1 @@
-"""The training step and what surrounds it: data order, optimizers, evaluation, checkpoints. Families and `tile` import it."""
+"""The training step and what surrounds it: data order, optimizers, evaluation. Families and `train.tile` import it."""

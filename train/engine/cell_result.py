@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from phasemap.train.result_types import CellResult
 
 
 def cell_result(
-    point: dict[str, Any],
+    point: Mapping[str, Any],
     losses: list[Tensor],
     evaluations: dict[str, Evaluation | None],
     member: int,
@@ -51,7 +52,7 @@ def cell_result(
     ends = torch.tensor([len(part) for part in losses]).cumsum(0).tolist()
     means = [float(part.mean()) for part in losses]
     return {
-        "parameters": point,
+        "parameters": dict(point),
         "seed": point["seed"],
         "outcome": outcome,
         "diverged_at": diverged_at,
@@ -68,7 +69,7 @@ def cell_result(
     }
 
 
-def _sum_of_factors(point: dict[str, Any], steps: int) -> float:
+def _sum_of_factors(point: Mapping[str, Any], steps: int) -> float:
     schedule = point.get("schedule", "constant")
     return (
         float(steps) if schedule == "constant" else sum(schedule_factor(schedule, step, steps) for step in range(steps))

@@ -8,15 +8,13 @@ from typing import Any
 from phasemap.theory.catalogue import Catalogue
 from phasemap.train.families.family import Family
 
-FAMILIES: Catalogue[Family] = Catalogue(
-    "architecture",
-    {
-        "bn-mlp": "phasemap.train.families.batchnorm_mlp:FAMILY",
-        "resnet": "phasemap.train.families.residual:FAMILY",
-        "vgg19-bn": "phasemap.train.families.vgg:FAMILY",
-    },
-)
-DEFAULT = next(iter(FAMILIES))
+_LINES = {
+    "bn-mlp": "phasemap.train.families.batchnorm_mlp:FAMILY",
+    "resnet": "phasemap.train.families.residual:FAMILY",
+    "vgg19-bn": "phasemap.train.families.vgg:FAMILY",
+}
+FAMILIES: Catalogue[Family] = Catalogue("architecture", _LINES)
+DEFAULT = next(iter(_LINES))
 
 
 def family(name: str) -> Family:

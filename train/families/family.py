@@ -64,7 +64,7 @@ class Family(ABC):
         """Numbers in each hidden activation of one sample, in order."""
 
     def stacking_key(self, cell: Cell) -> Hashable:
-        """Cells with equal keys fit in one stack: every layer has one width in all that have it, and so has the last."""
+        """Cells with equal keys fit in one stack: a layer has one width in all that have it, and so has the last."""
         return ()
 
     def log_explosion(self, cell: Cell) -> float:

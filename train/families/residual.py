@@ -24,10 +24,9 @@ VARIANCES = (*(f"sigma_{letter}" for letter in "wbva"), *(f"beta_{letter}" for l
 
 
 def _variance_rows() -> dict[str, Parameter]:
-    own = [letter for letter in "bva"]  # σ_w is shared with other families
     rows = {
         f"sigma_{letter}": Parameter(float, 1.0, f"scale of the {LETTERS[letter]}", **at_least(0), stackable=True)
-        for letter in own
+        for letter in "bva"  # σ_w is shared with other families
     }
     return rows | {
         f"beta_{letter}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True)

@@ -7,7 +7,6 @@ import math
 import platform
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from phasemap.train.provenance import cache_folder
@@ -78,6 +77,8 @@ def _file() -> Path:
 
 def _machine() -> str:
     """What the rates are of: the processor and the version of torch."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         torch = version("torch")
     except PackageNotFoundError:

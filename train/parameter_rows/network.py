@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from phasemap.theory.activations import BUILT_IN
 from phasemap.theory.user_code import is_user_code
 from phasemap.train.parameter_rows.row import POSITIVE, Parameter, at_least
+
+
+def _built_in() -> tuple[str, ...]:
+    from phasemap.theory.activations import BUILT_IN  # imports numpy, for which `phasemap list` need not wait
+
+    return BUILT_IN
+
 
 SHARED: Mapping[str, Parameter] = {
     "depth": Parameter(
@@ -17,8 +23,8 @@ SHARED: Mapping[str, Parameter] = {
         str,
         "relu",
         "the activation function",
-        lambda value: value in BUILT_IN or is_user_code(value),
-        f"one of {', '.join(BUILT_IN)}, or path/to/file.py:name",
+        lambda value: is_user_code(value) or value in _built_in(),
+        lambda: f"one of {', '.join(_built_in())}, or path/to/file.py:name",
     ),
     "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
     "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **POSITIVE),

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.optimize import nnls
 
-from phasemap.train.cells import cells
+from phasemap.train.cells import Cell, cells
 from phasemap.train.engine.step import Step
 from phasemap.train.families.catalogue import family_of
 from phasemap.train.machine.speed import GUESSES, Rates, keep
@@ -58,7 +58,7 @@ def _solve(parts: np.ndarray, times: np.ndarray, guess: Rates) -> Rates:
     return Rates(1 / float(flops), 1 / float(traffic), float(launch))
 
 
-def _seconds_of_a_step(points: list[dict[str, Any]], device: str) -> float:
+def _seconds_of_a_step(points: list[Cell], device: str) -> float:
     """The median time of a step of one stack, of blocks of ``BLOCK`` steps."""
     family, batch = family_of(points[0]), points[0]["batch_size"]
     stack = family.build(points, inputs=INPUTS, classes=CLASSES, dtype=torch.float32, device=device)

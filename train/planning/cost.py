@@ -8,13 +8,16 @@ down to ``LAUNCH_SHARE`` of its time.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 from phasemap.train.data.catalogue import DataSize, usual_size
-from phasemap.train.families.catalogue import family_of
+from phasemap.train.families.catalogue import FAMILIES, family_of
+from phasemap.train.families.family import Family
+from phasemap.train.families.step_cost import StepCost
 from phasemap.train.machine.speed import Rates, rates
 from phasemap.train.parameters import TABLE
 
@@ -88,39 +91,57 @@ def cost(tile: Mapping[str, Any], size: DataSize | None = None, *, item: int = S
     family = family_of(tile)
     whole = size or usual_size(tile.get("dataset", TABLE["dataset"].default))
     train, test = tile.get("train_size") or whole.train, tile.get("test_size") or whole.test
-    cells = list(_priced(tile))
+    priced = _priced(tile)
+    cells = _step_costs(family.name, priced, whole.inputs, whole.classes, item)
     copies = cell_count(tile) / len(cells)
-    batch = cells[0]["batch_size"]
+    batch = dict(priced)["batch_size"]
     steps = int(tile["steps"]) if tile.get("steps") else int(tile.get("epochs") or 1) * max(train // batch, 1)
     evaluations = 2 * (2 if family.uses_batch_statistics else 1)
     evaluations += steps * batch / train if family.scored_by_epoch else 0
     passes = steps + FORWARD * evaluations * test / batch
-    priced = [family.step_cost(cell, inputs=whole.inputs, classes=whole.classes, item=item) for cell in cells]
     return Cost(
-        flops=float(copies * passes * sum(one.flops for one in priced) * item / SINGLE),
-        traffic=float(copies * passes * sum(one.traffic for one in priced)),
-        launches=float(steps * max(one.launches for one in priced)),
+        flops=float(copies * passes * sum(one.flops for one in cells) * item / SINGLE),
+        traffic=float(copies * passes * sum(one.traffic for one in cells)),
+        launches=float(steps * max(one.launches for one in cells)),
         tiles=1,
     )
 
 
-def _priced(tile: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A cell for each point of the stacked axes that the cost depends on, defaults filled in."""
-    family = family_of(tile)
-    complete = {name: row.default for name, row in TABLE.items()} | dict(tile)
-    for name, value in complete.items():
-        if isinstance(value, str) and value.startswith("@"):
-            complete[name] = complete[value[1:]]
-    axes = {name: complete[name] for name in family.cost_axes if isinstance(complete[name], list)}
-    fixed = {name: value[0] if isinstance(value, list) else value for name, value in complete.items()}
-    for point in itertools.product(*axes.values()):
-        yield {**fixed, **dict(zip(axes, point, strict=True))}
+Priced = tuple[tuple[str, Any], ...]
+"""What the cost of a tile's networks depends on: names and values, a stacked axis as a tuple."""
+
+
+def _priced(tile: Mapping[str, Any]) -> Priced:
+    """The parameters that count, defaults filled in."""
+    found = []
+    for name, default in _counting(family_of(tile), TABLE.additions):
+        value = tile.get(name, default)
+        if isinstance(value, str) and value[:1] == "@":
+            value = tile.get(value[1:], TABLE[value[1:]].default)
+        found.append((name, tuple(value) if isinstance(value, list) else value))
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _counting(family: Family, additions: int) -> list[tuple[str, Any]]:
+    """Names and defaults of what the cost of a family's networks depends on."""
+    return [(name, row.default) for name, row in TABLE.rows.items() if not row.stackable or name in family.cost_axes]
+
+
+@lru_cache(maxsize=1024)  # an experiment's tiles mostly differ in what costs nothing
+def _step_costs(family: str, priced: Priced, inputs: int, classes: int, item: int) -> list[StepCost]:
+    """The cost of a step at each point of the axes that count."""
+    values = TABLE.defaults | dict(priced)
+    axes = {name: value for name, value in priced if isinstance(value, tuple)}
+    points = [{**values, **dict(zip(axes, point, strict=True))} for point in itertools.product(*axes.values())]
+    return [FAMILIES[family].step_cost(point, inputs=inputs, classes=classes, item=item) for point in points]
 
 
 def layer_elements(tile: Mapping[str, Any]) -> int:
     """Numbers in the widest hidden layer of the whole tile: what a device computes at a time."""
-    cell = next(_priced(tile))
-    return cell_count(tile) * cell["batch_size"] * max(family_of(tile).hidden_widths(cell))
+    family, priced = family_of(tile), dict(_priced(tile))
+    deepest = {name: max(value) if isinstance(value, tuple) else value for name, value in priced.items()}
+    return int(cell_count(tile) * deepest["batch_size"] * max(family.hidden_widths(TABLE.defaults | deepest)))
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from phasemap.train.cells import cells
+from phasemap.train.cells import Cell, cells
 from phasemap.train.families.catalogue import family_of
 
 FLOAT32_SPAN = 80.0
@@ -61,7 +61,7 @@ def _switch_tf32(products: bool, convolutions: bool) -> tuple[bool, bool]:
     return before
 
 
-def _deepest(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _deepest(parameters: Mapping[str, Any]) -> list[Cell]:
     """One cell for each setting that changes the rate, at the tile's greatest depth, and one seed."""
     first = {name: value[0] for name, value in parameters.items() if isinstance(value, list) and name in ("seed", "lr")}
     depth = parameters.get("depth")

@@ -1,1 +1,1 @@
-"""Pictures of phase maps. `sweeps.report` and the commands import it."""
+"""Phase maps as heat maps, with what lies over them. `sweeps.report` and the commands import it."""

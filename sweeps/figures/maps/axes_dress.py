@@ -1,4 +1,4 @@
-"""The map's axes as a picture needs them: cell edges, positions of categories, scale, labels."""
+"""The map's axes as a drawing needs them: cell edges, positions of categories, scale, labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two maps against each other as a picture: the difference of their accuracies, and both frontiers."""
+"""Two maps against each other as a heat map: the difference of their accuracies, and both frontiers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from phasemap.sweeps.comparison.two_maps import Comparison
 from phasemap.sweeps.figures import style as styles
 from phasemap.sweeps.figures.maps.axes_dress import dress
-from phasemap.sweeps.figures.maps.heat_map import caption, titles
+from phasemap.sweeps.figures.maps.words import caption, titles
 from phasemap.sweeps.phase_map.axes import map_axis
 
 COLOUR_MAP = "PuOr_r"
@@ -56,11 +56,13 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
     elif ax.lines:
         ax.legend(fontsize="small")
     title = f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}"
-    told = "\n".join(f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True))
+    captions = "\n".join(
+        f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True)
+    )
     if whole:
         ax.set_title(title)
-        ax.figure.suptitle(told, fontsize="x-small")
+        ax.figure.suptitle(captions, fontsize="x-small")
     else:
-        ax.set_title(f"{told}\n{title}", fontsize="x-small")
+        ax.set_title(f"{captions}\n{title}", fontsize="x-small")
     ax.figure.colorbar(mesh, ax=ax, pad=0.02).set_label("difference of accuracies")
     return ax

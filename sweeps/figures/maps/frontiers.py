@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from phasemap.sweeps.comparison.many_maps import Joint
-from phasemap.sweeps.figures.maps.heat_map import caption
+from phasemap.sweeps.figures.maps.words import caption
 from phasemap.sweeps.figures.style import INK
 from phasemap.sweeps.phase_map.axes import map_axis
 

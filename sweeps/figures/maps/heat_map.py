@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,48 +11,34 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.markers import MarkerStyle
-from matplotlib.patches import Patch
-from matplotlib.path import Path as Outline
 
 from phasemap.sweeps.figures import style as styles
-from phasemap.sweeps.figures.maps import cell_marks, theory_lines
+from phasemap.sweeps.figures.maps import cell_marks, contours, theory_lines
 from phasemap.sweeps.figures.maps.axes_dress import dress
-from phasemap.sweeps.overlays.overlay import Field
+from phasemap.sweeps.figures.maps.legend import legend_handles
+from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
+from phasemap.sweeps.overlays.catalogue import theory_of
+from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.squares import summarise
-from phasemap.sweeps.verdict.depth_scale import Agreement, sum_lr_in_words
+from phasemap.sweeps.verdict.depth_scale import Agreement
 
-TITLES = {
-    "test_accuracy": "test accuracy, running statistics",
-    "test_accuracy_batch": "test accuracy, batch statistics",
-    "train_accuracy": "training accuracy, running statistics",
-    "train_accuracy_batch": "training accuracy, batch statistics",
-    "test_loss": "test loss",
-    "train_loss": "training loss",
-}
 BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
 TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
 NARROW = 0.1
 MOST_VECTORS = 2000
-"""Squares; of a map with more, a PDF holds them as a picture, and they have no edges of their own."""
-
-
-def titles(phase_map: xr.Dataset) -> dict[str, str]:
-    """The metrics in words; residual networks have no statistics to tell apart."""
-    if phase_map.attrs.get("architecture") != "resnet":
-        return TITLES
-    return {metric: words.partition(",")[0] for metric, words in TITLES.items()}
+"""Squares; of a map with more, a PDF holds them as pixels, and they have no edges of their own."""
 
 
 def colour_limits(phase_map: xr.Dataset, metric: str) -> tuple[float, float]:
-    """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing. Only where all
-    accuracies of residual networks are within NARROW, the whole twentieths around them: the zag would be one colour."""
+    """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing.
+
+    Only where accuracy need not fall with depth and all accuracies are within NARROW, the whole twentieths around them:
+    the zag would be one colour."""
     if metric in ACCURACIES:
         mean = summarise(phase_map, metric).mean
-        if phase_map.attrs.get("architecture") == "resnet" and np.isfinite(mean).any():
+        if not theory_of(phase_map).has_frontier and np.isfinite(mean).any():
             low, high = float(np.nanmin(mean)), float(np.nanmax(mean))
             if high - low < NARROW:
                 return math.floor(low * 20) / 20, math.ceil(high * 20) / 20
@@ -84,7 +68,7 @@ def draw(
         agreement: gives frontier, 16ξ and κ·ξ; None draws the bare map.
         ax: None makes a figure of its own (``ax.figure``).
         metric: the agreement's (or the map's own) if not given.
-        fields: predicted quantities to draw as contours (``overlay.fields``).
+        fields: predicted quantities to draw as contours (``MapTheory.fields``).
         ids: prefix of the SVG ids of cells, lines and markers; none if empty.
 
     Raises:
@@ -114,7 +98,7 @@ def draw(
     cell_marks.draw_states(ax, x, y, cells, ids)
     cell_marks.draw_corners(ax, x, y, cells, ids)
     for field in fields:
-        theory_lines.draw_field(ax, field, ids)
+        contours.draw_field(ax, field, ids)
     if agreement is not None:
         theory_lines.draw_lines(ax, x, agreement, ids)
         theory_lines.draw_frontier(ax, x, agreement, ids)
@@ -138,13 +122,13 @@ def panels(
     fields: Sequence[Field] = (),
 ) -> Figure:
     """The figure to publish: test accuracy with running and with batch statistics side by side, legend and caption.
-    Residual networks, which have no batch statistics, get test and training accuracy.
+    Networks without batch statistics get test and training accuracy.
 
     Args:
         agreements: by metric; a metric without one is drawn bare.
         fields: predicted quantities to draw as contours.
     """
-    shown = TEST_AND_TRAINING if phase_map.attrs.get("architecture") == "resnet" else BOTH_MODES
+    shown = BOTH_MODES if has_batch_statistics(phase_map) else TEST_AND_TRAINING
     with styles.styled(style):
         paper = style == "paper"
         figure = Figure(figsize=(6.75, 3.1) if paper else (11, 5.2), layout="constrained")
@@ -160,79 +144,3 @@ def panels(
         )
         figure.suptitle(caption(phase_map), fontsize="small" if not paper else "medium", wrap=True)
         return figure
-
-
-def save(figure: Figure, path_stem: Path, style: str = "report") -> tuple[Path, Path]:
-    """Writes ``path_stem``.png and .pdf and returns their paths."""
-    return styles.save(figure, path_stem, style)
-
-
-def caption(phase_map: xr.Dataset) -> str:
-    """What the numbers depend on: data set, sizes, seeds, dtype, steps, Σ lr."""
-    attributes = phase_map.attrs
-    data = str(attributes["data"]).split(", digest")[0] or "no data yet"
-    steps = phase_map["steps"].values[phase_map["outcome"].values == "finished"]
-    told = [attributes["experiment"], data, _plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
-    if steps.size:
-        low, high = int(steps.min()), int(steps.max())
-        told.append(f"{low} steps" if low == high else f"{low} to {high} steps")
-    if "sum_lr" in attributes:
-        told.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
-    return " · ".join(str(part) for part in told if part)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def legend_handles(
-    phase_map: xr.Dataset, agreements: list[Agreement], fields: Sequence[Field] = ()
-) -> list[Line2D | Patch]:
-    """What occurs on the map, and nothing else."""
-    handles: list[Line2D | Patch] = [
-        Line2D(
-            [],
-            [],
-            color=field.colour or styles.CONTOUR,
-            linestyle="dashed" if field.dashed else "solid",
-            path_effects=styles.halo(3.0),
-            label=field.label,
-        )
-        for field in fields
-    ]
-    dot: dict[str, Any] = {"linestyle": "none", "markerfacecolor": styles.FRONTIER, "markeredgecolor": styles.RIM}
-    censored = {side for agreement in agreements for side in agreement.frontier.censored}
-    for side, marker, words in (
-        ("", "o", "frontier"),
-        ("right", "^", "frontier deeper"),
-        ("left", "v", "frontier shallower"),
-    ):
-        if side in censored:
-            handles.append(Line2D([], [], marker=marker, label=words, **dot))
-    cells = summarise(phase_map, ACCURACIES[0])
-    for state, colour in styles.OUTCOME_COLOURS.items():
-        if (cells.state == state).any():
-            hatch = styles.OUTCOME_HATCHES[state]
-            handles.append(Patch(facecolor=colour, edgecolor=cell_marks.EDGE, hatch=hatch, linewidth=0.5, label=state))
-    for where, side, colour, words in (
-        (cells.partly_failed, "right", styles.OUTCOME_COLOURS["diverged"], cell_marks.PARTLY_FAILED),
-        (cells.exceeds_float32, "left", styles.BEYOND_FLOAT32, cell_marks.BEYOND_FLOAT32),
-    ):
-        if where.any():
-            corner = MarkerStyle(
-                Outline(
-                    [(-1, -1), (1, -1), (-1, 1), (-1, -1)] if side == "left" else [(1, 1), (-1, 1), (1, -1), (1, 1)]
-                )
-            )
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    linestyle="none",
-                    marker=corner,
-                    markerfacecolor=colour,
-                    markeredgecolor=cell_marks.EDGE,
-                    label=words,
-                )
-            )
-    return handles

@@ -1,4 +1,4 @@
-"""What lies over a map: the paper's line with its regimes, the fitted one, contours, and the measured frontier."""
+"""What lies over a map: the paper's line with its regimes, the fitted one, and the measured frontier."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.transforms import blended_transform_factory
 
 from phasemap.sweeps.figures import style as styles
-from phasemap.sweeps.overlays.overlay import Field, Prediction
+from phasemap.sweeps.overlays.prediction import Prediction
 from phasemap.sweeps.phase_map.axes import MapAxis
 from phasemap.sweeps.verdict.depth_scale import Agreement
 
@@ -189,12 +189,12 @@ def _label(
     inside = (points[:, 0] > 0.02) & (points[:, 0] < 0.98) & (points[:, 1] > 0.08) & (points[:, 1] < 0.92)
     if not inside.any():
         beyond = np.nanmedian(path[:, 1]) > ax.get_ylim()[1]
-        told = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
+        words_there = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
         middle = float(np.median(points[:, 0])) if target is None else target
         left = not right if target is None else middle < 0.5
         place = (0.02 if left else 0.98, 0.94 if beyond else 0.06)  # clear of the triangles at the edge
         side, va = "left" if left else "right", "top" if beyond else "bottom"
-        return ax.text(*place, told, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
+        return ax.text(*place, words_there, transform=ax.transAxes, ha=side, va=va, **_writing(colour))
     candidates = points[inside][:: int(np.ceil(inside.sum() / MOST_PLACES))]
     half = 0.02 + 0.011 * len(label)
     if right and (fitting := candidates[candidates[:, 0] + 2 * half < 1]).size:
@@ -214,29 +214,6 @@ def _label(
         va="bottom" if above else "top",
         **_writing(colour),
     )
-
-
-def draw_field(ax: Axes, field: Field, ids: str = "") -> None:
-    """A predicted quantity as contours; nothing if every level lies beyond the map."""
-    if not (np.nanmin(field.values) < max(field.levels) and np.nanmax(field.values) > min(field.levels)):
-        return
-    contours = ax.contour(
-        field.x,
-        field.y,
-        field.values,
-        levels=field.levels,
-        colors=field.colour or styles.CONTOUR,
-        linewidths=1.6 if field.dashed else 1.0,
-        linestyles="dashed" if field.dashed else "solid",
-    )
-    contours.set_path_effects(styles.halo(3.0 if field.dashed else 2.2))
-    texts = contours.clabel(fmt=field.form.format, fontsize="small")
-    for text in texts:
-        text.set_path_effects(styles.halo(2.0))
-    if ids:
-        contours.set_gid(f"{ids}-{field.name}")
-        for i, text in enumerate(texts):
-            text.set_gid(f"{ids}-{field.name}-label-{i}")
 
 
 def draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> None:

@@ -1,14 +1,14 @@
 """Fig. 4 of Yang et al. 2019: magnitudes of weights and gradients by layer in the first steps of training.
 
-What is recorded is computed in train/monitors/layer_magnitudes.py, the slopes in sweeps/figures/trained/layer_slopes.py; here it is drawn and judged.
+What is recorded is computed in train/monitors/layer_magnitudes.py, the slopes in layer_slopes.py; here it is drawn and
+judged.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -17,10 +17,23 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from phasemap.sweeps.figures.trained.exhibit import Picture, Table, caption
+from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, Slope, at_step, predicted_slope, series, slope
-from phasemap.sweeps.verdict.claims.depth_scale import PAPER, Row
+from phasemap.sweeps.verdict.claims.depth_scale import PAPER
+from phasemap.sweeps.verdict.claims.row import Row
+from phasemap.train.result_types import Content
 
+READING = (
+    "Each column of panels is one depth; from left to right go the layers of the network, from input to output, "
+    "and each line is one step of training. The rows show, layer by layer, the size of the weights, of the loss's "
+    "gradient by what a layer computes before its activation, and of its gradient by the weights, each divided by "
+    "its value at the last layer. The vertical axis is logarithmic: a straight line is an exponential, and its "
+    "slope a growth rate per layer.",
+    "At step 0 nothing is trained, and the slope of the gradients is the theory's: compare it with the "
+    "prediction. What to look for: after one step the first layers' weights have grown by what was an exploding "
+    "gradient; and because batch normalisation divides gradients by the size of the weights, the gradients then "
+    "lose their slope.",
+)
 STEPS = LinearSegmentedColormap.from_list("steps", ["#000000", "#0d5f3c", "#35c46f"])
 """From black (step 0) to green (the last), as in the paper."""
 PANELS = {
@@ -99,7 +112,7 @@ def taken_over(one: LayerSeries) -> slice | None:
     return slice(1, count) if count >= FEWEST + 1 else None
 
 
-def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
+def exhibit(contents: Sequence[Content]) -> Exhibit:
     """Fig. 4 of the results: one figure for each learning rate (and whatever else was varied)."""
     found = series(contents)
     groups: dict[str, list[LayerSeries]] = {}
@@ -110,12 +123,13 @@ def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
     names = ["", *(f"-{index}" for index in range(2, len(ordered) + 1))]
     judged = max(ordered, key=lambda group: max(map(outweighed, group)))
     deepest = max(judged, key=lambda one: len(one.layers))
-    return Picture(
+    return Exhibit(
         figures={name: figure_4(group) for name, group in zip(names, ordered, strict=True)},
         caption=caption(contents, ("activation", "width", "batch_size", "depth", "lr")),
         verdict=verdict(deepest),
         tables=[table([one for group in ordered for one in group])],
         sentences=rows(deepest),
+        reading=READING,
     )
 
 
@@ -140,11 +154,11 @@ def verdict(one: LayerSeries) -> str:
 
 def rows(one: LayerSeries) -> list[Row]:
     """The paper's sentences, each beside what these networks do."""
-    source = f"{PAPER}, Fig. 4 and Sec. 4"
+    cited = f"{PAPER}, Fig. 4 and Sec. 4"
     level = float(np.abs(one.relative("weight")[:, 0]).max())
     found = [
         Row(
-            source,
+            cited,
             "before learning, the norm of the weights is constant and independent of layer",
             f"all layers within {math.expm1(level):.1%} of the last one's",
             "yes" if level < LEVEL_WEIGHTS else "no",
@@ -155,16 +169,16 @@ def rows(one: LayerSeries) -> list[Row]:
     theory = f", theory {rate:.3f}" if rate is not None else ""
     found.append(
         Row(
-            source,
+            cited,
             "while the gradients feature exponential explosion",
             f"ln ‖∂L/∂h‖ rises by {start} a layer towards the input{theory}; R² of the line {straight:.3f}",
             "no" if straight <= STRAIGHT else _held(start, start.low),
         )
     )
-    return [*found, *_after_one_step(one, source, start)]
+    return [*found, *_after_one_step(one, cited, start)]
 
 
-def _after_one_step(one: LayerSeries, source: str, start: Slope) -> list[Row]:
+def _after_one_step(one: LayerSeries, cited: str, start: Slope) -> list[Row]:
     """The sentences on what the first step does; ``start`` is the slope of ‖∂L/∂h‖ before it."""
     grown = "after a single step of learning the weights grow exponentially in the depth"
     stable = "and the magnitude of the gradients is stable up to some threshold"
@@ -172,12 +186,12 @@ def _after_one_step(one: LayerSeries, source: str, start: Slope) -> list[Row]:
     layers, count = taken_over(one), outweighed(one)
     if layers is None or not (one.steps == 1).any():
         words = f"the first step outweighs {count} of {len(one.layers)} layers"
-        return [Row(source, sentence, words, "open") for sentence in (grown, stable, vanishing)]
+        return [Row(cited, sentence, words, "open") for sentence in (grown, stable, vanishing)]
     weights, gradients = at_step(one, "weight", 1)[:, layers], at_step(one, "output_gradient", 1)
     straight, grow, after = r_squared(weights.mean(0)), slope(weights), slope(gradients[:, layers])
     found = [
         Row(
-            source,
+            cited,
             grown,
             f"in the {count} outweighed layers ln ‖W‖ rises by {grow} a layer; R² {straight:.3f}",
             "no" if straight <= STRAIGHT else _held(grow, grow.low),
@@ -185,16 +199,16 @@ def _after_one_step(one: LayerSeries, source: str, start: Slope) -> list[Row]:
     ]
     rest = gradients[:, count:]
     if rest.shape[1] < FEWEST:
-        found.append(Row(source, stable, f"all but {rest.shape[1]} layers are outweighed", "open"))
+        found.append(Row(cited, stable, f"all but {rest.shape[1]} layers are outweighed", "open"))
     else:
         kept = slope(rest)
         words = f"in the other {rest.shape[1]} layers, near the output, ln ‖∂L/∂h‖ rises by {kept} a layer"
         flat = abs(kept.value) < FLAT * abs(start.value)
         holds = "open" if not math.isfinite(kept.value) else "yes" if flat else "no"
-        found.append(Row(source, stable, f"{words}; at step 0 all rise by {start}", holds))
+        found.append(Row(cited, stable, f"{words}; at step 0 all rise by {start}", holds))
     found.append(
         Row(
-            source,
+            cited,
             vanishing,
             f"in the outweighed layers ln ‖∂L/∂h‖ changes by {after} a layer towards the input",
             _held(after, None if after.high is None else -after.high),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -12,10 +11,21 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from phasemap.sweeps.figures.trained.exhibit import Picture, Table, caption
+from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, Slope, mean, series, slope
-from phasemap.sweeps.verdict.claims.depth_scale import PAPER, Row
+from phasemap.sweeps.verdict.claims.depth_scale import PAPER
+from phasemap.sweeps.verdict.claims.row import Row
+from phasemap.train.result_types import Content
 
+READING = (
+    "From left to right go the layers of a VGG19 network in their order; the height is the norm of the loss's "
+    "gradient by a layer's parameters divided by the norm of the parameters: the part of itself by which a step "
+    "moves the layer. The panels are taken some epochs apart; the weights W and batch normalisation's scale γ are "
+    "shown apart.",
+    "What to look for: at first the layers differ by orders of magnitude, the exploding gradient of "
+    "initialisation. If training finds its own balance the lines flatten, and the spread of their logarithms, "
+    "which the table gives, shrinks.",
+)
 SPACINGS = (3, 5, 10)
 CURVES = 6
 """Most curves in a panel."""
@@ -75,17 +85,18 @@ def figure_7(one: LayerSeries) -> Figure:
     return figure
 
 
-def picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
+def exhibit(contents: Sequence[Content]) -> Exhibit:
     """Fig. 7 of the results; a setting beyond the first gets a figure of its own."""
     found = series(contents)
     names = ["", *(f"-{index}" for index in range(2, len(found) + 1))]
     one = found[0]
-    return Picture(
+    return Exhibit(
         figures={name: figure_7(each) for name, each in zip(names, found, strict=True)},
         caption=caption(contents, ("batch_size", "lr", "schedule", "weight_decay", "beta", "eps")),
         verdict=verdict(one),
         tables=[table(one), scores(contents)],
         sentences=rows(one),
+        reading=READING,
     )
 
 
@@ -122,12 +133,12 @@ def verdict(one: LayerSeries) -> str:
 
 def rows(one: LayerSeries) -> list[Row]:
     """The caption's sentences beside what these networks do."""
-    source = f"{PAPER}, Fig. 7"
+    cited = f"{PAPER}, Fig. 7"
     values, start = relative_gradients(one), slope(kinds(one)["W"][:, 0])
     held = "open" if start.low is None else "yes" if start.low > 0 else "no"
     found = [
         Row(
-            source,
+            cited,
             "gradient explosion initially",
             f"at the start ln ‖∇L‖/‖W‖ rises by {start} a layer to the input",
             held,
@@ -136,13 +147,13 @@ def rows(one: LayerSeries) -> list[Row]:
     sentence = "after 10 epochs, the relative gradient norms of both γ and W for all layers become approximately equal"
     spreads = spread(values)
     if len(spreads) <= JUDGED:
-        return [*found, Row(source, sentence, f"recorded to epoch {len(spreads) - 1} only", "open")]
+        return [*found, Row(cited, sentence, f"recorded to epoch {len(spreads) - 1} only", "open")]
     at, first = spreads[JUDGED], spreads[0]
     measured = f"the spread of their logarithms is {at} at epoch {JUDGED}, {first} at the start"
     per_epoch = int(one.steps[1]) if len(one.steps) > 1 else 0
     measured += f"; an epoch is {per_epoch} steps"
     holds = "open" if not math.isfinite(at.value) else "yes" if at.value <= EQUAL else "no"
-    return [*found, Row(source, sentence, measured, holds)]
+    return [*found, Row(cited, sentence, measured, holds)]
 
 
 def table(one: LayerSeries) -> Table:
@@ -156,7 +167,7 @@ def table(one: LayerSeries) -> Table:
     return Table(title, ("epoch", *columns), entries)
 
 
-def scores(contents: Sequence[Mapping[str, Any]]) -> Table:
+def scores(contents: Sequence[Content]) -> Table:
     """Loss and accuracy after each epoch, mean over the networks."""
     lines = [cell["epochs"] for content in contents for cell in content["cells"] if "epochs" in cell]
     entries = []

@@ -17,11 +17,22 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
 from phasemap.sweeps.figures.style import COLOUR_MAP, OUTCOME_COLOURS
-from phasemap.sweeps.figures.trained.exhibit import Picture, Table, caption
+from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.phase_map.axes import LABELS
-from phasemap.sweeps.verdict.claims.depth_scale import PAPER, Row
+from phasemap.sweeps.verdict.claims.depth_scale import PAPER
+from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.theory.errors import InputError
+from phasemap.train.families.catalogue import FAMILIES
+from phasemap.train.result_types import CellResult, Content
 
+READING = (
+    "Each square is one learning rate and one value of a parameter of batch normalisation (its shift β, or ε) of "
+    "a VGG19 network on CIFAR; colour is the accuracy after some epochs, the median over the seeds. The parameter "
+    "that is not on an axis has {value}.",
+    "What to look for: which learning rates still train, and whether that range moves with β or ε. The theory "
+    "says that both tame the exploding gradient of initialisation, so that larger values should bear larger "
+    "learning rates.",
+)
 COLUMNS = 4
 METRICS = {"train_accuracy": "training accuracy", "test_accuracy": "validation accuracy"}
 UNSEEN = {"beta": "eps", "eps": "beta"}
@@ -61,7 +72,7 @@ class Rates:
         return sorted({int(place) for place in found})
 
 
-def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
+def rates(contents: Sequence[Content]) -> Rates:
     """The medians of the results; a network that diverged has the accuracy of chance from then on.
 
     Raises:
@@ -74,11 +85,12 @@ def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
         if "epochs" in cell
     ]
     if not cells:
-        raise InputError("picture: no result has scores epoch by epoch; they are of architecture vgg19-bn")
+        scored = ", ".join(name for name, one in FAMILIES.items() if one.scored_by_epoch)
+        raise InputError(f"picture: no result has scores epoch by epoch; they are of architecture {scored}")
     epochs = max((tuple(cell["epochs"]["epoch"]) for cell, _ in cells), key=len)
     if any(tuple(cell["epochs"]["epoch"]) != epochs for cell, _ in cells):
         raise InputError("picture: the networks were scored after different epochs")
-    axes = {name: tuple(sorted({cell["parameters"][name] for cell, _ in cells})) for name in ("lr", "beta", "eps")}
+    axes = {name: _values(name, [cell for cell, _ in cells]) for name in ("lr", "beta", "eps")}
     found: dict[tuple[int, ...], dict[int, tuple[Mapping[str, Any], float]]] = {}
     for cell, chance in cells:
         place = tuple(axes[name].index(cell["parameters"][name]) for name in axes)
@@ -91,11 +103,17 @@ def rates(contents: Sequence[Mapping[str, Any]]) -> Rates:
     for metric in METRICS:
         values = np.full((*(len(axis) for axis in axes.values()), len(epochs)), np.nan)
         for place, by_seed in found.items():
-            scored = [[chance if v is None else v for v in line[metric]] for line, chance in by_seed.values()]
-            values[place] = np.median(np.array(scored, dtype=float), axis=0)
+            lines = [[chance if v is None else v for v in line[metric]] for line, chance in by_seed.values()]
+            values[place] = np.median(np.array(lines, dtype=float), axis=0)
         median[metric] = values
     counts = [len(by_seed) for by_seed in found.values()]
     return Rates(**axes, epochs=epochs, median=median, seeds=(min(counts), max(counts)))
+
+
+def _values(name: str, cells: Sequence[CellResult]) -> tuple[float, ...]:
+    """Of a parameter over all cells, ascending."""
+    values: set[Any] = {cell["parameters"][name] for cell in cells}
+    return tuple(sorted(values))
 
 
 def draw(found: Rates, metric: str, over: str, epoch: int, *, best: bool, ax: Axes, highest: float) -> QuadMesh:
@@ -138,25 +156,26 @@ def figure_8(found: Rates, *, best: bool) -> Figure:
     return figure
 
 
-def best_picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
+def best_exhibit(contents: Sequence[Content]) -> Exhibit:
     """Fig. 8 of the results."""
-    return _picture(contents, best=True)
+    return _exhibit(contents, best=True)
 
 
-def default_picture(contents: Sequence[Mapping[str, Any]]) -> Picture:
+def default_exhibit(contents: Sequence[Content]) -> Exhibit:
     """Fig. 9 of the results."""
-    return _picture(contents, best=False)
+    return _exhibit(contents, best=False)
 
 
-def _picture(contents: Sequence[Mapping[str, Any]], *, best: bool) -> Picture:
+def _exhibit(contents: Sequence[Content], *, best: bool) -> Exhibit:
     found = rates(contents)
     row = sentence(found, "Fig. 8" if best else "Fig. 9")
-    return Picture(
+    return Exhibit(
         figures={"": figure_8(found, best=best)},
         caption=caption(contents, ("batch_size", "lr", "beta", "eps", "schedule", "weight_decay")),
         verdict=f"{row.measured[0].upper()}{row.measured[1:]}.",
         tables=[table(found)],
         sentences=[row],
+        reading=[READING[0].format(value="the value that does best" if best else "its default value"), READING[1]],
     )
 
 

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from phasemap.train.result_types import Content, DataDescription
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from phasemap.sweeps.verdict.claims.depth_scale import Row
-
-MAP = "map"
-DRAWN_BY: Mapping[str, str] = {
-    "layers": "bn_fig4:picture",
-    "relative-gradients": "bn_fig7:picture",
-    "best-rates": "bn_fig8:best_picture",
-    "default-rates": "bn_fig8:default_picture",
-}
-"""Each picture's function in sweeps/figures: from the results' contents to a `Picture`."""
+    from phasemap.sweeps.verdict.claims.row import Row
 
 
 @dataclass(frozen=True)
@@ -32,13 +24,14 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
+class Exhibit:
     """What one experiment shows.
 
     Attributes:
         figures: by what is added to the experiment's name in the file's name ("" for the main one).
         caption: what was trained, in a line. verdict: what was found, in a sentence or two.
         tables: the numbers behind it. sentences: the paper's sentences beside what was measured.
+        reading: how to read it, for someone who has not read the papers, a paragraph each.
     """
 
     figures: Mapping[str, Figure]
@@ -46,31 +39,23 @@ class Picture:
     verdict: str
     tables: Sequence[Table]
     sentences: Sequence[Row]
+    reading: Sequence[str] = ()
 
 
-def painter(picture: str) -> Callable[[Sequence[Mapping[str, Any]]], Picture]:
-    """The function that draws a ``picture`` other than the map."""
-    module, function = DRAWN_BY[picture].split(":")
-    found: Callable[[Sequence[Mapping[str, Any]]], Picture] = getattr(
-        import_module(f"phasemap.sweeps.figures.trained.{module}"), function
-    )
-    return found
-
-
-def data_in_words(data: Mapping[str, Any]) -> str:
+def data_in_words(data: DataDescription) -> str:
     """Name and sizes of a result's data set."""
     return f"{data['name']}, {data['train_size']} training and {data['test_size']} test samples"
 
 
-def caption(contents: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:
+def caption(contents: Sequence[Content], names: Sequence[str]) -> str:
     """Data set with sizes, the values of the parameters ``names`` over all cells, steps, seeds, dtype:
     ``digits, 1437 training and 360 test samples; width 384; batch size 128; 600 steps; 8 seeds; float32``."""
     cells = [cell for content in contents for cell in content["cells"]]
     parts = ["; ".join(sorted({data_in_words(content["data"]) for content in contents}))]
     for name in names:
-        values = sorted({cell["parameters"][name] for cell in cells if name in cell["parameters"]})
+        values: set[Any] = {cell["parameters"][name] for cell in cells if name in cell["parameters"]}
         if values:
-            shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+            shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(values))
             parts.append(f"{name.replace('_', ' ')} {shown}")
     steps = sorted({cell["steps"] for cell in cells if cell["outcome"] == "finished"})
     parts += [f"{steps[0]} to {steps[-1]} steps" if len(steps) > 1 else f"{steps[0]} steps"] if steps else []

@@ -21,6 +21,7 @@ from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
 from phasemap.theory.errors import InputError
 from phasemap.train.monitors.layer_monitor import QUANTITIES
+from phasemap.train.result_types import Content
 
 Array = NDArray[np.float64]
 LEVEL = 0.95  # of the intervals
@@ -72,7 +73,7 @@ class Slope:
         return f"{self.value:.3f}{interval}"
 
 
-def series(contents: Iterable[Mapping[str, Any]]) -> list[LayerSeries]:
+def series(contents: Iterable[Content]) -> list[LayerSeries]:
     """One entry for each setting that was monitored, in the order of the depth and then of the settings.
 
     Raises:

@@ -1,40 +1,26 @@
-"""What the papers say of their figures, each sentence beside what this map measures."""
+"""What "A Mean Field Theory of Batch Normalization" says of its maps, each sentence beside what a map measures."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from phasemap.sweeps.verdict.accuracy_on_line import left_at_line
+from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.sweeps.verdict.judgement import Judgement
 
 PAPER = "Yang et al. 2019"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One sentence of a paper against this map.
-
-    Attributes:
-        source: paper and figure. sentence: what it says. measured: what this map says.
-        holds: ``yes``, ``no``, or ``open`` where this map cannot tell.
-    """
-
-    source: str
-    sentence: str
-    measured: str
-    holds: str
-
-
-def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
-    """The sentences that apply to this map; none where the theory makes no prediction."""
-    if not agreement.prediction.exists:
+def rows(phase_map: xr.Dataset, judgement: Judgement) -> list[Row]:
+    """The sentences that apply to this map; none for other networks, and where the theory makes no prediction."""
+    agreement = judgement.agreement
+    if judgement.theory.paper != PAPER or agreement is None or not agreement.prediction.exists:
         return []
     figure = {"bn-fig3": "Fig. 3", "bn-fig5": "Fig. 5"}.get(str(phase_map.attrs["experiment"])[:7], "Sec. 4")
-    source = f"{PAPER}, {figure}"
-    found = [_factor(source, phase_map, agreement), _correlation(source, agreement)]
+    cited = f"{PAPER}, {figure}"
+    found = [_factor(cited, phase_map, agreement), _correlation(cited, agreement)]
     if phase_map.attrs["x_axis"] in ("batch_size", "statistics_batch_size"):
         found.append(_fifty_layers(f"{PAPER}, Fig. 3 (a)", agreement))
     if phase_map.attrs["x_axis"] in ("gamma", "beta"):
@@ -42,11 +28,11 @@ def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
     return found
 
 
-def _factor(source: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
+def _factor(cited: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
     factor = agreement.prediction.factor
     sentence = f"the line {factor:g} ξ is the theoretical prediction of the maximum trainable depth"
     if agreement.kappa is None or agreement.interval is None:
-        return Row(source, sentence, "too few columns with a frontier inside the grid", "open")
+        return Row(cited, sentence, "too few columns with a frontier inside the grid", "open")
     low, high = agreement.interval.low, agreement.interval.high
     measured = f"{agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f})"
     left = left_at_line(phase_map, agreement.prediction, agreement.metric)
@@ -56,7 +42,7 @@ def _factor(source: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
             f"{_percent(inside.mean())} of it ({_percent(inside.min())} to {_percent(inside.max())}, {inside.size} "
             "columns)"
         )
-    return Row(source, sentence, measured, "yes" if low <= factor <= high else "no")
+    return Row(cited, sentence, measured, "yes" if low <= factor <= high else "no")
 
 
 def _percent(share: float) -> str:
@@ -64,33 +50,33 @@ def _percent(share: float) -> str:
     return f"{round(100 * share):d}%"
 
 
-def _correlation(source: str, agreement: Agreement) -> Row:
+def _correlation(cited: str, agreement: Agreement) -> Row:
     sentence = "strong agreement between ξ and the maximum trainable depth"
     if agreement.rho is None:
-        return Row(source, sentence, "; ".join(agreement.notes) or "no ρ", "open")
+        return Row(cited, sentence, "; ".join(agreement.notes) or "no ρ", "open")
     measured = f"Spearman ρ = {agreement.rho:.2f}"
     if agreement.spread is not None:
         measured += f"; frontier/ξ scatters by {agreement.spread:.0%} over the columns"
-    return Row(source, sentence, measured, "yes" if agreement.rho >= 0.8 else "no")
+    return Row(cited, sentence, measured, "yes" if agreement.rho >= 0.8 else "no")
 
 
-def _fifty_layers(source: str, agreement: Agreement) -> Row:
+def _fifty_layers(cited: str, agreement: Agreement) -> Row:
     sentence = "networks deeper than about 50 layers are untrainable regardless of batch size"
     found = agreement.frontier
     if found.censored.count("right"):
         words = f"{found.censored.count('right')} column(s) train at the deepest networks of this map"
-        return Row(source, sentence, words, "open")
+        return Row(cited, sentence, words, "open")
     if not np.isfinite(found.depth).any():
-        return Row(source, sentence, "no frontier on this map", "open")
+        return Row(cited, sentence, "no frontier on this map", "open")
     deepest = float(np.nanmax(found.depth))
-    return Row(source, sentence, f"the deepest frontier is at {deepest:.0f} layers", "yes" if deepest <= 55 else "no")
+    return Row(cited, sentence, f"the deepest frontier is at {deepest:.0f} layers", "yes" if deepest <= 55 else "no")
 
 
-def _linear_regime(source: str, x_axis: str, agreement: Agreement) -> Row:
+def _linear_regime(cited: str, x_axis: str, agreement: Agreement) -> Row:
     what, sign = ("decreasing γ", -1) if x_axis == "gamma" else ("increasing β", 1)
     sentence = f"the maximum trainable depth increases significantly with {what}"
     inside = np.flatnonzero(np.isfinite(agreement.frontier.depth))
     if inside.size < 2:
-        return Row(source, sentence, "fewer than two columns with a frontier inside the grid", "open")
+        return Row(cited, sentence, "fewer than two columns with a frontier inside the grid", "open")
     first, last = (float(agreement.frontier.depth[i]) for i in (inside[0], inside[-1])[::sign])
-    return Row(source, sentence, f"from {first:.0f} to {last:.0f} layers", "yes" if last > 1.2 * first else "no")
+    return Row(cited, sentence, f"from {first:.0f} to {last:.0f} layers", "yes" if last > 1.2 * first else "no")

@@ -10,33 +10,28 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from phasemap.sweeps.phase_map.columns import column_parameters
-from phasemap.sweeps.verdict.claims.depth_scale import PAPER, Row
+from phasemap.sweeps.overlays.batchnorm import critical_eps_of
+from phasemap.sweeps.verdict.claims.depth_scale import PAPER
+from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.depth_scale import Agreement
-from phasemap.theory.activations import activation
-from phasemap.theory.batchnorm.fixed_point import critical_eps as theory_critical_eps
+from phasemap.sweeps.verdict.judgement import Judgement
 
-SOURCE = f"{PAPER}, Fig. 5 (c, d)"
+CITED = f"{PAPER}, Fig. 5 (c, d)"
 
 
 def critical_eps(phase_map: xr.Dataset) -> float | None:
     """The theory's critical ε of the map's networks; None where the map's ε do not reach to both sides of it."""
-    column = column_parameters(phase_map)[0]
-    phi = activation(
-        column["activation"],
-        scale=float(column["gamma"]),
-        shift=float(column["beta"]),
-        slope=float(column["slope"]),
-        alpha=float(column["alpha"]),
-    )
-    found = theory_critical_eps(phi, int(column["statistics_batch_size"]), float(column["sigma_w"]))
+    found = critical_eps_of(phase_map)
     eps = phase_map["eps"].values
     return found if eps.min() < found <= eps.max() else None
 
 
-def rows(phase_map: xr.Dataset, agreement: Agreement) -> list[Row]:
-    """The sentences on ε; none for a map over something else, or without a critical ε within it."""
-    if phase_map.attrs["x_axis"] != "eps" or not agreement.prediction.exists:
+def rows(phase_map: xr.Dataset, judgement: Judgement) -> list[Row]:
+    """The sentences on ε; none for other networks, for a map over something else, or without a critical ε within it."""
+    agreement = judgement.agreement
+    if judgement.theory.paper != PAPER or agreement is None or not agreement.prediction.exists:
+        return []
+    if phase_map.attrs["x_axis"] != "eps":
         return []
     critical = critical_eps(phase_map)
     if critical is None:
@@ -70,7 +65,7 @@ def _layers(frontier: float, deepest: float) -> str:
 def _transition(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float) -> Row:
     sentence = "a well defined phase transition near ε ~ 1"
     if np.isnan(frontier).any() or not np.isfinite(frontier).any():
-        return Row(SOURCE, sentence, "no frontier on this map, or columns not run", "open")
+        return Row(CITED, sentence, "no frontier on this map, or columns not run", "open")
     best = np.flatnonzero(frontier == np.nanmax(frontier))
     low, high = eps[best[0]], eps[best[-1]]
     where = f"ε = {low:g}" if low == high else f"ε = {low:g} to {high:g}"
@@ -79,7 +74,7 @@ def _transition(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical:
     )
     # the grid's own resolution: the critical value within one column of the deepest
     within = eps[max(best[0] - 1, 0)] <= critical <= eps[min(best[-1] + 1, len(eps) - 1)]
-    return Row(SOURCE, sentence, words, "yes" if within else "no")
+    return Row(CITED, sentence, words, "yes" if within else "no")
 
 
 def _very_deep(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float) -> Row:
@@ -90,22 +85,22 @@ def _very_deep(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: 
     around = ", ".join(f"{_layers(float(frontier[i]), deepest)} at ε = {eps[i]:g}" for i in close)
     words = f"around the critical point {around}; at ε = {eps[0]:g} {_layers(smallest, deepest)}"
     if np.isnan(frontier[close]).any() or np.isnan(smallest) or np.isinf(smallest):
-        return Row(SOURCE, sentence, words, "open")
-    return Row(SOURCE, sentence, words, "yes" if frontier[close].max() > 2 * smallest else "no")
+        return Row(CITED, sentence, words, "open")
+    return Row(CITED, sentence, words, "yes" if frontier[close].max() > 2 * smallest else "no")
 
 
 def _beyond(eps: np.ndarray, frontier: np.ndarray, deepest: float, critical: float, agreement: Agreement) -> Row:
     sentence = "(read as: all networks with a large ε are trainable; the theory here says that beyond it they are not)"
     beyond = np.flatnonzero((eps > critical * 1.05) & np.isfinite(agreement.prediction.xi))
     if not len(beyond):
-        return Row(SOURCE, sentence, "the map ends at the critical ε", "open")
+        return Row(CITED, sentence, "the map ends at the critical ε", "open")
     parts = [
         f"ε = {eps[i]:g}: {_layers(float(frontier[i]), deepest)} (16 ξ = {16 * agreement.prediction.xi[i]:.0f})"
         for i in beyond
     ]
     if np.isnan(frontier[beyond]).any():
-        return Row(SOURCE, sentence, "; ".join(parts), "open")
-    return Row(SOURCE, sentence, "; ".join(parts), "no" if frontier[beyond[-1]] < deepest else "yes")
+        return Row(CITED, sentence, "; ".join(parts), "open")
+    return Row(CITED, sentence, "; ".join(parts), "no" if frontier[beyond[-1]] < deepest else "yes")
 
 
 def _sides(agreement: Agreement) -> Row:
@@ -120,4 +115,4 @@ def _sides(agreement: Agreement) -> Row:
             within.append(ratio.min() <= agreement.prediction.factor <= ratio.max())
         else:
             parts.append(f"{regime}: no frontier inside the map")
-    return Row(SOURCE, sentence, "; ".join(parts), "open" if len(within) < 2 else "yes" if all(within) else "no")
+    return Row(CITED, sentence, "; ".join(parts), "open" if len(within) < 2 else "yes" if all(within) else "no")

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from phasemap.command_line import main
-from phasemap.sweeps.advice import kappa_and_levels as advise_maps
-from phasemap.sweeps.advice.answer import advise
-from phasemap.sweeps.advice.text import text
+from phasemap.sweeps.advice import batchnorm, levels
+from phasemap.sweeps.advice.answer import advise, text
+from phasemap.sweeps.advice.kappa import KAPPA_PAGE, map_kappa
+from phasemap.sweeps.advice.levels import map_levels
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.verdict.depth_scale import assess
 from phasemap.theory.activations import activation
@@ -94,13 +95,13 @@ def test_a_critical_network_has_no_number_and_is_trainable() -> None:
 
 
 def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map, monkeypatch) -> None:
-    monkeypatch.setattr(advise_maps, "load", lambda source: relu_map)
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: relu_map)
     found = assess(relu_map)
     assert found.interval is not None
     low, high = found.interval.low, found.interval.high
     xi = depth_scale(activation("relu"), 64).xi
     relu = {"activation": "relu", "batch_size": 64, "eps": 0.0}
-    kappa = advise_maps.map_kappa(relu_map, "runs/mine")
+    kappa = map_kappa(relu_map, "runs/mine", "bn-mlp")
     depths = (math.floor(low * xi), math.ceil(low * xi), math.floor(high * xi), math.ceil(high * xi))
     verdicts = [kappa.verdict(depth, xi) for depth in depths]
     assert verdicts == ["trainable", "borderline", "borderline", "not trainable"]
@@ -128,22 +129,22 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
 def test_a_map_without_a_frontier_or_of_other_networks_gives_no_kappa(zig) -> None:
     trained = a_map((8, 16, 32), lambda cell: 1000.0)
     with pytest.raises(InputError, match="--map x: it gives no kappa: Every column trains"):
-        advise_maps.map_kappa(trained, "x")
+        map_kappa(trained, "x", "bn-mlp")
     with pytest.raises(InputError, match="its networks are resnet; expected bn-mlp"):
-        advise_maps.map_kappa(zig, "x")
+        map_kappa(zig, "x", "bn-mlp")
     with pytest.raises(InputError, match="--map x: the theory of residual networks says nothing of it"):
-        advise_maps.map_levels(trained, "x")
+        map_levels(trained, "x")
 
 
 def test_a_map_of_residual_networks_gives_its_levels(zig, monkeypatch) -> None:
-    fails, half = advise_maps.map_levels(zig, "runs/zig")
+    fails, half = map_levels(zig, "runs/zig")
     assert (fails.quantity, fails.at_most) == ("p", True)
     assert fails.low <= 10 <= fails.high
     assert (half.quantity, half.at_most) == ("p", False)
     assert half.low <= half.value <= half.high
     assert half.value == pytest.approx(4.0, abs=0.2)
     assert "runs/zig" in half.origin
-    monkeypatch.setattr(advise_maps, "load", lambda source: zig)
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: zig)
     record = advise("resnet", 30, {"activation": "relu"}, "runs/zig")
     assert record["setting"]["gamma0"] == zig.attrs["gamma0"]
     assert record["verdict"] == "beyond"
@@ -172,18 +173,18 @@ def test_relu_networks_have_a_measured_level_and_tanh_networks_none() -> None:
 
 
 def test_the_measured_levels_are_those_of_the_page() -> None:
-    page = (ROOT / advise_maps.LEVELS_PAGE).read_text()
-    for lr, (value, low, high) in advise_maps.DIVERGES.items():
+    page = (ROOT / levels.LEVELS_PAGE).read_text()
+    for lr, (value, low, high) in levels.DIVERGES.items():
         mantissa = f"1e-{round(-math.log10(lr))}"
         assert any(
             line.startswith(f"| {mantissa} |") and f"| {value} ({low} to {high}) |" in line
             for line in page.splitlines()
         ), lr
-    assert (ROOT / advise_maps.KAPPA_PAGE).is_file()
+    assert (ROOT / KAPPA_PAGE).is_file()
 
 
 def test_the_experiments_named_test_what_they_are_named_for() -> None:
-    for (phi, parameter), name in advise_maps.EXPERIMENTS.items():
+    for (phi, parameter), name in batchnorm.EXPERIMENTS.items():
         parameters = load(name).parameters
         assert (parameters["activation"], parameters["x_axis"]) == (phi, parameter)
 

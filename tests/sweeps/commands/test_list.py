@@ -8,9 +8,9 @@ import re
 import pytest
 
 from phasemap.command_line import main
-from phasemap.sweeps.commands.list_experiments import WITHOUT_TRAINING, listing, records
-from phasemap.sweeps.commands.theory_figure import FIGURES
+from phasemap.sweeps.commands.list_experiments import listing, records
 from phasemap.sweeps.experiments.experiment import available, load
+from phasemap.sweeps.figures.catalogue import theory_figures
 
 FIGURES_OF_THE_PAPERS = [
     *("bn-fig1", "bn-fig2", "bn-fig3a", "bn-fig3b", "bn-fig3c", "bn-fig3d", "bn-fig4", "bn-fig5a", "bn-fig5b"),
@@ -30,15 +30,16 @@ def test_every_figure_of_both_papers_is_there_by_its_name() -> None:
         assert panels, figure
         for name in panels:
             assert name in shown
-            assert (name in available()) != (name in FIGURES)
+            assert (name in available()) != (name in [figure.name for figure in theory_figures()])
 
 
 def test_figure_6_is_said_to_be_drawn_with_figure_2() -> None:
-    assert [name for name, (words, _) in WITHOUT_TRAINING.items() if "6" in words.split(":")[0]] == ["bn-fig2"]
+    assert [figure.name for figure in theory_figures() if "6" in figure.shows.split(":")[0]] == ["bn-fig2"]
 
 
 def test_what_is_listed_exists_and_what_exists_is_listed() -> None:
-    assert set(WITHOUT_TRAINING) == set(FIGURES)
+    listed = [record["name"] for record in records() if record["kind"] == "theory figure"]
+    assert listed == [figure.name for figure in theory_figures()]
     assert [record["name"] for record in records() if record["kind"] == "experiment"] == list(available())
     assert len({record["name"] for record in records()}) == len(records())
 

@@ -15,8 +15,8 @@ import torch
 from matplotlib.figure import Figure
 
 from phasemap.command_line import main
-from phasemap.sweeps.commands.probe import load_model
 from phasemap.sweeps.figures.probe import draw_gradient, draw_growth, draw_history, draw_moments, figure_probe
+from phasemap.sweeps.probing.model import load_model
 from phasemap.train.probe.measure import probe
 from tests import ROOT
 
@@ -197,9 +197,32 @@ def test_a_file_may_import_a_torchvision_that_does_not_fit_torch(source: str, tm
     (tmp_path / "plain.py").write_text("from torch import nn\ndef net(): return nn.Linear(4, 2)\n")
     root = str(ROOT)
     code = (
-        f"import sys; sys.path[:0] = {[str(tmp_path), root]!r}; from phasemap.sweeps.commands.probe import load_model;"
+        f"import sys; sys.path[:0] = {[str(tmp_path), root]!r}; from phasemap.sweeps.probing.model import load_model;"
         "load_model('plain.py:net', 0); assert 'torchvision' not in sys.modules;"  # which takes longer than the probe
         "print(type(load_model('own.py:net', 0)).__name__)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert ran.stdout == "Linear\n", ran.stderr
+
+
+def test_a_network_beside_the_users_own_models_and_train(tmp_path: Path) -> None:
+    """As the console command meets it: names that our rooms have, too, are the user's in the user's file."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("")
+    (tmp_path / "models" / "mynet.py").write_text("from torch import nn\n\nWIDTH = 16\nNet = nn.Sequential\n")
+    (tmp_path / "train.py").write_text("DEPTH = 4\n")
+    for name in ("theory", "sweeps"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('nobody asked for this')\n")
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\nfrom models.mynet import Net, WIDTH\n\n"
+        "def make():\n    from train import DEPTH  # when it is called\n"
+        "    return Net(*[nn.Linear(WIDTH, WIDTH) for _ in range(DEPTH)])\n"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = [str(Path(sys.executable).parent / "phasemap"), "probe"]
+    for folder, file in ((tmp_path, "net.py:make"), (elsewhere, "../net.py:make")):
+        words = [*command, file, "--input", "16", "--batch-size", "8", "--json"]
+        ran = subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False)
+        assert ran.returncode == 0, ran.stderr
+        assert strict(ran.stdout)["parameters"] == 4 * (16 * 16 + 16)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-import phasemap.sweeps.commands.run
-from phasemap.sweeps.commands.run import expected
-from phasemap.sweeps.execution.progress import Progress, Tally
+import phasemap.sweeps.execution.run
+from phasemap.sweeps.execution.plan import expected
+from phasemap.sweeps.execution.progress import ShownProgress, Tally
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.theory.errors import InputError
+from phasemap.train.planning.cost import Cost
 from tests.sweeps.runs import run_fake, start_fake
 
 
@@ -60,7 +61,7 @@ def test_a_long_run_names_the_shorter_presets(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The paper's scale is the default: who did not mean days is told at once what takes minutes."""
-    monkeypatch.setattr(phasemap.sweeps.commands.run, "LONG", 1.0)
+    monkeypatch.setattr(phasemap.sweeps.execution.run, "LONG", 1.0)
     assert run_fake("bn-fig3a", tmp_path / "out") == 0
     first, second, *rest = capfd.readouterr().err.splitlines()
     assert first.startswith("bn-fig3a, preset paper: 480 cells in 8 tiles, 10 to 1250 steps each, ")
@@ -69,9 +70,10 @@ def test_a_long_run_names_the_shorter_presets(
 
 
 def test_expected_is_the_end_of_the_last_worker() -> None:
-    tiles = [Tile(str(cost), {}, cost) for cost in (1.0, 5.0, 2.0, 2.0)]
-    assert expected(tiles, ["cpu"]) == 10
-    assert expected(tiles, ["cpu"] * 2) == 5
+    second = 1 / Cost(flops=1.0).seconds("cpu")
+    tiles = [Tile(str(seconds), {}, Cost(flops=seconds * second)) for seconds in (1, 5, 2, 2)]
+    assert expected(tiles, ["cpu"]) == pytest.approx(10)
+    assert expected(tiles, ["cpu"] * 2) == pytest.approx(5)
     assert expected([], ["cpu"]) == 0
 
 
@@ -108,7 +110,7 @@ def test_plain_progress_is_a_line_a_tile_and_a_line_a_minute(
 ) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    shown, tally = Progress(), Tally(2, 8, cost=4.0)
+    shown, tally = ShownProgress(), Tally(2, 8, cost=4.0)
     for _ in range(605):  # a minute, in turns of a tenth of a second
         shown.update(tally)
         now[0] += 0.1

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
 from phasemap.sweeps.commands import compare as comparing
@@ -25,6 +26,11 @@ from tests.sweeps.synthetic import a_map, content, tile_parameters
 SIZES = (8, 12, 16, 32, 64)
 
 
+def give(monkeypatch: pytest.MonkeyPatch, maps: dict[str, xr.Dataset]) -> None:
+    """Sources by the maps' names."""
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: maps[sources[0]])
+
+
 def shifted(factor: float, **options: Any):
     return a_map(SIZES, frontier=lambda cell: factor * 40 * (1 - 3 / cell["batch_size"]), eps=0.0, **options)
 
@@ -35,7 +41,7 @@ def test_the_shift_that_was_put_in_is_found() -> None:
     assert found.shift.value == pytest.approx(1.2, rel=0.03)  # the interpolation between depths, see test_frontier
     assert found.shift.interval is not None
     assert found.shift.interval.low <= 1.2 <= found.shift.interval.high
-    assert found.shift.told
+    assert found.shift.significant
     assert found.shift.interval.low > 1
     assert "deeper than that of B" in found.sentence
     assert "beyond chance" in found.sentence
@@ -47,7 +53,7 @@ def test_the_same_experiment_with_other_noise_shows_no_shift() -> None:
     found = compare(shifted(1.0, noise=0.03, rng_seed=1), shifted(1.0, noise=0.03, rng_seed=2))
     assert found.shift is not None
     assert found.shift.interval is not None
-    assert not found.shift.told
+    assert not found.shift.significant
     assert "no difference can be told" in found.sentence
     alike = likeness(found.a, found.b)
     assert alike is not None
@@ -118,7 +124,7 @@ def test_in_a_larger_figure_the_difference_map_keeps_to_its_axes() -> None:
 
 def test_the_command_says_it_and_writes_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maps = {"a": shifted(1.2), "b": shifted(1.0)}
-    monkeypatch.setattr(comparing, "_map", maps.__getitem__)
+    give(monkeypatch, maps)
     text = comparing.run("a", "b", out=tmp_path / "difference")
     assert "deeper than that of B" in text
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".pdf", ".png"]
@@ -207,7 +213,7 @@ def test_residual_maps_have_no_frontier_in_words_or_picture(tmp_path: Path, monk
     assert (found.frontier_a, found.shift, found.pearson) == (None, None, None)
     assert "no frontier" in found.sentence
     assert draw(found).lines == [] or not list(draw(found).lines)
-    monkeypatch.setattr(comparing, "_map", {"a": a, "b": b}.__getitem__)
+    give(monkeypatch, {"a": a, "b": b})
     assert "frontier" not in comparing.run("a", "b", out=tmp_path / "difference")
 
 
@@ -221,7 +227,7 @@ def test_four_maps_are_judged_together(tmp_path: Path, monkeypatch: pytest.Monke
     far = joint({**near, "e": shifted(1.3, noise=0.03, rng_seed=7)})
     assert "(4 of 10 pairs)" in far.sentence
     assert "by a factor of 1.3" in far.sentence or "by a factor of 1.2" in far.sentence
-    monkeypatch.setattr(comparing, "_map", near.__getitem__)
+    give(monkeypatch, near)
     text = comparing.run("a", "b", "c", "d", out=tmp_path / "frontiers")
     assert text.count(" / ") == 6
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".pdf", ".png"]

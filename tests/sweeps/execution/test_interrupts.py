@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phasemap.sweeps.commands.run import interruptible
+from phasemap.sweeps.execution.signals import interruptible
 from tests.sweeps.runs import run_fake, session_alive, start_fake, trainings, wait_for
 
 
@@ -59,7 +59,7 @@ def test_a_second_interrupt_ends_at_once(six: Path, tmp_path: Path, log: Path) -
     assert not session_alive(process.pid)
 
 
-def test_workers_die_with_their_runner(six: Path, tmp_path: Path, log: Path) -> None:
+def test_workers_die_with_the_run(six: Path, tmp_path: Path, log: Path) -> None:
     process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60"})
     wait_for(lambda: len(trainings(log)[0]) >= 2)
     assert len(session_alive(process.pid)) == 3

@@ -38,7 +38,8 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
         "from tests.sweeps.runs import *\n"
-        "from contextlib import suppress; from phasemap.command_line import main; from phasemap.sweeps.sources.status import of_folder\n"
+        "from contextlib import suppress; from phasemap.command_line import main\n"
+        "from phasemap.sweeps.sources.status import of_folder\n"
         "out, filler = Path('disk/out'), Path('disk/filler')\n"
         "filler.write_bytes(b'x' * 200_000)\n"
         "first = run_fake(write_experiment(Path('e.yaml'), 30), out, workers=2)\n"

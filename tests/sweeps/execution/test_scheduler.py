@@ -1,21 +1,13 @@
-"""The local runner: every tile once; what cannot be done is marked and said, the rest goes on."""
+"""A run with worker processes: every tile once; what cannot be done is marked and said, the rest goes on."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import pytest
 
-from phasemap.sweeps.execution.local.worker_handle import WorkerProcess
-from phasemap.sweeps.execution.progress import Quiet, Tally
-from phasemap.sweeps.execution.scheduler import Runner
-from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.sources.status import of_folder
 from phasemap.sweeps.store.folder import Folder
 from tests.sweeps.runs import exported, run_fake, start_fake, trainings, wait_for
@@ -99,22 +91,6 @@ def test_a_tile_that_is_stuck_twice_is_marked_failed_and_the_rest_goes_on(
     assert (of_folder(out).cells["failed"], of_folder(out).cells["missing"]) == (4, 0)
 
 
-def test_a_run_that_was_itself_stopped_takes_nobody_to_be_stuck(tmp_path: Path) -> None:
-    """Ctrl-Z and fg: the workers were stopped with it."""
-    given: dict[str, Any] = {"devices": ["cpu"], "tally": Tally(1, 1, 1.0), "progress": Quiet(), "stuck_after": 3.0}
-    runner = Runner(Folder(tmp_path), [], **given)
-    process = subprocess.Popen(["sleep", "60"])
-    worker = SimpleNamespace(tile=Tile("k", {}, 1.0), ready=True, last_sign=time.monotonic() - 9, process=process)
-    runner.workers = [cast(WorkerProcess, worker)]
-    runner.looked -= 9
-    runner._watch()
-    assert process.poll() is None
-    worker.last_sign -= 9
-    runner._watch()
-    assert process.wait(10) == -signal.SIGKILL
-    runner.selector.close()
-
-
 def test_what_a_killed_worker_left_in_its_log_is_redacted_by_the_next_run(
     six: Path, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,3 +113,10 @@ def test_two_runs_on_one_folder_share_the_work(six: Path, tmp_path: Path, log: P
     started, _ = trainings(log)
     assert set(started.values()) == {1}
     assert all("6/6 tiles" in text for text in ends)
+
+
+def test_a_run_beside_the_users_own_modules(six: Path, tmp_path: Path, log: Path) -> None:
+    """Worker processes do not search their current folder, where modules may have the names of our rooms."""
+    for name in ("models", "train", "theory", "sweeps", "phasemap"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('nobody asked for this')\n")
+    assert run_fake(six, tmp_path / "out") == 0

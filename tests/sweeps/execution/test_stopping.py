@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from phasemap.sweeps.commands.train import train
+from phasemap.sweeps.execution.one_tile import train_one_tile as train
 from phasemap.sweeps.wandb_bridge import log as wandb_log
 from tests.sweeps.fake_backend import NAME
 
-TILE = ["--depth", "[2, 4]", "--width", "12", "--lr", "0.05", "--steps", "60", "--train-size", "200"]
+TILE = {"depth": [2, 4], "width": 12, "lr": 0.05, "steps": 60, "train_size": 200}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -56,7 +56,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    tile = ["--width", "12", "--depth", "3", "--lr", "0.1", "--steps", "10"]
-    assert train(tile, out=tmp_path / "out", device="cpu", wandb_mode="disabled", backend_name=NAME) == 1
+    tile = {"width": 12, "depth": 3, "lr": 0.1, "steps": 10}
+    assert train(tile, out=tmp_path / "out", device="cpu", wandb_mode="disabled", trainer=NAME) == 1
     assert "No space left on device" in capsys.readouterr().err
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

@@ -14,8 +14,8 @@ import pytest
 
 from phasemap.sweeps.execution import wandb_agents
 from phasemap.sweeps.execution.wandb_agents import watch
-from phasemap.sweeps.sources import wandb_sweep as wandb_source
-from phasemap.sweeps.sources.status import Status, TileStatus
+from phasemap.sweeps.sources import status as sources_status
+from phasemap.sweeps.sources.tile_status import Status, TileStatus
 from phasemap.train.machine import devices
 from tests import ROOT
 
@@ -30,7 +30,7 @@ def cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Counter[str]:
     monkeypatch.setattr(wandb_agents, "POLL", 0.02)
     monkeypatch.setattr(wandb_agents, "require_wandb", lambda: None)
     monkeypatch.setattr(devices, "parse", lambda _: ["cuda:0", "cuda:1"])
-    monkeypatch.setattr(wandb_source, "status_of_sweep", lambda _: Status("x", [TileStatus("all", counts)]))
+    monkeypatch.setattr(sources_status, "status_of_sweep", lambda _: Status("x", [TileStatus("all", counts)]))
     return counts
 
 

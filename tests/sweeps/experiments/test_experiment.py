@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from phasemap.sweeps.experiments.experiment import EXPERIMENTS, available, from_text, load, presets_of
+from phasemap.sweeps.experiments.experiment import EXPERIMENTS, available, from_text, load
+from phasemap.sweeps.experiments.overrides import presets_of
 from phasemap.theory.errors import InputError
-from phasemap.train.parameters import cells
-from phasemap.train.planning.cost import KNOWN, cell_count, cost
+from phasemap.train.cells import cells
 
 MINE = """\
 method: grid
@@ -177,21 +177,6 @@ def test_no_yaml_object_is_constructed(mine: Path) -> None:
 def test_two_tiles_of_one_training_are_a_mistake(mine: Path) -> None:
     mine.write_text(MINE + "  metric: {values: [test_accuracy, test_loss]}\n")
     assert any("two tiles are the same training" in message for message in messages(str(mine)))
-
-
-def test_cost_of_one_network_by_hand() -> None:
-    tile = {"dataset": "digits", "depth": 3, "width": 10, "batch_size": 20, "steps": 7}
-    forward = 2 * (64 * 10 + 2 * 100 + 10 * 10)
-    found = cost(tile)
-    assert found.flops == 3 * forward * 20 * 7 + 4 * forward * KNOWN["digits"].test
-    assert (found.cell_layers, found.stack_layers) == (21, 21)
-    stacked = {**tile, "depth": [3, 3], "seed": [0, 1, 2]}
-    assert cell_count(stacked) == 6
-    assert cost(stacked).flops == 6 * found.flops
-    assert (cost(stacked).cell_layers, cost(stacked).stack_layers) == (6 * 21, 21)
-    resnet = cost({**tile, "architecture": "resnet", "widths": "10/2@4"})
-    assert resnet.flops == pytest.approx(found.flops * (64 * 10 + 6 * 100 + 100) / (forward / 2))
-    assert (found + found).seconds() == pytest.approx(2 * found.seconds())
 
 
 def test_the_presets_file_names_only_experiments_that_exist() -> None:

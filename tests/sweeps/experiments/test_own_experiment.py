@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import xarray as xr
 
-from phasemap.sweeps.commands.report import export
-from phasemap.sweeps.commands.run import run
+from phasemap.sweeps.commands.export import export
+from phasemap.sweeps.execution.run import run_experiment as run
 from tests.sweeps.runs import run_fake
 from tests.test_readme import blocks, saved
 

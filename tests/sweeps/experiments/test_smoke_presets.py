@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phasemap.sweeps.commands.report import draw
-from phasemap.sweeps.commands.run import plan
+from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.execution.trainer import TRAIN_ROOM
 from phasemap.sweeps.experiments.experiment import available, load
 from phasemap.sweeps.phase_map.from_results import build
+from phasemap.sweeps.report.draw import draw
 from phasemap.sweeps.sources.gather import gather
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.result import write
@@ -35,7 +35,7 @@ def trained() -> dict[str, Any]:
 @pytest.mark.parametrize("name", HERE)
 def test_the_smoke_preset_runs(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
     experiment, out = load(name, "smoke", SHORTER.get(name, ())), Folder(tmp_path / name)
-    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         if tile.key not in trained:

@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from phasemap.sweeps.overlays import batchnorm as overlay
+from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
-from phasemap.train import parameters
+from phasemap.train import cells as cells_of
 from tests.sweeps.synthetic import a_map, content, tile_parameters
 
 
 def over(axis: str, values: Sequence[Any], **changes: Any) -> xr.Dataset:
     """A map over depth and ``axis``; all its cells are finished."""
     tiles = [tile_parameters(**{"x_scale": "linear", "x_axis": axis, **changes, axis: value}) for value in values]
-    expected = [cell for tile in tiles for cell in parameters.cells(tile)]
+    expected = [cell for tile in tiles for cell in cells_of.cells(tile)]
     return phase_map.build([content(tile, lambda cell: 30.0) for tile in tiles], expected)
 
 
 def test_relu_over_the_batch_size_is_the_papers_white_line() -> None:
     built = over("batch_size", (4, 8, 16, 32, 64, 128, 256), eps=0.0)
-    predicted = overlay.predict(built)
+    predicted = theory_of(built).prediction
     # 16 ξ from Thm 3.10's closed form
     np.testing.assert_allclose(16 * predicted.xi, [14.2, 27.5, 34.5, 38.1, 39.9, 40.8, 41.3], atol=0.05)
     assert set(predicted.regime) == {"exploding"}
@@ -35,9 +35,9 @@ def test_relu_over_the_batch_size_is_the_papers_white_line() -> None:
 
 def test_the_theory_is_asked_for_the_samples_of_a_bn_statistic() -> None:
     built = over("statistics_batch_size", (8, 16, 32), batch_size=64, eps=0.0)
-    np.testing.assert_allclose(16 * overlay.predict(built).xi, [27.5, 34.5, 38.1], atol=0.05)
+    np.testing.assert_allclose(16 * theory_of(built).prediction.xi, [27.5, 34.5, 38.1], atol=0.05)
     fixed = over("batch_size", (16, 32, 64), statistics_batch_size=16, eps=0.0)
-    np.testing.assert_allclose(16 * overlay.predict(fixed).xi, 34.5, atol=0.05)
+    np.testing.assert_allclose(16 * theory_of(fixed).prediction.xi, 34.5, atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -59,16 +59,16 @@ def test_every_parameter_of_the_theory_can_be_the_axis(axis: str, values: tuple[
         one = given | {axis: value}
         phi = activation(one["activation"], scale=one["gamma"], shift=one["beta"], slope=one["slope"])
         expected.append(depth_scale(phi, 8, eps=one["eps"], sigma_w=one["sigma_w"]).xi)
-    np.testing.assert_allclose(overlay.predict(built).xi, expected, rtol=1e-12)
+    np.testing.assert_allclose(theory_of(built).prediction.xi, expected, rtol=1e-12)
 
 
 def test_an_axis_that_the_theory_does_not_know_gives_a_level_line() -> None:
-    predicted = overlay.predict(over("lr", (0.01, 0.1), eps=0.0))
+    predicted = theory_of(over("lr", (0.01, 0.1), eps=0.0)).prediction
     assert predicted.xi[0] == predicted.xi[1]
 
 
 def test_where_the_theory_fails_there_is_a_gap_with_the_reason() -> None:
-    predicted = overlay.predict(over("batch_size", (3, 4, 8), eps=0.0))
+    predicted = theory_of(over("batch_size", (3, 4, 8), eps=0.0)).prediction
     assert np.isnan(predicted.xi[0])
     assert "batch size 3" in predicted.reasons[0]
     assert predicted.reasons[1:] == ("", "")
@@ -84,14 +84,14 @@ def test_where_the_theory_fails_there_is_a_gap_with_the_reason() -> None:
     ],
 )
 def test_maps_that_have_no_depth_scale_say_why(changes: Any, reason: str) -> None:
-    predicted = overlay.predict(over("batch_size", (8, 16), **changes))
+    predicted = theory_of(over("batch_size", (8, 16), **changes)).prediction
     assert not predicted.exists
     assert all(reason in one for one in predicted.reasons)
 
 
 def test_the_line_is_exact_at_the_columns_and_close_between_them() -> None:
     sizes = (5, 6, 8, 10, 12, 16, 24, 32, 64)
-    predicted = overlay.predict(over("batch_size", sizes, eps=0.0, x_scale="log"))
+    predicted = theory_of(over("batch_size", sizes, eps=0.0, x_scale="log")).prediction
     at = np.array([np.abs(predicted.curve_x - size).argmin() for size in sizes])
     np.testing.assert_allclose(predicted.curve_xi[at], predicted.xi, rtol=1e-9)
     for size in (7, 14, 20, 28, 48):
@@ -100,7 +100,7 @@ def test_the_line_is_exact_at_the_columns_and_close_between_them() -> None:
 
 
 def test_the_line_goes_through_a_critical_point() -> None:
-    predicted = overlay.predict(over("eps", (0.25, 0.5, 2.0, 4.0), activation="tanh", batch_size=8, x_scale="log"))
+    predicted = theory_of(over("eps", (0.25, 0.5, 2.0, 4.0), activation="tanh", batch_size=8, x_scale="log")).prediction
     assert predicted.regime == ("exploding", "exploding", "vanishing", "vanishing")
     # beyond ε = 1, tanh's critical value, λ = 1/ε exactly
     np.testing.assert_allclose(predicted.xi[2:], 1 / np.log([2, 4]), rtol=1e-9)
@@ -110,9 +110,8 @@ def test_the_line_goes_through_a_critical_point() -> None:
 
 def test_contours_count_powers_of_ten_of_the_squared_gradient() -> None:
     built = a_map((8, 16, 32), eps=0.0)
-    predicted = overlay.predict(built)
-    (field,) = overlay.fields(built, predicted)
+    (field,) = theory_of(built).fields()
     column = int(np.abs(field.x - 16).argmin())
     rate = depth_scale(activation("relu"), 16).rate
     np.testing.assert_allclose(field.values[:, column], field.y * np.log10(rate), rtol=1e-9)
-    assert overlay.fields(built, overlay.predict(over("activation", ("relu", "tanh"), eps=0.0))) == ()
+    assert theory_of(over("activation", ("relu", "tanh"), eps=0.0)).fields() == ()

@@ -7,12 +7,17 @@ import pytest
 from matplotlib.contour import QuadContourSet
 
 from phasemap.sweeps.figures.maps import heat_map
-from phasemap.sweeps.overlays import residual as overlay_residual
+from phasemap.sweeps.figures.maps.contours import contour_levels
+from phasemap.sweeps.overlays.catalogue import theory_of
+from phasemap.sweeps.overlays.field import Field
+from phasemap.sweeps.overlays.residual import ResidualTheory
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.regions import LEFT, RIGHT, TRAINED, WHOLE, best_columns, regions
-from phasemap.sweeps.verdict.divergence_level import corners
+from phasemap.sweeps.verdict.divergence_level import divergence_levels
+from phasemap.sweeps.verdict.fitted_levels import fitted_fields
 from phasemap.theory.errors import InputError
+from phasemap.theory.residual.quantities import QUANTITIES
 from phasemap.train.parameters import normalise
 from tests.sweeps.residual_maps import DEPTHS, ZIG, residual_contents, residual_map, trace_of
 from tests.sweeps.synthetic import a_map
@@ -35,7 +40,7 @@ def test_every_network_gets_its_own_numbers(changes) -> None:
     values = (0.0, 0.4, 1.3) if changes.get("x_axis") != "sigma_v" else (0.5, 1.0, 1.5)
     contents, cells = residual_contents(flat, values=values, **changes)
     built = phase_map.build(contents, cells)
-    found = overlay_residual.quantities(built)
+    found = theory_of(built).quantities
     x_axis = built.attrs["x_axis"]
     for cell in cells:
         i, j = DEPTHS.index(cell["depth"]), values.index(cell[x_axis])
@@ -53,7 +58,11 @@ def test_every_network_gets_its_own_numbers(changes) -> None:
             "chi_sum": np.log(np.sum(trace.chi_w[1:] + trace.chi_v[1:])),
         }
         for name, value in expected.items():
-            assert found[name][i, j] == pytest.approx(value, rel=1e-9, abs=1e-10), (name, cell["depth"], cell[x_axis])
+            assert found[QUANTITIES[name][0]][i, j] == pytest.approx(value, rel=1e-9, abs=1e-10), (
+                name,
+                cell["depth"],
+                cell[x_axis],
+            )
 
 
 def test_the_measured_moments_of_the_data_are_what_it_starts_from() -> None:
@@ -62,9 +71,9 @@ def test_the_measured_moments_of_the_data_are_what_it_starts_from() -> None:
     assert (built.attrs["p0"], built.attrs["gamma0"]) == (1.0, 0.3)
     for one in contents:
         one["data"] |= {"p0": 2.0, "gamma0": 2.0}
-    same = overlay_residual.quantities(phase_map.build(contents, cells))
+    same = theory_of(phase_map.build(contents, cells)).quantities
     np.testing.assert_allclose(same["e"], 1)
-    assert np.isneginf(same["s"]).all()
+    assert np.isneginf(same["log s"]).all()
     contents[0]["data"]["gamma0"] = 1.0
     assert "p0" not in phase_map.build(contents, cells).attrs
 
@@ -72,38 +81,38 @@ def test_the_measured_moments_of_the_data_are_what_it_starts_from() -> None:
 @pytest.mark.parametrize(
     ("built", "reason"),
     [
-        (lambda: a_map((8, 16)), "no residual networks"),
         (lambda: residual_map(flat, x_axis="depth", y_axis="beta_w", values=(5, 10), depth=5), "vertical axis"),
         (lambda: residual_map(flat, x_axis="widths", values=("8", "16"), beta_w=0.0), "widths changes from column"),
     ],
 )
 def test_maps_without_the_theory_say_why(built, reason: str) -> None:
-    one = built()
-    assert reason in overlay_residual.inapplicable(one)
-    assert overlay_residual.quantities(one) == {}
-    assert overlay_residual.fields(one) == ()
-    assert overlay_residual.leading_quantities(one) == {}
+    theory = theory_of(built())
+    assert isinstance(theory, ResidualTheory)
+    assert reason in theory.inapplicable()
+    assert theory.quantities == theory.failure_quantities == {}
+    assert theory.fields() == theory.failure_fields() == ()
+    assert not theory.prediction.exists
 
 
 def test_results_without_moments_say_so() -> None:
     contents, cells = residual_contents(flat, values=(0.0, 1.0))
     for one in contents:
         del one["data"]["p0"]
-    assert "p0" in overlay_residual.inapplicable(phase_map.build(contents, cells))
+    assert "p0" in theory_of(phase_map.build(contents, cells)).inapplicable()
 
 
 def test_contours_are_the_networks_numbers_and_squashed_where_they_span_much() -> None:
     built = residual_map(flat)
-    (field,) = overlay_residual.fields(built)
-    log_s = overlay_residual.quantities(built)["s"]
+    (field,) = theory_of(built).fields()
+    log_s = theory_of(built).quantities["log s"]
     assert field.label == "log(1 + log s)"
     rows = [int(np.flatnonzero(field.y == depth)[0]) for depth in DEPTHS]
     columns = [int(np.flatnonzero(field.x == value)[0]) for value in ZIG]
     np.testing.assert_allclose(field.values[np.ix_(rows, columns)], np.sign(log_s) * np.log1p(np.abs(log_s)))
     small = residual_map(flat, values=(0.0, 0.5, 1.0), activation="tanh", beta_v=1.0, beta_a=1.0)
-    (plain,) = overlay_residual.fields(small)
+    (plain,) = theory_of(small).fields()
     assert plain.label == "log s"
-    assert len(plain.levels) >= 3
+    assert len(contour_levels(plain)) >= 3
     assert field.y[-1] >= map_axis(built, "y").edges[-1]
 
 
@@ -129,7 +138,7 @@ def test_two_quantities_share_the_map_at_each_depths_best() -> None:
     assert list(found) == [WHOLE, LEFT, RIGHT]
     np.testing.assert_array_equal(found[LEFT].sum(axis=1), [0, 0, 3, 3, 3, 3])
     np.testing.assert_array_equal(found[RIGHT].sum(axis=1), [5, 5, 3, 3, 3, 3])
-    left, right = overlay_residual.fields(built)
+    left, right = theory_of(built).fields()
     assert (left.name, right.name) == ("chi_w", "p")
     deep = int(np.flatnonzero(left.y == 40)[0])
     np.testing.assert_array_equal(np.isfinite(left.values[deep]), left.x <= 0.2)
@@ -148,9 +157,11 @@ def test_diverged_networks_make_a_region_of_the_rest() -> None:
 
 def test_the_dashed_lines_lie_where_their_term_has_the_fitted_level() -> None:
     built = residual_map(flat, lambda cell: trace_of(cell).log_p[-1] > 9)
-    fitted = corners(built, overlay_residual.leading_quantities(built))
-    right, printed = overlay_residual.dashed_fields(built, fitted)
-    assert right.dashed
+    theory = theory_of(built)
+    assert isinstance(theory, ResidualTheory)
+    right, printed = fitted_fields(theory, divergence_levels(built, theory.leading_terms))
+    assert right.fitted
+    assert right.levels is not None
     level = right.levels[0]
     ax = heat_map.draw(built, None, fields=(right, printed), ids="m")
     lines = {one.get_gid(): one for one in ax.collections if isinstance(one, QuadContourSet)}
@@ -159,13 +170,13 @@ def test_the_dashed_lines_lie_where_their_term_has_the_fitted_level() -> None:
     points = points[points[:, 1] < 60]
     v = points[:, 0]
     np.testing.assert_allclose(0.5 / (1 - v) * points[:, 1] ** (1 - v), level, rtol=5e-3)
-    assert overlay_residual.dashed_fields(built, []) == ()
+    assert fitted_fields(theory, []) == ()
 
 
 def test_a_field_whose_levels_lie_beyond_the_map_draws_nothing() -> None:
     built = residual_map(flat, lambda cell: trace_of(cell).log_p[-1] > 9)
-    right, _ = overlay_residual.dashed_fields(built, corners(built, overlay_residual.leading_quantities(built)))
-    far = overlay_residual.Field("far", "", right.x, right.y, right.values, (1e9,))
+    right, _ = theory_of(built).failure_fields()
+    far = Field("far", "", right.x, right.y, right.values, "", (1e9,))
     ax = heat_map.draw(built, None, fields=(far,), ids="m")
     assert not any(isinstance(one, QuadContourSet) for one in ax.collections)
 

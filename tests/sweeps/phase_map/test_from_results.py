@@ -12,8 +12,9 @@ import pytest
 import xarray as xr
 
 from phasemap.sweeps.phase_map import from_results as phase_map
+from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.theory.errors import InputError
-from phasemap.train import parameters
+from phasemap.train import cells as cells_of
 from tests.sweeps.synthetic import a_map, content, results, tile_parameters
 
 
@@ -58,10 +59,10 @@ def test_the_attributes_say_what_all_cells_share_and_what_the_map_shows() -> Non
 def test_a_parameter_bound_to_one_axis_becomes_a_coordinate_along_it() -> None:
     tiles = [tile_parameters(batch_size=size, lr=None, lr_per_sample=1e-5) for size in (8, 16)]
     built = phase_map.build(
-        [content(tile, lambda cell: 30.0) for tile in tiles], [c for t in tiles for c in parameters.cells(t)], {}
+        [content(tile, lambda cell: 30.0) for tile in tiles], [c for t in tiles for c in cells_of.cells(t)], {}
     )
     np.testing.assert_allclose(built["lr"].values, [8e-5, 16e-5])
-    columns = phase_map.column_parameters(built)
+    columns = column_parameters(built)
     assert [column["statistics_batch_size"] for column in columns] == [8, 16]
     assert columns[0]["activation"] == "relu"
 
@@ -106,7 +107,7 @@ def test_without_an_experiment_the_results_explain_themselves() -> None:
 
 def test_a_categorical_axis_and_a_coarse_order() -> None:
     tiles = [tile_parameters(activation=name) for name in ("tanh", "relu")]
-    expected = [cell for tile in tiles for cell in parameters.cells(tile)]
+    expected = [cell for tile in tiles for cell in cells_of.cells(tile)]
     built = phase_map.build([content(tiles[0], lambda cell: 30.0)], expected, {"x_axis": "activation"})
     assert list(built["activation"].values) == ["relu", "tanh"]
     assert set(built["outcome"].sel(activation="relu").values.ravel()) == {"missing"}

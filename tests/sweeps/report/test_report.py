@@ -15,9 +15,10 @@ import pytest
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.report import index_page as index
 from phasemap.sweeps.report import tables
-from phasemap.sweeps.report.map_page import assess_all, write
+from phasemap.sweeps.report.map_page import write
 from phasemap.sweeps.report.page_data import CURVE_POINTS
 from phasemap.sweeps.verdict.claims.depth_scale import rows
+from phasemap.sweeps.verdict.judgement import judge
 from phasemap.theory.errors import InputError
 from tests.sweeps.synthetic import PROVENANCE, content, results, tile_parameters
 
@@ -131,7 +132,7 @@ def test_the_data_are_the_maps_numbers(report: tuple[Path, str, dict[str, Any]])
 def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, Any]) -> None:
     contents, expected = results(outcome=failures, eps=0.0)
     built = phase_map.build(contents[:-1], expected, {})
-    agreement = assess_all(built)["test_accuracy"]
+    agreement = judge(built).agreements["test_accuracy"]
     words = " ".join(re.sub(r"<[^>]+>", " ", report[1]).split())
     assert agreement.verdict in words.replace("&#39;", "'")
     for row in tables.column_rows(built, agreement):
@@ -151,7 +152,7 @@ def test_an_eps_map_has_a_kappa_for_each_side(tmp_path: Path) -> None:
     tiles = [tile_parameters(experiment="bn-fig5c", activation="tanh", x_axis="eps", eps=eps) for eps in (0.01, 0.1, 4)]
     contents = [content(tile, lambda cell: 30.0) for tile in tiles]
     built = phase_map.build(contents, None)
-    kappas = assess_all(built)["test_accuracy"].kappa_by_regime()
+    kappas = judge(built).agreements["test_accuracy"].kappa_by_regime()
     out = write(
         built,
         out=tmp_path / "report.html",
@@ -170,7 +171,7 @@ def test_an_eps_map_has_a_kappa_for_each_side(tmp_path: Path) -> None:
 def test_the_sentences_are_measured_not_asserted(report: tuple[Path, str, Any]) -> None:
     def holds(frontier: Any) -> dict[str, str]:
         built = phase_map.build(*results(frontier=frontier, eps=0.0), {})
-        return {row.sentence[:20]: row.holds for row in rows(built, assess_all(built)["test_accuracy"])}
+        return {row.sentence[:20]: row.holds for row in rows(built, judge(built))}
 
     from phasemap.theory.activations import activation
     from phasemap.theory.batchnorm.gradient_explosion import depth_scale

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phasemap.sweeps.commands.run import Plan, plan
+from phasemap.sweeps.execution.plan import Plan, plan
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.phase_map.from_results import build
 from phasemap.sweeps.sources.gather import gather
@@ -20,7 +20,7 @@ from tests.sweeps.fake_backend import FAKE, fake_result
 
 
 def folder_of(path: Path, *settings: str) -> tuple[Folder, Plan]:
-    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], backend=FAKE)
+    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], trainer=FAKE)
     folder = Folder(path)
     folder.claim(planned.experiment, planned.manifest)
     return folder, planned

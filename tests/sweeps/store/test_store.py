@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from phasemap.sweeps.commands.run import plan
+from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.store import result as store
 from phasemap.sweeps.store.cell_table import to_csv
@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_the_old_file(written: Path, monkeypatch: pytest.Monk
 
 
 def claimed(path: Path, *settings: str) -> tuple[Folder, Any]:
-    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], backend=FAKE)
+    planned = plan(load("bn-fig3a", "smoke", settings), at_work=["cpu"], trainer=FAKE)
     folder = Folder(path)
     folder.claim(planned.experiment, planned.manifest)
     return folder, planned

@@ -7,8 +7,8 @@ import pytest
 
 from phasemap.sweeps.verdict.accuracy_on_line import left_at_line
 from phasemap.sweeps.verdict.claims.depth_scale import rows
-from phasemap.sweeps.verdict.depth_scale import assess
-from tests.sweeps.synthetic import CHANCE, a_map, a_prediction, accuracy
+from phasemap.sweeps.verdict.judgement import judge
+from tests.sweeps.synthetic import CHANCE, a_map, a_prediction, a_theory, accuracy
 
 
 def xi(batch_size: float) -> float:
@@ -36,7 +36,8 @@ def test_a_line_outside_the_map_leaves_nothing_to_say() -> None:
 
 def test_the_row_of_the_report_says_it() -> None:
     built = a_map(frontier=lambda cell: 10 * xi(cell["batch_size"]))
-    judged = assess(built, prediction=a_prediction(built, xi, factor=12.0))
-    left = left_at_line(built, judged.prediction)
+    theory = a_theory(built, xi, factor=12.0)
+    judged = judge(built, theory=theory)
+    left = left_at_line(built, theory.prediction)
     row = next(row for row in rows(built, judged) if "the line 12 ξ" in row.sentence)
     assert f"at 12 ξ, {left.mean():.0%} of it (" in row.measured

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phasemap.sweeps.overlays import residual as overlay_residual
+from phasemap.sweeps.overlays.residual import ResidualTheory
 from phasemap.sweeps.verdict import divergence_level as failing_corner
-from phasemap.sweeps.verdict.divergence_level import corners, threshold
+from phasemap.sweeps.verdict.divergence_level import divergence_levels, threshold
 from phasemap.theory.residual.growth_laws.relu import leading_terms
 from tests.sweeps.residual_maps import residual_map, trace_of
 
@@ -52,9 +52,9 @@ def corner_at(level: float):
 
 def test_a_corner_along_a_contour_of_p_is_found_and_the_printed_form_does_not_trace_it() -> None:
     built = corner_at(9.0)
-    q = overlay_residual.quantities(built)
-    leading = overlay_residual.leading_quantities(built)
-    found = {one.name: one for one in corners(built, {**leading, "log p": q["p"]})}
+    q = ResidualTheory(built).quantities
+    leading = ResidualTheory(built).leading_terms
+    found = {one.name: one for one in divergence_levels(built, {**leading, "log p": q["log p"]})}
     p, right, printed = (found[name] for name in ("log p", *leading))
     assert p.low <= 9 <= p.high
     assert p.wrong == 0
@@ -68,14 +68,14 @@ def test_a_corner_along_a_contour_of_p_is_found_and_the_printed_form_does_not_tr
 def test_without_both_kinds_there_is_no_level() -> None:
     for level in (1e9, -1e9):
         built = corner_at(level)
-        assert corners(built, overlay_residual.leading_quantities(built)) == []
+        assert divergence_levels(built, ResidualTheory(built).leading_terms) == []
     built = corner_at(9.0)
-    assert corners(built, {}) == []
+    assert divergence_levels(built, {}) == []
 
 
 def test_seeds_that_disagree_are_counted_each() -> None:
     built = residual_map(lambda cell: 0.5, lambda cell: trace_of(cell).log_p[-1] > 8 + cell["seed"])
-    found = corners(built, {"log p": overlay_residual.quantities(built)["p"]})[0]
+    found = divergence_levels(built, {"log p": ResidualTheory(built).quantities["log p"]})[0]
     assert 8 <= found.level <= 10
     assert found.wrong > 0
 
@@ -86,10 +86,10 @@ def test_the_interval_covers_the_true_level(monkeypatch: pytest.MonkeyPatch) -> 
     rng = np.random.default_rng(11)
     covered = 0
     built = corner_at(9.0)
-    p = overlay_residual.quantities(built)["p"]
+    p = ResidualTheory(built).quantities["log p"]
     for _ in range(24):
         drawn = rng.random(built["outcome"].shape) < 1 / (1 + np.exp((9.0 - p[..., None]) / 0.7))
         one = built.assign(outcome=(built["outcome"].dims, np.where(drawn, "diverged", "finished")))
-        found = corners(one, {"log p": p})[0]
+        found = divergence_levels(one, {"log p": p})[0]
         covered += found.low <= 9.0 <= found.high
     assert covered > 18

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from phasemap.sweeps.overlays.overlay import Prediction
-from phasemap.sweeps.verdict.ranking import depth_in_scales, rank
-from tests.sweeps.synthetic import a_map, a_prediction
+from phasemap.sweeps.verdict.ranking import rank
+from tests.sweeps.synthetic import a_map, a_theory
 
 SIZES = (6, 8, 12, 16, 32, 64)
 
@@ -27,7 +26,7 @@ def grid(built, values):
 
 def test_the_quantity_that_decides_ranks_first_and_its_direction_is_told() -> None:
     built = collapsing(noise=0.02)
-    ranked = rank(built, depth_in_scales(built, a_prediction(built, xi)))
+    ranked = rank(built, a_theory(built, xi).quantities)
     assert [one.name for one in ranked] == ["depth/ξ", "depth alone", "batch_size alone"]
     assert [one.baseline for one in ranked] == [False, True, True]
     assert [one.direction for one in ranked] == ["falls", "falls", "rises"]
@@ -42,7 +41,7 @@ def test_the_quantity_that_decides_ranks_first_and_its_direction_is_told() -> No
 
 def test_only_the_order_of_the_values_matters() -> None:
     built = collapsing(noise=0.02)
-    quantity = depth_in_scales(built, a_prediction(built, xi))["depth/ξ"]
+    quantity = a_theory(built, xi).quantities["depth/ξ"]
     one, other = (rank(built, {"q": q})[0] for q in (quantity, np.exp(-quantity)))
     assert one.columns == other.columns
     assert (one.direction, other.direction) == ("falls", "rises")
@@ -72,7 +71,7 @@ def test_what_misleads_scores_below_zero_out_of_fold() -> None:
 
 def test_cells_without_a_value_are_left_out_for_all_and_few_blocks_give_no_score() -> None:
     built = collapsing()
-    quantity = depth_in_scales(built, a_prediction(built, lambda size: np.nan if size < 10 else xi(size)))
+    quantity = a_theory(built, lambda size: np.nan if size < 10 else xi(size)).quantities
     assert {one.cells for one in rank(built, quantity)} == {12 * 4}
     two = a_map((8, 16))
     assert all(one.columns is None and one.depths is not None for one in rank(two, {}))
@@ -81,15 +80,12 @@ def test_cells_without_a_value_are_left_out_for_all_and_few_blocks_give_no_score
 
 
 def test_no_prediction_no_quantity() -> None:
-    built = collapsing()
-    nothing = np.full(6, np.nan)
-    none = Prediction(nothing, ("",) * 6, ("why",) * 6, 16.0, np.empty(0), np.empty(0))
-    assert depth_in_scales(built, none) == {}
+    assert a_theory(collapsing(), lambda size: np.nan).quantities == {}
 
 
 def test_the_lead_of_one_quantity_is_judged_on_the_same_blocks() -> None:
     built = collapsing(noise=0.02)
-    quantity = depth_in_scales(built, a_prediction(built, xi))
+    quantity = a_theory(built, xi).quantities
     by_name = {one.name: one.depths for one in rank(built, quantity)}
     first, second = by_name["depth/ξ"], by_name["depth alone"]
     assert first is not None

@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.result import stamped
 from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT, resolve_mode
 from phasemap.theory.errors import InputError
-from phasemap.train.machine.processes import session_members
+from phasemap.train.machine.processes import kill_session
 from phasemap.train.parameters import normalise
 from tests.sweeps.fake_backend import NAME, fake_result
 from tests.sweeps.runs import ROOT, exported, run_fake, write_experiment
@@ -37,11 +36,11 @@ def impatient(module):
 
 def fake(module):
     sys.path.insert(0, {str(ROOT)!r})
-    real = module.train
-    module.train = lambda *arguments, **options: real(*arguments, **options, backend_name={NAME!r})
+    real = module.train_one_tile
+    module.train_one_tile = lambda *arguments, **options: real(*arguments, **options, trainer={NAME!r})
 
 class Change:
-    changes = {{"wandb.wandb_agent": impatient, "phasemap.sweeps.commands.train": fake}}
+    changes = {{"wandb.wandb_agent": impatient, "phasemap.sweeps.execution.one_tile": fake}}
 
     def find_spec(self, name, path, target=None):
         change = self.changes.pop(name, None)
@@ -59,7 +58,7 @@ class Change:
 
 sys.meta_path.insert(0, Change())
 """
-"""A `sitecustomize` for every process of these tests: `phasemap train` uses the fake backend, and the agent, otherwise
+"""A `sitecustomize` for every process of these tests: `phasemap train` uses the fake trainer, and the agent, otherwise
 unmodified, asks for work more often than every five seconds."""
 
 
@@ -117,9 +116,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
     yield start
     for process in started:
-        for member in session_members(process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(member, signal.SIGKILL)
+        kill_session(process.pid)
         process.wait()
 
 
@@ -168,7 +165,7 @@ def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
 def test_two_agents_finish_a_smoke_preset_that_is_really_trained(
     server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PYTHONPATH")  # no fake backend
+    monkeypatch.delenv("PYTHONPATH")  # no fake trainer
     code, _, err = call("run", "bn-fig3a", "--preset", "smoke", "--out", "local", "--devices", "cpu")
     assert code == 0, err
     code, out, err = call("sweep", "bn-fig3a", "--preset", "smoke")
@@ -312,8 +309,8 @@ def test_an_offline_run_is_uploaded_by_wandb_sync(server: WandbServer, client: P
 
 def test_without_being_asked_nothing_is_logged_and_wandb_is_not_imported(client: Path, server: WandbServer) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom phasemap.sweeps.commands.train import train\n"
-        "train(['--depth', '3', '--lr', '1', '--steps', '3'], out=Path('out'), device='cpu')\n"
+        "import sys\nfrom pathlib import Path\nfrom phasemap.sweeps.execution.one_tile import train_one_tile\n"
+        "train_one_tile({'depth': 3, 'lr': 1, 'steps': 3}, out=Path('out'), device='cpu')\n"
         "assert 'wandb' not in sys.modules and 'torch' not in sys.modules\n"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}

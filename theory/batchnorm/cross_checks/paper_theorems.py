@@ -1,8 +1,9 @@
 """Eigenvalues as the paper states them, ratios of quadratic forms of Gegenbauer coefficients.
 
 Thms 3.4, F.22, F.24, G.5, H.3, H.13 of Yang et al. 2019.
-An independent check of ``theory.batchnorm.eigenvalues``, for smooth φ at moderate batch size (Gegenbauer polynomials grow
-like binomials, so double precision ends near B = 40). ``printed=True`` keeps the misprints listed in docs/errata.md.
+An independent check of ``theory.batchnorm.eigenvalues``, for smooth φ at moderate batch size (Gegenbauer polynomials
+grow like binomials, so double precision ends near B = 40). ``printed=True`` keeps the misprints that docs/errata.md
+lists.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ from matplotlib.path import Path as Outline
 
 from phasemap.sweeps.figures import style
 from phasemap.sweeps.figures.maps import heat_map
-from phasemap.sweeps.overlays.batchnorm import fields
+from phasemap.sweeps.figures.maps.legend import legend_handles
+from phasemap.sweeps.figures.maps.words import TITLES, caption
+from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.squares import outcome_counts, summarise
@@ -145,7 +147,7 @@ def test_categories_get_level_steps_and_no_contours() -> None:
     tiles = [tile_parameters(x_axis="activation", activation=name, eps=0.0) for name in ("tanh", "relu")]
     built = phase_map.build([content(tile, lambda cell: 30.0) for tile in tiles], None)
     agreement = assess(built)
-    assert fields(built, agreement.prediction) == ()
+    assert theory_of(built).fields() == ()
     ax = heat_map.draw(built, agreement, ids="m")
     heights = next(line for line in ax.lines if line.get_gid() == "m-theory").get_ydata()
     np.testing.assert_allclose(heights[[0, 1, 3, 4]], 16 * np.repeat(agreement.prediction.xi, 2))
@@ -156,23 +158,23 @@ def test_the_published_figure_shows_both_modes_and_what_it_depends_on(tmp_path: 
     built = failing_map()
     agreements = {m: assess(built, m, prediction=a_prediction(built, xi)) for m in heat_map.BOTH_MODES}
     figure = heat_map.panels(built, agreements)
-    assert [ax.get_title() for ax in figure.axes[:2]] == [heat_map.TITLES[m] for m in heat_map.BOTH_MODES]
-    told = heat_map.caption(built)
+    assert [ax.get_title() for ax in figure.axes[:2]] == [TITLES[m] for m in heat_map.BOTH_MODES]
+    words = caption(built)
     for part in ("bn-fig3a", "digits", "1437", "3 seeds", "float32", "600 steps", "Σ lr = 6"):
-        assert part in told
+        assert part in words
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["frontier", "diverged", "dead", "missing", "failed", "some seeds diverged or dead"]
-    png, pdf = heat_map.save(figure, tmp_path / "a" / "bn-fig3a")
+    png, pdf = style.save(figure, tmp_path / "a" / "bn-fig3a")
     assert png.read_bytes()[:4] == b"\x89PNG"
     assert pdf.read_bytes()[:4] == b"%PDF"
-    again = heat_map.save(heat_map.panels(built, agreements), tmp_path / "b" / "bn-fig3a")
+    again = style.save(heat_map.panels(built, agreements), tmp_path / "b" / "bn-fig3a")
     assert [png.read_bytes(), pdf.read_bytes()] == [file.read_bytes() for file in again]
 
 
 def test_the_paper_style_has_a_columns_width_and_embedded_fonts(tmp_path: Path) -> None:
     figure = heat_map.panels(a_map(SIZES), {}, style="paper")
     assert figure.get_size_inches()[0] == 6.75
-    _, pdf = heat_map.save(figure, tmp_path / "map", "paper")
+    _, pdf = style.save(figure, tmp_path / "map", "paper")
     assert b"/FontFile2" in pdf.read_bytes()
     assert b"/Type3" not in pdf.read_bytes()
     with pytest.raises(InputError, match="poster"):
@@ -286,5 +288,5 @@ def test_corners_mark_what_is_not_the_whole_truth() -> None:
     x, y = map_axis(built, "x"), map_axis(built, "y")
     assert (beyond[0] == [x.edges[0], y.edges[9]]).all()  # lower left of the first cell at depth 50
     assert (partly[0] == [x.edges[3], y.edges[11]]).all()  # upper right of batch size 12 at depth 55
-    words = [handle.get_label() for handle in heat_map.legend_handles(built, [])]
+    words = [handle.get_label() for handle in legend_handles(built, [])]
     assert words[-2:] == ["some seeds diverged or dead", "gradients beyond float32"]

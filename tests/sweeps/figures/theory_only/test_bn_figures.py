@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from phasemap.sweeps.commands.theory_figure import FIGURES, draw_figure
+from phasemap.sweeps.figures.draw_figure import draw_figure
 from phasemap.sweeps.figures.theory_only import bn_depth_scale_maps as bn_maps
 from phasemap.sweeps.figures.theory_only import bn_fig1, bn_fig2, bn_fig10, bn_relu30
 from phasemap.sweeps.figures.theory_only import bn_small_batches as bn_uncommon
@@ -73,16 +71,6 @@ def test_bad_requests_are_one_clear_line(arguments: dict, message: str, tmp_path
     with pytest.raises(InputError) as caught:
         draw_figure(**arguments, out=tmp_path)
     assert message in caught.value.messages[0]
-
-
-def test_every_name_has_its_function_and_the_command_line_stays_light() -> None:
-    program = (
-        "import sys, phasemap, phasemap.sweeps.commands.theory_figure as c; "
-        "assert not {'torch', 'matplotlib', 'scipy'} & set(sys.modules), 'heavy import'; "
-        "[c.figure_function(name) for name in c.FIGURES if not name.startswith('vv')]"
-    )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
-    assert {"bn-fig1", "bn-fig2", "bn-fig10"} <= set(FIGURES)
 
 
 # Fig. 1

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phasemap.sweeps.commands.report import draw
-from phasemap.sweeps.commands.run import plan
+from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.execution.trainer import TRAIN_ROOM
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.figures.trained import bn_fig4
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, mean, predicted_slope, series, slope
+from phasemap.sweeps.report.draw import draw
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.result import write
 from phasemap.theory.errors import InputError
@@ -115,9 +115,9 @@ def test_settings_are_told_apart_and_seeds_put_together() -> None:
         cell["parameters"]["lr"] = 0.5
     found = series([made_up(20), deeper])
     assert [one.seeds for one in found] == [(0, 1, 2), (0, 1, 2)]
-    picture = bn_fig4.picture([made_up(20), deeper])
-    assert list(picture.figures) == ["", "-2"]
-    assert "outweighs" in picture.verdict
+    exhibit = bn_fig4.exhibit([made_up(20), deeper])
+    assert list(exhibit.figures) == ["", "-2"]
+    assert "outweighs" in exhibit.verdict
 
 
 def test_what_was_not_recorded_is_said() -> None:
@@ -132,13 +132,13 @@ def test_a_norm_that_does_not_exist_leaves_a_gap() -> None:
     content = made_up(20)
     content["cells"][0]["monitor"]["log_weight"][1][4] = None
     assert np.isnan(only(content).log["weight"][0, 1, 4])
-    bn_fig4.picture([content])
+    bn_fig4.exhibit([content])
 
 
 def test_the_experiment_runs_to_its_page(tmp_path: Path) -> None:
     """In this process: planned, trained, stored and drawn, as `phasemap run` does it with a worker."""
     experiment, out = load("bn-fig4", "smoke"), Folder(tmp_path / "fig4")
-    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         result = TRAIN_ROOM.train(tile.parameters, data_dir=None, device="cpu", progress=lambda state: None)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phasemap.sweeps.commands.report import draw
-from phasemap.sweeps.commands.run import plan
+from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.execution.trainer import TRAIN_ROOM
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.figures.trained import bn_fig7, bn_fig8
 from phasemap.sweeps.figures.trained.layer_slopes import series
+from phasemap.sweeps.report.draw import draw
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.result import write
 from phasemap.theory.errors import InputError
@@ -73,7 +73,7 @@ def test_what_was_not_run_is_left_open_and_a_diverged_network_is_at_chance() -> 
     found = bn_fig8.rates(contents)
     assert np.isnan(found.map("train_accuracy", "beta", 0, best=True)[1, 0])
     assert (found.map("test_accuracy", "beta", 0, best=True)[:, 1] == 0.1).all()
-    bn_fig8.best_picture(contents)
+    bn_fig8.best_exhibit(contents)
 
 
 def test_acceleration_is_judged_at_the_start_and_needs_seeds() -> None:
@@ -162,9 +162,9 @@ def test_weights_and_scales_are_told_apart() -> None:
     [([1.0] * 11, ["yes", "no"]), ([1.0] * 10 + [0.1], ["yes", "yes"]), ([-1.0, 0.1], ["no", "open"])],
 )
 def test_equal_after_ten_epochs_is_a_number(spreads: list[float], holds: list[str]) -> None:
-    picture = bn_fig7.picture([monitored(spreads)])
-    assert [row.holds for row in picture.sentences] == holds
-    assert "W and γ are apart by a factor of" in picture.verdict
+    exhibit = bn_fig7.exhibit([monitored(spreads)])
+    assert [row.holds for row in exhibit.sentences] == holds
+    assert "W and γ are apart by a factor of" in exhibit.verdict
 
 
 def test_a_frozen_gamma_is_left_out_and_a_diverged_network_leaves_a_gap() -> None:
@@ -172,15 +172,15 @@ def test_a_frozen_gamma_is_left_out_and_a_diverged_network_leaves_a_gap() -> Non
     for cell in frozen["cells"]:
         for step in cell["monitor"]["log_weight_gradient"]:
             step[1:6:2] = [None] * 3
-    picture = bn_fig7.picture([frozen])
-    assert picture.tables[0].header == ("epoch", "all layers", "W")
-    assert picture.verdict.endswith("The γ were not trained.")
+    exhibit = bn_fig7.exhibit([frozen])
+    assert exhibit.tables[0].header == ("epoch", "all layers", "W")
+    assert exhibit.verdict.endswith("The γ were not trained.")
     diverged["cells"][0]["monitor"]["log_weight_gradient"][10] = [None] * 7
-    picture = bn_fig7.picture([diverged])
-    assert picture.tables[0].rows[9][1] != "–"
-    assert picture.tables[0].rows[10][1:] == ("–",) * 4
-    assert [row.holds for row in picture.sentences] == ["yes", "open"]
-    assert "nan" not in picture.verdict
+    exhibit = bn_fig7.exhibit([diverged])
+    assert exhibit.tables[0].rows[9][1] != "–"
+    assert exhibit.tables[0].rows[10][1:] == ("–",) * 4
+    assert [row.holds for row in exhibit.sentences] == ["yes", "open"]
+    assert "nan" not in exhibit.verdict
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "paper"])
@@ -193,7 +193,7 @@ def test_figures_8_and_9_are_the_same_trainings(preset: str) -> None:
 def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: Path) -> None:
     out = Folder(tmp_path / "rates")
     eight = load("bn-fig8", "smoke")
-    planned = plan(eight, at_work=["cpu"], backend=TRAIN_ROOM)
+    planned = plan(eight, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(eight, planned.manifest)
     scored = made_up(seeds=1)[0]["cells"][0]["epochs"]
     for tile in planned.tiles:
@@ -214,7 +214,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
         }
         write(out.result_file(tile.key), {"content": content, "provenance": {"wall_time": 1.0}})
     nine = load("bn-fig9", "smoke")
-    again = plan(nine, at_work=["cpu"], backend=TRAIN_ROOM)
+    again = plan(nine, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(nine, again.manifest)
     scan = out.scan(1, again.manifest.keys)
     assert len(scan.results) == len(again.tiles)
@@ -224,7 +224,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
     assert "<h1>bn-fig9</h1>" in page
     assert (out.path / "figures" / "bn-fig9.png").is_file()
     other = load("bn-fig9", "smoke", ["steps=3"])
-    manifest = plan(other, at_work=["cpu"], backend=TRAIN_ROOM).manifest
+    manifest = plan(other, at_work=["cpu"], trainer=TRAIN_ROOM).manifest
     with pytest.raises(InputError, match="holds another experiment: steps"):
         out.claim(other, manifest)
 
@@ -232,7 +232,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
 def test_figure_7_runs_to_its_page(tmp_path: Path) -> None:
     """Two steps of the real network, on the embedded data."""
     experiment, out = load("bn-fig7", "smoke"), Folder(tmp_path / "fig7")
-    planned = plan(experiment, at_work=["cpu"], backend=TRAIN_ROOM)
+    planned = plan(experiment, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(experiment, planned.manifest)
     for tile in planned.tiles:
         result = TRAIN_ROOM.train(tile.parameters, data_dir=None, device="cpu", progress=lambda state: None)

@@ -1,4 +1,4 @@
-"""Which quantity predicts: the verdict, the paper's sentences and the report's page follow the map's numbers."""
+"""How maps are judged: the verdict, the paper's sentences and the report's page follow the map's numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.phase_map.regions import LEFT, RIGHT, TRAINED, WHOLE
 from phasemap.sweeps.report.map_page import write
-from phasemap.sweeps.verdict import residual as residual_agreement
-from phasemap.sweeps.verdict.claims.residual import rows
+from phasemap.sweeps.verdict.claims.catalogue import claims_of
+from phasemap.sweeps.verdict.claims.residual import likeness, rows
+from phasemap.sweeps.verdict.judgement import judge
 from tests.sweeps.residual_maps import residual_contents, residual_map, rising, trace_of
 from tests.sweeps.synthetic import PROVENANCE, a_map
 
@@ -27,8 +28,7 @@ ZAG = {
 
 
 def holds(built) -> dict[str, str]:
-    found = residual_agreement.assess(built)
-    assert found is not None
+    found = judge(built)
     return {row.sentence: row.holds for row in rows(built, found)}
 
 
@@ -43,9 +43,8 @@ def log_chi_v(trace) -> float:
 
 def test_a_map_of_the_chi_v_ratio_is_told_from_one_of_depth() -> None:
     true = residual_map(rising(log_chi_v, 0, 9), **ZAG)
-    found = residual_agreement.assess(true)
-    assert found is not None
-    best = residual_agreement.order(found.rankings[WHOLE])[0]
+    found = judge(true)
+    best = found.rankings[WHOLE][0]
     assert (best.name, best.direction) == ("log χ_v⁽¹⁾/χ_v⁽ˡ⁾", "rises")
     assert "log χ_v⁽¹⁾/χ_v⁽ˡ⁾ predicts accuracy best" in found.verdict
     assert set(holds(true).values()) == {"yes"}
@@ -62,8 +61,7 @@ def test_the_zig_with_its_corner() -> None:
         return float(trace_of(cell).log_p[-1]) > 9
 
     built = residual_map(rising(lambda trace: float(trace.log_s[-1]), -1, 8), diverges)
-    found = residual_agreement.assess(built)
-    assert found is not None
+    found = judge(built)
     assert list(found.rankings) == [WHOLE, TRAINED]
     held = holds(built)
     assert one_of(held, "contour lines of p") == "yes"
@@ -96,13 +94,12 @@ def test_both_sides_of_the_tanh_peak() -> None:
         trace = trace_of(cell)
         return min(0.95 - 0.25 * float(trace.log_gradient_ratio("w")[-1]), 0.4 + 0.35 * float(trace.log_s[-1]))
 
-    found = residual_agreement.assess(residual_map(accuracy, **TANH))
-    assert found is not None
+    found = judge(residual_map(accuracy, **TANH))
     assert set(found.rankings) == {WHOLE, LEFT, RIGHT}
     held = holds(residual_map(accuracy, **TANH))
     assert one_of(held, "visible peak") == "yes"
     assert one_of(held, "right of the peak s") == "yes"
-    left, right = ([one.name for one in residual_agreement.order(found.rankings[region])] for region in (LEFT, RIGHT))
+    left, right = ([one.name for one in found.rankings[region]] for region in (LEFT, RIGHT))
     assert left.index("log χ_w⁽¹⁾/χ_w⁽ˡ⁾") < left.index("log s")
     assert right.index("log s") < right.index("log χ_w⁽¹⁾/χ_w⁽ˡ⁾")
 
@@ -120,14 +117,43 @@ def test_a_map_without_a_peak_is_told_so() -> None:
 
 
 def test_quantities_alike_are_measured() -> None:
-    found = residual_agreement.assess(residual_map(lambda cell: 0.5))
-    assert found is not None
-    assert found.likeness["s", "chi"][1] > 0.99
-    assert found.likeness["s", "p"][1] > 0.98
-    zag = residual_agreement.assess(residual_map(lambda cell: 0.5, **ZAG))
-    assert zag is not None
-    assert np.isnan(zag.likeness["s", "p"][1])
-    assert residual_agreement.assess(a_map((8, 16))) is None
+    zig = residual_map(lambda cell: 0.5)
+    assert likeness(zig, judge(zig), "s", "chi")[1] > 0.99
+    assert likeness(zig, judge(zig), "s", "p")[1] > 0.98
+    zag = residual_map(lambda cell: 0.5, **ZAG)
+    assert np.isnan(likeness(zag, judge(zag), "s", "p")[1])
+
+
+def test_what_a_map_is_judged_by_follows_from_its_theory() -> None:
+    """A frontier where accuracy must fall with depth; quantities, regions and levels where it need not."""
+    line, by_quantity = judge(a_map((8, 16, 32), eps=0.0)), judge(residual_map(lambda cell: 0.5 + cell["depth"] / 300))
+    assert line.agreement is not None
+    assert line.verdict == line.agreement.verdict
+    assert list(line.rankings) == [WHOLE]
+    assert [field.name for field in line.fields] == ["decades"]
+    assert by_quantity.agreement is None
+    assert by_quantity.agreements == {}
+    assert "predicts accuracy best" in by_quantity.verdict
+    assert [field.name for field in by_quantity.fields] == ["s"]
+
+
+def test_claims_are_about_the_networks_of_their_paper() -> None:
+    for built in (a_map((8, 16, 32), eps=0.0), residual_map(rising(log_chi_v, 0, 9), **ZAG)):
+        judged = judge(built)
+        assert {row.cited.split(",")[0] for row in claims_of(built, judged)} == {judged.theory.paper}
+
+
+def test_a_map_whose_theory_says_nothing_says_why() -> None:
+    contents, cells = residual_contents(lambda cell: 0.5, values=(0.0, 1.0))
+    for one in contents:
+        del one["data"]["p0"]
+    built = phase_map.build(contents, cells)
+    assert judge(built).verdict == (
+        "The theory makes no prediction here: the results do not hold p0 and gamma0 of their data."
+    )
+    assert claims_of(built, judge(built)) == []
+    turned = residual_map(lambda cell: 0.5, x_axis="depth", y_axis="beta_w", values=(5, 10), depth=5)
+    assert "no depth on its vertical axis" in judge(turned).verdict
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,94 @@
+"""The answer for networks with batch normalisation, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from phasemap.sweeps.advice.spans import in_words, noted, table
+
+Record = Mapping[str, Any]
+
+
+def lines(record: Record) -> list[str]:
+    """Setting, prediction and verdict, a table of changes, and why some do not help."""
+    setting, kappa, now, depth = (record[name] for name in ("setting", "kappa", "predicted", "depth"))
+    names = ("batch_size", "gamma", "beta", "eps", "sigma_w")
+    given = ", ".join(f"{name.replace('_', ' ')} {setting[name]:g}" for name in names)
+    interval = "" if kappa["low"] == kappa["high"] else f" ({kappa['low']:.1f} to {kappa['high']:.1f})"
+    found = [
+        f"{setting['activation']}, {depth} layers, {given}",
+        f"{_gradients(now, record['reason'])}; kappa = {kappa['value']:.3g}{interval}, {kappa['origin']}",
+        _verdict(record),
+        "",
+        f"Each alone, what gives kappa xi >= {depth}" + (f" with kappa = {kappa['low']:.1f}:" if interval else ":"),
+    ]
+    rows = [
+        ["", "now", "values", "choose", "xi", "kappa xi", "margin"],
+        *(_row(change, depth) for change in record["advice"]),
+    ]
+    return [*found, *table(rows), *_reasons(record), *noted(record)]
+
+
+def _gradients(now: Record, reason: str) -> str:
+    if now["regime"] is None:
+        return f"no depth scale: {reason}"
+    if now["regime"] == "critical":
+        return "xi is infinite: gradients neither explode nor vanish"
+    signal = now["signal_depth_scale"]
+    collapses = "" if signal is None else f"; the signal itself collapses with a depth scale of {signal:.4g}"
+    return (
+        f"xi = {now['depth_scale']:.4g} layers (gradients {now['regime']}: their squared norm changes by a factor of"
+        f" {now['rate']:.4g} a layer towards the input; numerical error of xi {now['error']:.0e}{collapses})"
+    )
+
+
+def _verdict(record: Record) -> str:
+    now, depth, verdict = record["predicted"], record["depth"], record["verdict"]
+    if verdict is None:
+        return "No verdict: the theory has no depth scale here."
+    if now["reach"] is None:
+        return "Trainable by theory: kappa xi is infinite."
+    reach = f"kappa xi = {now['reach']:.1f} layers"
+    if verdict == "borderline":
+        low, high = now["reach_interval"]
+        return f"Borderline by theory: {reach}, {low:.1f} to {high:.1f} with kappa's interval, asked for {depth}."
+    return f"{verdict.capitalize()} by theory: {reach}, asked for {depth} (margin {now['margin']:.3g})."
+
+
+def _reach(found: Record) -> float | None:
+    """κ·ξ with the lower end of κ's interval, which is what the advice is judged with; None if infinite."""
+    return None if found["reach"] is None else float(found["reach_interval"][0])
+
+
+def _row(change: Record, depth: int) -> list[str]:
+    chosen, now = change["recommended"], change["now"]
+    name = change["parameter"].replace("_", " ")
+    if chosen is None:
+        return [name, f"{now:g}", "none", "-", "-", "-", "-"]
+    keep = "as it is" if chosen["value"] == now else f"{chosen['value']:g}"
+    numbers = ["inf"] * 3
+    if (reach := _reach(chosen)) is not None:
+        xi = min(chosen["depth_scale"] or chosen["reach"], chosen["signal_depth_scale"] or float("inf"))
+        numbers = [f"{xi:.4g}", f"{reach:.1f}", f"{reach / depth:.3f}"]
+    return [name, f"{now:g}", in_words(change), keep, *numbers]
+
+
+def _reasons(record: Record) -> list[str]:
+    """Where nothing helps: how far it goes."""
+    lines = []
+    for change in record["advice"]:
+        if change["recommended"] is not None:
+            continue
+        name, (low, high) = change["parameter"].replace("_", " "), change["scanned"]
+        best = change["best"]
+        if best is None:
+            lines.append(f"{name}: the theory has no depth scale at any value from {low:g} to {high:g}.")
+            continue
+        reached = f"kappa xi = {reach:.1f} at {best['value']:g}" if (reach := _reach(best)) else "nothing"
+        line = f"{name}: no value from {low:g} to {high:g} is enough; the best is {reached}."
+        limit = change.get("limit")
+        if limit and (tends_to := _reach(limit)):
+            line += f" As the batch grows without bound kappa xi tends to {tends_to:.1f}."
+        lines.append(line)
+    return ["", *lines] if lines else []

@@ -1,0 +1,69 @@
+"""``phasemap export``: results from any sources as a table, or as the phase map."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phasemap.sweeps.commands.options import OutFile, Sources
+from phasemap.theory.errors import InputError
+
+FORMATS = ("csv", "netcdf")
+
+
+def command(
+    sources: Sources, format: Annotated[str, typer.Option(help="csv or netcdf")] = "csv", out: OutFile = None
+) -> None:
+    """Writes one row per cell (CSV, to standard output by default) or the phase map (netCDF).
+
+    Example: phasemap export runs/bn-fig3a-quick --format csv > cells.csv
+    """
+    export(sources, format=format, out=out)
+
+
+def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
+    """Writes the cells of all ``sources`` as CSV (to standard output without ``out``) or as the phase map in netCDF.
+
+    Raises:
+        InputError: a source cannot be read, an unknown format, or there is no folder for ``out``.
+    """
+    from phasemap.sweeps.sources.open_map import map_of, open_results
+    from phasemap.sweeps.store.gc_pause import kept
+    from phasemap.sweeps.store.result import whole
+
+    if format not in FORMATS:
+        raise InputError(f"--format {format}: expected one of {', '.join(FORMATS)}")
+    with kept():
+        found = open_results(sources)
+        if format == "csv":
+            from phasemap.sweeps.store.cell_table import to_csv
+
+            _write_csv(to_csv(found.contents), out)
+            return
+        from phasemap.sweeps.sources.names import home
+
+        target = out or home(sources[0]) / "phase_map.nc"
+        _writable(target)
+        phase_map = map_of(found)
+        with whole(target) as temporary:
+            phase_map.to_netcdf(temporary, engine="h5netcdf")
+        print(target)
+
+
+def _write_csv(text: str, out: Path | None) -> None:
+    from phasemap.sweeps.store.result import write_text
+
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _writable(out)
+        write_text(out, text)
+
+
+def _writable(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {out.parent}")

@@ -1,0 +1,18 @@
+"""Arguments and options that several commands have. Light to import, as every file here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+# typer reads these at run time, and Python 3.10 has no `Path | None` that it understands in every version.
+Name = Annotated[str, typer.Argument(help="an experiment of `phasemap list`, or a YAML file of your own")]
+Preset = Annotated[str, typer.Option(help="smoke, quick or paper (the YAML as it is)")]
+Settings = Annotated[Optional[list[str]], typer.Option("--set", help="key=value: overrides a parameter; repeatable")]  # noqa: UP045
+Out = Annotated[Optional[Path], typer.Option(help="output folder")]  # noqa: UP045
+OutFile = Annotated[Optional[Path], typer.Option(help="output file")]  # noqa: UP045
+Sources = Annotated[list[str], typer.Argument(help="output folders, or wandb:ENTITY/PROJECT/SWEEP; several are merged")]
+Source = Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")]
+Devices = Annotated[Optional[str], typer.Option(help="numbers of GPUs (0,1), or cpu; default: every GPU, else cpu")]  # noqa: UP045

@@ -1,0 +1,119 @@
+"""A worker process as the one that started it sees it: hands it tiles, hears its events, and learns how it died."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from phasemap.sweeps.execution.executor import ExecutorContext
+from phasemap.sweeps.execution.local.worker import STOP
+from phasemap.sweeps.execution.tile import Tile
+from phasemap.train.machine.devices import environment
+from phasemap.train.machine.processes import python_command
+
+MAIN = "phasemap.sweeps.execution.local.worker"
+
+
+class WorkerProcess:
+    """One worker process.
+
+    Attributes:
+        ready: whether it has said that it can train.
+        tile: what it was handed last, until it has said what became of it.
+        leaving: whether it ends by itself now, and takes no more tiles.
+        last_sign: when it was last heard of.
+        killed_because: why it was killed, if we did it.
+    """
+
+    def __init__(self, context: ExecutorContext, device: str) -> None:
+        kind, sharing = device.partition(":")[0], list(context.devices).count(device)
+        self.device = device
+        self.process = subprocess.Popen(
+            python_command(MAIN, str(context.folder.path), kind, context.trainer, str(context.data_dir or "")),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(device, sharing),
+        )
+        assert self.process.stdout
+        assert self.process.stderr
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.errors: deque[bytes] = deque(maxlen=20)
+        self.error_reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,), daemon=True)
+        self.error_reader.start()
+        self.unfinished_line = b""
+        self.killed_because: str | None = None
+        self.ready = self.leaving = False
+        self.tile: Tile | None = None
+        self.last_sign = time.monotonic()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a tile."""
+        return self.ready and self.tile is None and not self.leaving
+
+    def give(self, tile: Tile) -> None:
+        """Hands the worker a tile; one that is still starting trains it then."""
+        self.tile = tile
+        self.last_sign = time.monotonic()
+        self._send({"key": tile.key, "parameters": tile.parameters})
+
+    def stop(self) -> None:
+        """Has the worker save its tile, if it can, and end."""
+        self._send(STOP)
+
+    def leave(self) -> None:
+        """Ends an idle worker."""
+        self.leaving = True
+        assert self.process.stdin
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
+
+    def kill(self, because: str | None = None) -> None:
+        """Ends the worker whatever it does."""
+        self.killed_because = self.killed_because or because
+        self.process.kill()
+
+    def _send(self, message: Any) -> None:
+        assert self.process.stdin
+        with suppress(BrokenPipeError):  # it died; the end of its output says so
+            self.process.stdin.write(json.dumps(message).encode() + b"\n")
+            self.process.stdin.flush()
+
+    def messages(self) -> Iterator[dict[str, Any] | None]:
+        """What the worker has sent since; ends with None if it has ended."""
+        assert self.process.stdout
+        while True:
+            data = self.process.stdout.read(1 << 16)  # unbuffered semantics: None when nothing is there yet
+            if data is None:
+                return
+            if not data:
+                yield None
+                return
+            *lines, self.unfinished_line = (self.unfinished_line + data).split(b"\n")
+            for line in lines:
+                self.last_sign = time.monotonic()
+                yield json.loads(line)
+
+    def wait(self) -> str:
+        """Waits for the end of the process, which is near, and closes its pipes; how it ended, in words."""
+        code = self.process.wait()
+        self.error_reader.join(1)  # a grandchild may keep the pipe open
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        if self.killed_because:
+            return self.killed_because
+        last = b"".join(self.errors).decode(errors="replace").strip().splitlines()[-1:]
+        if code >= 0:
+            return f"the worker ended with code {code}" + (f": {last[0]}" if last else "")
+        name = signal.Signals(-code).name
+        return f"the worker was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")

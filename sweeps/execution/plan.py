@@ -1,0 +1,141 @@
+"""What a run is going to train: every tile with its key, dtype and cost; and every mistake, before the first tile."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.execution.trainer import TileTrainer, data_name
+from phasemap.sweeps.experiments.experiment import Experiment
+from phasemap.sweeps.store.key import tile_key
+from phasemap.sweeps.store.manifest import Manifest
+from phasemap.theory.errors import InputError
+from phasemap.train.data.catalogue import DataSize
+from phasemap.train.planning.cost import Cost, cost, duration
+
+DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment, checked as a whole, with what each tile is called and costs.
+
+    Attributes:
+        steps: of each tile, how many its cells take.
+        device: where a tile's time is guessed for.
+    """
+
+    experiment: Experiment
+    manifest: Manifest
+    tiles: list[Tile]
+    steps: list[int]
+    device: str
+
+    @property
+    def cells(self) -> int:
+        """Cells of the whole experiment."""
+        return sum(tile.cells for tile in self.tiles)
+
+    @property
+    def seconds(self) -> float:
+        """A guess at the time of one worker for the whole experiment."""
+        return sum(tile.seconds(self.device) for tile in self.tiles)
+
+    @property
+    def cost(self) -> Cost:
+        """Of the whole experiment."""
+        return sum((tile.price for tile in self.tiles), Cost())
+
+    def steps_in_words(self) -> str:
+        """``600 steps each``, or their range."""
+        low, high = min(self.steps), max(self.steps)
+        return f"{low} steps each" if low == high else f"{low} to {high} steps each"
+
+    def describe(self, at_work: Sequence[str]) -> str:
+        """What ``--check`` prints, for workers on the devices ``at_work``."""
+        axes = [f"{name} ({len(values)})" for name, values in self.experiment.tile_axes.items()]
+        first = self.tiles[0].parameters
+        stacked = [f"{name} ({len(value)})" for name, value in first.items() if isinstance(value, list)]
+        dtypes = sorted(set(self.manifest.dtypes))
+        return "\n".join(
+            [
+                f"{self.experiment.name}, preset {self.experiment.preset}",
+                f"tiles:  {len(self.tiles)}" + (f", one per value of {', '.join(axes)}" if axes else ""),
+                f"cells:  {self.cells}" + (f", stacked over {', '.join(stacked)}" if stacked else ""),
+                f"steps:  {self.steps_in_words()}",
+                f"data:   {', '.join(self.manifest.data)} (set/training/test)",
+                f"dtype:  {', '.join(dtypes)}",
+                f"cost:   {self.cost.in_words()}",
+                f"here:   {in_words(self.tiles, at_work)}",
+            ]
+        )
+
+
+def expected(tiles: Iterable[Tile], at_work: Sequence[str]) -> float:
+    """Seconds until the last tile is done, by their guessed costs: the longest first, each to the next free worker."""
+    ends = [0.0] * len(at_work)
+    for seconds in sorted((tile.seconds(at_work[0]) for tile in tiles), reverse=True):
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
+
+
+def in_words(tiles: Iterable[Tile], at_work: Sequence[str]) -> str:
+    """``about 2.5 h with 2 workers on cpu``."""
+    workers = "1 worker" if len(at_work) == 1 else f"{len(at_work)} workers"
+    return f"about {duration(expected(tiles, at_work))} with {workers} on {', '.join(dict.fromkeys(at_work))}"
+
+
+def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer, data_dir: Path | None = None) -> Plan:
+    """Checks everything that can be checked before training.
+
+    Args:
+        at_work: the devices that tiles are trained on.
+
+    Raises:
+        InputError: one line for every mistake.
+    """
+    parameters, mistakes = experiment.checked()
+    try:
+        survey = trainer.survey(parameters, data_dir)
+    except InputError as error:
+        mistakes += map(experiment.located, error.messages)
+    if mistakes:
+        raise InputError(*mistakes)
+    tiles, dtypes, steps = [], [], []
+    for tile in parameters:
+        digest, size = survey[data_name(tile)]
+        steps.append(_steps(tile, size))
+        dtypes.append(_dtype(tile, at_work, trainer))
+        key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=trainer.semantics)
+        tiles.append(Tile(key, tile, cost(tile, size)))
+    manifest = Manifest(
+        experiment=experiment.name,
+        preset=experiment.preset,
+        semantics=trainer.semantics,
+        data={name: digest for name, (digest, _) in survey.items()},
+        rule=DTYPE_RULE,
+        dtypes=dtypes,
+        keys=[tile.key for tile in tiles],
+    )
+    return Plan(experiment, manifest, tiles, steps, at_work[0])
+
+
+def _dtype(tile: Mapping[str, Any], at_work: Sequence[str], trainer: TileTrainer) -> str:
+    """The dtype of a tile, whichever device it comes to: it is part of the result's key."""
+    chosen = {trainer.dtype(tile, device): device for device in reversed(list(dict.fromkeys(at_work)))}
+    if len(chosen) > 1:
+        where = " and ".join(f"{dtype} on {device}" for dtype, device in sorted(chosen.items()))
+        raise InputError(
+            f"--devices: GPUs of different kinds would train a tile in {where}; "
+            "choose some of one kind, or --set dtype=float32"
+        )
+    return next(iter(chosen))
+
+
+def _steps(tile: Mapping[str, Any], size: DataSize) -> int:
+    """Training steps of each cell of the tile."""
+    return int(tile["steps"] or tile["epochs"] * (size.train // tile["batch_size"]))

@@ -1,0 +1,164 @@
+"""A whole run: from an experiment's name to its report."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from phasemap.sweeps.execution.assignment import assign
+from phasemap.sweeps.execution.catalogue import LOCAL, MakesExecutor, executor_named
+from phasemap.sweeps.execution.executor import STUCK_AFTER, ExecutorContext
+from phasemap.sweeps.execution.plan import Plan, expected, in_words, plan
+from phasemap.sweeps.execution.progress import ShownProgress, Tally, progress
+from phasemap.sweeps.execution.scheduler import GRACE, Outcome, Scheduler
+from phasemap.sweeps.execution.signals import INTERRUPTED, interruptible
+from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.execution.trainer import DEFAULT, trainer_named
+from phasemap.sweeps.experiments.experiment import PAPER, find, load
+from phasemap.sweeps.experiments.overrides import presets_of
+from phasemap.sweeps.store.folder import Folder, Scan
+from phasemap.sweeps.store.result import outcomes_and_accuracy
+from phasemap.theory.errors import InputError, noted
+from phasemap.train.machine import devices
+from phasemap.train.planning.cost import Cost, cost, duration
+
+LONG = 3600.0
+"""Seconds from which on a run at the paper's scale names the presets that are shorter."""
+
+
+@interruptible
+def run_experiment(
+    name: str,
+    *,
+    preset: str = PAPER,
+    out: Path | None = None,
+    workers: int | None = None,
+    device_list: str | None = None,
+    settings: Sequence[str] = (),
+    check: bool = False,
+    quiet: bool = False,
+    executor: str | MakesExecutor = LOCAL,
+    trainer: str = DEFAULT,
+    data_dir: Path | None = None,
+    stuck_after: float = STUCK_AFTER,
+    grace: float = GRACE,
+    report: bool = True,
+) -> int:
+    """Trains what is not yet done, then draws the report, whose path is the last line of standard output.
+
+    Args:
+        executor: who trains the tiles: a name for `executor_named`, or a class.
+        trainer: what trains a tile: a name for `trainer_named`.
+
+    Returns:
+        0: all done; 1: tiles failed, or the disk is full; 130: interrupted.
+
+    Raises:
+        InputError: one line for every mistake, before anything is trained.
+    """
+    mistakes: list[str] = []
+    there = at_work = ["cpu"]
+    with noted(mistakes):
+        there = at_work = devices.parse(device_list)
+    with noted(mistakes):
+        at_work = assign(there, workers)
+    with noted(mistakes):
+        make_executor = executor_named(executor) if isinstance(executor, str) else executor
+    with noted(mistakes):
+        experiment = load(name, preset, settings)
+        folder = Folder(out or Path("runs") / f"{experiment.name}-{preset}")
+        with noted(mistakes):
+            folder.check()
+        planned = plan(experiment, at_work=at_work, trainer=trainer_named(trainer), data_dir=data_dir)
+        if not mistakes:
+            folder.check(planned.experiment, planned.manifest)
+    if mistakes:
+        raise InputError(*mistakes)
+    at_work = assign(there, workers, [tile.parameters for tile in planned.tiles])
+    if check:
+        print(planned.describe(at_work))
+        return 0
+    done = _open(folder, planned)
+    pending = [tile for tile in planned.tiles if tile.key not in done.results]
+    context = ExecutorContext(folder, at_work[: max(len(pending), 1)], trainer, data_dir, stuck_after)
+    tally = Tally(len(planned.tiles), planned.cells, planned.seconds)
+    outcome = Outcome()
+    with progress(quiet) as shown:
+        _tell_problems(folder, planned, done, shown)
+        for tile in planned.tiles:
+            if tile.key in done.results:
+                found = outcomes_and_accuracy(done.results[tile.key])
+                tally.add(
+                    cells=tile.cells,
+                    cost=tile.seconds(planned.device),
+                    new=False,
+                    outcomes=found.outcomes,
+                    accuracy=found.accuracy,
+                )
+        _tell_expectation(name, planned, pending, at_work, settings, shown)
+        if pending:
+            made = make_executor(context)
+            outcome = Scheduler(folder, pending, executor=made, tally=tally, progress=shown, grace=grace).run()
+        shown.update(tally, last=True)
+    return _conclude(folder, outcome, tally, report=report)
+
+
+def _open(folder: Folder, planned: Plan) -> Scan:
+    """Makes or tidies the output folder; what lies in it."""
+    folder.claim(planned.experiment, planned.manifest)
+    folder.remove_leftovers()
+    folder.unmark_failed(folder.failures())
+    return folder.scan(planned.manifest.semantics, planned.manifest.keys)
+
+
+def _tell_problems(folder: Folder, planned: Plan, scan: Scan, shown: ShownProgress) -> None:
+    """Says which files are no usable results, and makes way for those that are trained again."""
+    names = {folder.result_file(key).name for key in planned.manifest.keys}
+    for problem in scan.problems:
+        ours = problem.path.name in names
+        shown.say(f"phasemap: warning: {problem}; {folder.set_aside(problem) if ours else 'it is left alone'}")
+
+
+def _tell_expectation(
+    name: str,
+    planned: Plan,
+    pending: Sequence[Tile],
+    at_work: Sequence[str],
+    settings: Sequence[str],
+    shown: ShownProgress,
+) -> None:
+    """Says what is about to be trained and what that costs here, before the first tile."""
+    tiles, preset = len(planned.tiles), planned.experiment.preset
+    shown.tell(
+        f"{planned.experiment.name}, preset {preset}: {planned.cells} cells in {tiles} tiles, "
+        f"{planned.steps_in_words()}, {planned.cost.flops:.2g} FLOP"
+    )
+    if len(pending) < tiles:
+        shown.tell(f"{tiles - len(pending)} of {tiles} tiles are there already")
+    if pending:
+        shown.tell(f"expected: {in_words(pending, at_work)}; a guess, corrected after the first tile")
+    if preset == PAPER and (seconds := expected(pending, at_work)) > LONG:
+        for shorter in presets_of(find(name)):
+            price = sum(map(cost, load(name, shorter, settings).raw_tiles()), Cost())
+            other = price.seconds(at_work[0].partition(":")[0]) / len(at_work)
+            if other < seconds:
+                shown.tell(f"shorter: --preset {shorter}, about {duration(other)}")
+
+
+def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -> int:
+    """Says what is left or went wrong, and draws the report of what there is; the exit code."""
+    if outcome.interrupted:
+        undone = len(outcome.left) + len(outcome.failed)
+        print(f"interrupted: {undone} of {tally.tiles} tiles are left; the same command goes on", file=sys.stderr)
+        return INTERRUPTED
+    if outcome.stopped:
+        print(f"phasemap: error: {outcome.stopped}", file=sys.stderr)
+        return 1
+    if outcome.failed:
+        print(f"phasemap: error: {len(outcome.failed)} of {tally.tiles} tiles failed", file=sys.stderr)
+    if report and tally.done_tiles:
+        from phasemap.sweeps.report.draw import draw
+
+        print(draw([str(folder.path)], out=None))
+    return 1 if outcome.failed else 0

@@ -1,0 +1,48 @@
+"""Draws a figure that needs no training into a folder."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+from phasemap.sweeps.figures.catalogue import theory_figure
+from phasemap.theory.errors import InputError
+
+
+def draw_figure(
+    name: str,
+    *,
+    out: Path,
+    networks: int | None = None,
+    width: int | None = None,
+    seed: int | None = None,
+    style: str = "report",
+) -> tuple[Path, Path]:
+    """Draws one figure to ``out``/NAME.png and .pdf and returns their paths.
+
+    Args:
+        networks, width, seed: of the sampled networks; None is the figure's own quick scale.
+        style: ``report`` or ``paper``.
+
+    Raises:
+        InputError: no such figure, a number out of range, or one for a figure that samples nothing.
+    """
+    function = theory_figure(name).load()
+    given = {
+        key: value for key, value in (("networks", networks), ("width", width), ("seed", seed)) if value is not None
+    }
+    known = inspect.signature(function).parameters
+    least = {"networks": 2, "width": 8, "seed": 0}
+    mistakes = [f"--{key} {given[key]}: {name} draws theory only" for key in given if key not in known]
+    mistakes += [
+        f"--{key} {value}: expected at least {least[key]}"
+        for key, value in given.items()
+        if key in known and value < least[key]
+    ]
+    if mistakes:
+        raise InputError(*mistakes)
+    from phasemap.sweeps.figures.style import save, styled
+
+    with styled(style):
+        figure = function(**given)
+    return save(figure, out / name, style)

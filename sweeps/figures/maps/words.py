@@ -1,0 +1,47 @@
+"""What is written over a map: the metrics in words, and what its numbers depend on."""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from phasemap.sweeps.verdict.depth_scale import sum_lr_in_words
+from phasemap.train.families.catalogue import DEFAULT, family
+
+TITLES = {
+    "test_accuracy": "test accuracy, running statistics",
+    "test_accuracy_batch": "test accuracy, batch statistics",
+    "train_accuracy": "training accuracy, running statistics",
+    "train_accuracy_batch": "training accuracy, batch statistics",
+    "test_loss": "test loss",
+    "train_loss": "training loss",
+}
+
+
+def has_batch_statistics(phase_map: xr.Dataset) -> bool:
+    """Whether the map's networks can be evaluated in two ways: with running statistics, and with those of a batch."""
+    return family(phase_map.attrs.get("architecture", DEFAULT)).uses_batch_statistics
+
+
+def titles(phase_map: xr.Dataset) -> dict[str, str]:
+    """The metrics in words; networks without batch statistics have none to tell apart."""
+    if has_batch_statistics(phase_map):
+        return TITLES
+    return {metric: words.partition(",")[0] for metric, words in TITLES.items()}
+
+
+def caption(phase_map: xr.Dataset) -> str:
+    """What the numbers depend on: data set, sizes, seeds, dtype, steps, Σ lr."""
+    attributes = phase_map.attrs
+    data = str(attributes["data"]).split(", digest")[0] or "no data yet"
+    steps = phase_map["steps"].values[phase_map["outcome"].values == "finished"]
+    parts = [attributes["experiment"], data, _plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
+    if steps.size:
+        low, high = int(steps.min()), int(steps.max())
+        parts.append(f"{low} steps" if low == high else f"{low} to {high} steps")
+    if "sum_lr" in attributes:
+        parts.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,1 @@
+"""What `phasemap probe` does around `train.probe`: the user's model, its inputs, the answer. Commands import it."""

@@ -1,0 +1,43 @@
+"""The network of a user's own that is probed: ``path/to/file.py:factory``."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from phasemap.theory.errors import InputError
+from phasemap.theory.user_code import load_user_module
+from phasemap.train.compat import torchvision_import as torchvision_ops
+
+
+def load_model(text: str, seed: int) -> nn.Module:
+    """The module of ``path/to/file.py:factory``, whose weights are drawn after ``torch.manual_seed(seed)``.
+
+    Raises:
+        InputError: as ``load_user_module``; no callable, it fails, or what it returns is no module.
+    """
+    try:
+        return _load(text, seed)
+    except InputError as error:
+        if "torchvision::" not in str(error):
+            raise
+        torchvision_ops.ensure()  # only now: importing it takes longer than most probes
+        return _load(text, seed)
+
+
+def _load(text: str, seed: int) -> nn.Module:
+    module, name = load_user_module(text)
+    factory = getattr(module, name)
+    if isinstance(factory, nn.Module):
+        return factory
+    if not callable(factory):
+        raise InputError(f"{text!r}: {name} is of type {type(factory).__name__}: expected a function without arguments")
+    torch.manual_seed(seed)
+    try:
+        model = factory()
+    except Exception as error:  # whatever the user's function raises is the user's mistake to read
+        lines = str(error).splitlines() or [""]
+        raise InputError(f"{text!r}: {name}() failed: {type(error).__name__}: {lines[0]}") from error
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{text!r}: {name}() returned {type(model).__name__}: expected a torch.nn.Module")
+    return model
