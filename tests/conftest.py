@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,8 +26,11 @@ settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("seeded")
 
-for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_"))]:
+for name in [name for name in os.environ if name.startswith(("WANDB_", "FAKE_", "PHASEMAP_EXTENSIONS"))]:
     del os.environ[name]
+# Nothing of the user's cache, which knows how fast this machine is; nothing is left there either.
+_cache = tempfile.TemporaryDirectory(prefix="phasemap-tests-")
+os.environ["XDG_CACHE_HOME"] = _cache.name
 # No test sees the folder unasked. Workers of pytest-xdist inherit what is left here, so that it goes by another name.
 _given = os.environ.pop("PHASEMAP_DATA_DIR", None) or os.environ.get("TESTS_DATA_DIR")
 REAL_DATA = Path(_given).resolve() if _given else None

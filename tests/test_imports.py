@@ -67,6 +67,7 @@ ORDER = (
     "sweeps.report",
     "sweeps.execution",
     "sweeps.execution.local",
+    "sweeps.execution.agents",
     "sweeps.probing",
     "sweeps.commands",
     "front_door",

@@ -61,7 +61,13 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
             moved.
     """
     known = parameters.parameters if isinstance(parameters, Cell) else parameters
-    return tuple(_hashable(known.get(name), name in by_file_name) for name in _deciding())
+    names = _deciding()
+    found = [tuple(value) if type(value) is list else value for value in map(known.get, names)]
+    for name in by_file_name:
+        place = names.index(name)
+        if isinstance(found[place], str):
+            found[place] = found[place].rpartition("/")[2]
+    return tuple(found)
 
 
 def _deciding() -> tuple[str, ...]:
@@ -73,9 +79,3 @@ def _deciding() -> tuple[str, ...]:
 
 
 _names: list[Any] = [None, ()]
-
-
-def _hashable(value: Any, by_file_name: bool) -> Hashable:
-    if by_file_name and isinstance(value, str):
-        return value.rpartition("/")[2]
-    return tuple(value) if isinstance(value, list) else value

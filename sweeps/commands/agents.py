@@ -19,6 +19,6 @@ def command(
 
     Example: phasemap agents me/phasemap/abc123 --devices 0,1,2,3
     """
-    from phasemap.sweeps.execution.wandb_agents import watch
+    from phasemap.sweeps.execution.agents.watch import watch
 
     return watch(sweep, devices=devices, restarts=restarts, count=count)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import cast
 
 from phasemap.sweeps.execution.executor import Executor, ExecutorContext
+from phasemap.theory.catalogue import Catalogue
 from phasemap.theory.errors import InputError
 from phasemap.theory.user_code import is_user_code, load_user_module
 
-EXECUTORS = {"local": "phasemap.sweeps.execution.local.executor:LocalExecutor"}
 LOCAL = "local"
 MakesExecutor = Callable[[ExecutorContext], Executor]
+EXECUTORS: Catalogue[MakesExecutor] = Catalogue(
+    "executor", {LOCAL: "phasemap.sweeps.execution.local.executor:LocalExecutor"}
+)
 
 
 def executor_named(name: str) -> MakesExecutor:
@@ -29,5 +31,4 @@ def executor_named(name: str) -> MakesExecutor:
         return cast(MakesExecutor, found)
     if name not in EXECUTORS:
         raise InputError(f"--executor {name}: expected one of {', '.join(EXECUTORS)}, or path/to/file.py:Name")
-    path, _, attribute = EXECUTORS[name].partition(":")
-    return cast(MakesExecutor, getattr(importlib.import_module(path), attribute))
+    return EXECUTORS[name]

@@ -15,7 +15,7 @@ from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.manifest import Manifest
 from phasemap.theory.errors import InputError
 from phasemap.train.data.catalogue import DataSize
-from phasemap.train.planning.cost import Cost, cost, duration
+from phasemap.train.planning.cost import ITEM, Cost, cost, duration
 
 DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
 
@@ -111,7 +111,7 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
         steps.append(_steps(tile, size))
         dtypes.append(_dtype(tile, at_work, trainer))
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=trainer.semantics)
-        tiles.append(Tile(key, tile, cost(tile, size)))
+        tiles.append(Tile(key, tile, cost(tile, size, item=ITEM[dtypes[-1]])))
     manifest = Manifest(
         experiment=experiment.name,
         preset=experiment.preset,

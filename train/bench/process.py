@@ -20,11 +20,10 @@ from typing import Any
 
 from phasemap.train.bench.cases import ENGINE, JAX, LIGHTNING, PLAIN, VMAP
 from phasemap.train.machine.devices import environment
-from phasemap.train.machine.processes import die_with_parent
+from phasemap.train.machine.processes import die_with_parent, python_command
 from phasemap.train.parameters import normalise
 from phasemap.train.planning.dtype import float32_products
 
-RUNS = "from phasemap.train.bench.methods.lightning_runs import main; main(sys.argv[1:])"
 MODULES = {ENGINE: "engine", LIGHTNING: "lightning_runs", PLAIN: "plain_loop", VMAP: "torch_vmap", JAX: "jax_vmap"}
 """Of each method, the module in this folder whose ``train(parameters, device)`` gives the losses, cell by cell."""
 
@@ -49,13 +48,9 @@ class MethodProcess:
     """
 
     def __init__(self, method: str, device: str) -> None:
-        # `python -m` would put the current folder first on the path, where the user may have a `models` of their own.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; from phasemap.train.bench.process import main; main(sys.argv[1:])"
-        )
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, method, device.partition(":")[0]],
+            python_command("phasemap.train.bench.process", method, device.partition(":")[0]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -127,10 +122,9 @@ def run_agent(tile: dict[str, Any], device: str) -> tuple[Timing, int]:
     Raises:
         MethodError: it failed.
     """
-    code = f"import sys; sys.path[:] = {sys.path!r}; {RUNS}"
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, json.dumps(tile), device.partition(":")[0]],
+        python_command("phasemap.train.bench.methods.lightning_runs", json.dumps(tile), device.partition(":")[0]),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment(device),

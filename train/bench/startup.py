@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from phasemap.train.bench.measure import Say, summary
+from phasemap.train.machine.processes import python_command
 
 HELP, LIST, FIRST_STEP = "phasemap --help", "phasemap list", "phasemap run bn-fig3a --preset smoke"
 AT_MOST = {HELP: 0.3, LIST: 0.5, FIRST_STEP: 8.0}
@@ -32,8 +32,7 @@ def startup(repeats: int, say: Say) -> list[dict[str, Any]]:
 
 
 def _command(words: list[str]) -> list[str]:
-    code = f"import sys; sys.path[:] = {sys.path!r}; from phasemap.command_line import main; main()"
-    return [sys.executable, "-c", code, *words]
+    return python_command("phasemap.command_line", *words)
 
 
 def _whole(words: list[str]) -> float:

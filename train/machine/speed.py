@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -45,7 +46,7 @@ def keep(device: str, found: Rates) -> None:
     document = {"machine": _machine(), "rates": {name: asdict(one) for name, one in known.items()}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{kind}.tmp")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         temporary.write_text(json.dumps(document) + "\n", encoding="utf-8")
         temporary.replace(path)
     except OSError:

@@ -27,8 +27,9 @@ FORWARD = 1 / 3
 """Share of a step that is its forward pass: what one evaluation of as many samples costs."""
 SET_UP = 0.15
 """Seconds of a tile beside its steps: its data, Lightning's Trainer, the result file."""
-SINGLE = 4
-"""Bytes of a number in float32."""
+ITEM = {"float32": 4, "float64": 8}
+"""Bytes of a number, by dtype."""
+SINGLE = ITEM["float32"]
 
 
 @dataclass(frozen=True)

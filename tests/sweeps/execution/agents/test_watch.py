@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phasemap.sweeps.execution import wandb_agents
-from phasemap.sweeps.execution.wandb_agents import watch
+from phasemap.sweeps.execution.agents import watch as agents_room
+from phasemap.sweeps.execution.agents.watch import watch
 from phasemap.sweeps.sources import status as sources_status
 from phasemap.sweeps.sources.tile_status import Status, TileStatus
 from phasemap.train.machine import devices
@@ -27,8 +27,8 @@ SWEEP = "testers/phasemap/sweep0"
 def cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Counter[str]:
     """What the sweep's status says, to be changed by a test; two GPUs, and no W&B."""
     counts: Counter[str] = Counter({"finished": 4})
-    monkeypatch.setattr(wandb_agents, "POLL", 0.02)
-    monkeypatch.setattr(wandb_agents, "require_wandb", lambda: None)
+    monkeypatch.setattr(agents_room, "POLL", 0.02)
+    monkeypatch.setattr(agents_room, "require_wandb", lambda: None)
     monkeypatch.setattr(devices, "parse", lambda _: ["cuda:0", "cuda:1"])
     monkeypatch.setattr(sources_status, "status_of_sweep", lambda _: Status("x", [TileStatus("all", counts)]))
     return counts
@@ -39,7 +39,7 @@ def agents_that_do(monkeypatch: pytest.MonkeyPatch, code: str) -> Path:
     log = Path.cwd() / "agents.log"
     start = f"import os, sys, subprocess, time\nlog = open({str(log)!r}, 'a')\n"
     command = [sys.executable, "-c", start + code]
-    monkeypatch.setattr(wandb_agents, "agent_command", lambda _sweep, _count: command)
+    monkeypatch.setattr(agents_room, "agent_command", lambda _sweep, _count: command)
     return log
 
 
