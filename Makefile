@@ -1,5 +1,6 @@
 # make demo   a phase map with the theory's line on it, from nothing to report.html
 # make test   the test suite
+# make slow   the long tests
 # make check  lint, format and types
 # Needs Python >= 3.10 with venv, and make; everything else is installed into .venv.
 
@@ -10,7 +11,7 @@ BIN := .venv/bin
 CONSTRAINT ?= -c constraints.txt
 CPU_INDEX ?=
 
-.PHONY: demo test check install clean
+.PHONY: demo test slow check install clean
 
 install: .venv/installed
 
@@ -25,6 +26,9 @@ demo: install
 # Compiled files are kept, whatever the machine says: the tests start dozens of processes.
 test: install
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal
+
+slow: install
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 check: install
 	$(BIN)/ruff check .

@@ -80,6 +80,7 @@ def test_the_figure_is_drawn(said: dict[str, str], folder: Path) -> None:
     assert all((folder / path).stat().st_size > 1000 for path in paths)
 
 
+@pytest.mark.slow
 def test_they_are_listed_and_local_workers_know_them_too(folder: Path, environment: dict[str, str]) -> None:
     def called(*words: str) -> str:
         command = [sys.executable, "-m", "phasemap", *words]

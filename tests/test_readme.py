@@ -86,7 +86,14 @@ def shortened(arguments: list[str]) -> list[str]:
     return [*("smoke" if word == "quick" else word for word in arguments), *SHORTER, *axis, *one_process]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/wandb-sweep.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page == "README.md" else pytest.mark.slow)
+        for page in PAGES
+        if page != "docs/wandb-sweep.md"
+    ],
+)
 def test_commands_of_a_page(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if page != "README.md":
         fake_run = functools.partial(phasemap.sweeps.execution.run.run_experiment, trainer=NAME)
@@ -117,6 +124,7 @@ def test_links_lead_somewhere() -> None:
                 assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Read the `app_url` setting:DeprecationWarning")  # W&B's own use of its settings
 def test_wandb_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """With the real client and agent, against a server on the loopback interface."""

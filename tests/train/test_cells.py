@@ -13,9 +13,20 @@ from phasemap.train.cells import Cell, cells, identity, same_training
 from phasemap.train.parameters import normalise
 
 BASE: dict[str, Any] = {"lr": 0.1, "steps": 10}
-CHANGES = st.sampled_from(
-    [{}, {"depth": 3}, {"depth": [3, 4]}, {"gamma": 2.0}, {"seed": 1}, {"metric": "train_loss"}, {"tf32": True}]
-    + [{"overlay": "none"}, {"train_size": 100}, {"x_axis": "gamma"}, {"experiment": "mine"}]
+CHANGES: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+    [
+        {},
+        {"depth": 3},
+        {"depth": [3, 4]},
+        {"gamma": 2.0},
+        {"seed": 1},
+        {"tf32": True},
+        {"train_size": 100},
+        {"metric": "train_loss"},
+        {"overlay": "none"},
+        {"x_axis": "gamma"},
+        {"experiment": "mine"},
+    ]
 )
 
 

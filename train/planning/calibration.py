@@ -59,7 +59,7 @@ def _solve(parts: np.ndarray, times: np.ndarray, guess: Rates) -> Rates:
 
 
 def _seconds_of_a_step(points: list[Cell], device: str) -> float:
-    """The time of a step of one stack: the lower quartile of blocks of ``BLOCK`` steps, as others may be at work here."""
+    """The time of a step of one stack: the lower quartile over blocks of steps, as others may be at work here."""
     family, batch = family_of(points[0]), points[0]["batch_size"]
     stack = family.build(points, inputs=INPUTS, classes=CLASSES, dtype=torch.float32, device=device)
     lr = torch.full((len(points),), 1e-3, device=device)

@@ -109,6 +109,7 @@ def contents(out: Path) -> dict[str, Any]:
     return {path.name: json.loads(path.read_text())["content"] for path in (out / "tiles").glob("*.json")}
 
 
+@pytest.mark.slow
 def test_chaos(tmp_path: Path, log: Path) -> None:
     """60 tiles, 4 workers; workers and groups are killed at random; nothing is lost, damaged or trained in vain."""
     experiment = write_experiment(tmp_path / "sixty.yaml", 60)

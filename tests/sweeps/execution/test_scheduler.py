@@ -73,6 +73,7 @@ def test_a_stuck_worker_is_killed_and_its_tile_tried_again(six: Path, tmp_path: 
     assert sorted(started.values()) == [1, 1, 1, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_tile_that_is_stuck_twice_is_marked_failed_and_the_rest_goes_on(
     six: Path, tmp_path: Path, log: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,6 +38,7 @@ def test_every_example_is_checked(page: Path, capsys: pytest.CaptureFixture[str]
         assert "with 2 workers on cpu" in said
 
 
+@pytest.mark.slow
 def test_own_activation_and_data_are_trained(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Given by their full paths below the user's home folder, of which nothing that is written tells."""
     monkeypatch.setenv("HOME", str(page))

@@ -123,6 +123,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 AGENT = (sys.executable, "-m", "wandb", "agent")
 
 
+@pytest.mark.slow
 def test_two_agents_train_every_tile_once_and_the_export_equals_a_local_run(
     server: WandbServer, client: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +347,7 @@ def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
         resolve_mode("on")
 
 
+@pytest.mark.slow
 def test_status_tells_duplicates_and_runs_that_belong_to_no_tile(server: WandbServer, client: Path) -> None:
     sweep = register(write_experiment(client / "mine.yaml", 2))
     common: dict[str, Any] = {"depth": [5, 95], "seed": [0, 1], "lr": 0.1, "steps": 10, "x_axis": "width"}

@@ -60,6 +60,7 @@ def test_the_intervals_are_those_of_a_brute_force_scan(
                 assert reached(setting.with_(parameter, edge + sign * step)) < depth
 
 
+@pytest.mark.slow
 def test_a_costly_scan_finds_the_same_as_brute_force() -> None:
     """relu(z + β) with ε > 0, where ε = 0 chooses the points."""
     setting, depth = Setting("relu", 64, eps=1e-3), 120

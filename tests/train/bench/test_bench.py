@@ -109,6 +109,7 @@ def test_every_method_trains_the_same_cells(family: str) -> None:
         np.testing.assert_allclose(train(parameters, "cpu"), wanted, rtol=1e-9, atol=1e-9, err_msg=name)
 
 
+@pytest.mark.slow
 def test_in_float32_the_loss_curves_of_engine_and_plain_loop_are_statistically_one() -> None:
     """Deep BN networks are chaotic: the curves of one cell part. Over seeds they must not, neither on average (paired
     t test) nor in distribution (Kolmogorov-Smirnov)."""

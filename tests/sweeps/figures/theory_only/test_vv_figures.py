@@ -54,6 +54,7 @@ def test_zig_contours_of_s_p_and_chi_coincide() -> None:
     assert correlation.min() > 0.99
 
 
+@pytest.mark.slow
 def test_b3_and_b4_draw_the_paper_s_lines() -> None:
     b3, b4 = vv_theory.draw_fig_b3(depth=2000), vv_theory.draw_fig_b4(depth=2000)
     assert len(b3.axes) == 3

@@ -48,6 +48,7 @@ def test_the_transition_falls_to_one_and_is_absent_at_four() -> None:
     assert alpha_transition(4) is None
 
 
+@pytest.mark.slow
 def test_a_perturbed_batch_breaks_its_symmetry_only_above_the_transition() -> None:
     rng = np.random.default_rng(0)
     start = np.eye(10) + 0.05 * np.cov(rng.normal(size=(10, 50)))
@@ -102,6 +103,7 @@ def test_quadrature_and_laplace_agree() -> None:
     assert np.allclose(astuple(rough)[:5], astuple(exact)[:5], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_steep_activations_have_bsb2_fixed_points_and_flat_ones_have_not() -> None:
     steep = batchnorm_bsb2.fixed_point(activation("alpha-relu", alpha=4.0), 10, 3)
     assert steep.converged
