@@ -50,7 +50,7 @@ class Catalogue(Mapping[str, Entry], Generic[Entry]):
         entry = self._lines[name]
         if isinstance(entry, str):
             module, _, attribute = entry.partition(":")
-            return cast(Entry, getattr(import_module(module), attribute))
+            entry = self._lines[name] = cast(Entry, getattr(import_module(module), attribute))
         return entry
 
     def __iter__(self) -> Iterator[str]:

@@ -83,13 +83,12 @@ def theory_figures() -> list[dict[str, Any]]:
 
 
 def _preset(experiment: Experiment) -> dict[str, Any]:
-    from phasemap.train.planning.cost import Cost, cell_count, cost
+    from phasemap.train.planning.cost import cell_count, grid_cost
 
-    tiles = experiment.raw_tiles()
-    price = sum(map(cost, tiles), Cost())
+    price = grid_cost(experiment.fixed, experiment.tile_axes)
     return {
-        "tiles": len(tiles),
-        "cells": sum(map(cell_count, tiles)),
+        "tiles": price.tiles,
+        "cells": price.tiles * cell_count(experiment.fixed),
         "dataset": experiment.parameters["dataset"],
         "flops": price.flops,
         "cpu_seconds": price.seconds("cpu"),

@@ -21,7 +21,7 @@ from phasemap.sweeps.store.folder import Folder, Scan
 from phasemap.sweeps.store.result import outcomes_and_accuracy
 from phasemap.theory.errors import InputError, noted
 from phasemap.train.machine import devices
-from phasemap.train.planning.cost import Cost, cost, duration
+from phasemap.train.planning.cost import duration, grid_cost
 
 LONG = 3600.0
 """Seconds from which on a run at the paper's scale names the presets that are shorter."""
@@ -140,8 +140,9 @@ def _tell_expectation(
         shown.tell(f"expected: {in_words(pending, at_work)}; a guess, corrected after the first tile")
     if preset == PAPER and (seconds := expected(pending, at_work)) > LONG:
         for shorter in presets_of(find(name)):
-            price = sum(map(cost, load(name, shorter, settings).raw_tiles()), Cost())
-            other = price.seconds(at_work[0].partition(":")[0]) / len(at_work)
+            smaller = load(name, shorter, settings)
+            price = grid_cost(smaller.fixed, smaller.tile_axes)
+            other = price.seconds(at_work[0]) / len(at_work)
             if other < seconds:
                 shown.tell(f"shorter: --preset {shorter}, about {duration(other)}")
 

@@ -53,11 +53,15 @@ class Experiment:
         """The parameters that make one tile per value."""
         return {name: entry["values"] for name, entry in self.document["parameters"].items() if "values" in entry}
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """The parameters that all tiles share, as written."""
+        return {name: entry["value"] for name, entry in self.document["parameters"].items() if "value" in entry}
+
     def raw_tiles(self) -> list[dict[str, Any]]:
         """Every tile's parameters as written, not validated."""
-        fixed = {name: entry["value"] for name, entry in self.document["parameters"].items() if "value" in entry}
         axes = self.tile_axes
-        return [{**fixed, **dict(zip(axes, point, strict=True))} for point in itertools.product(*axes.values())]
+        return [{**self.fixed, **dict(zip(axes, point, strict=True))} for point in itertools.product(*axes.values())]
 
     def tiles(self) -> list[dict[str, Any]]:
         """Every tile's parameters, normalised, the last ``values`` axis fastest.

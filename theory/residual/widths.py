@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from phasemap.theory.errors import InputError
 
@@ -60,6 +61,7 @@ def gradient_growth_rate(sigma_v: float, sigma_w: float, sigma_a: float) -> floa
     return 4 / 3 * math.sqrt(2 / math.pi) * sigma_v**2 * sigma_w / total if total > 0 else 0.0
 
 
+@lru_cache(maxsize=1024)
 def parse_widths(text: str, depth: int, *, rate: float | None = None) -> Widths:
     """The schedule written in ``text`` (see the module's docstring) for a network of ``depth`` residual blocks.
 

@@ -6,8 +6,10 @@ import json
 import math
 import os
 import platform
+import re
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from phasemap.train.provenance import cache_folder
@@ -78,13 +80,17 @@ def _file() -> Path:
 
 def _machine() -> str:
     """What the rates are of: the processor and the version of torch."""
-    from importlib.metadata import PackageNotFoundError, version
+    return f"{_processor()}; torch {_torch_version()}"
 
+
+def _torch_version() -> str:
+    """Read from torch's own file: importing it, or searching all packages, takes longer than `phasemap list`."""
+    found = find_spec("torch")
     try:
-        torch = version("torch")
-    except PackageNotFoundError:
-        torch = "none"
-    return f"{_processor()}; torch {torch}"
+        text = Path(str(found and found.origin)).with_name("version.py").read_text(encoding="utf-8")
+        return str(re.search(r"^__version__ = ['\"](.*)['\"]", text, re.MULTILINE)[1])  # type: ignore[index]
+    except (OSError, TypeError):
+        return "unknown"
 
 
 def _processor() -> str:

@@ -8,7 +8,7 @@ down to ``LAUNCH_SHARE`` of its time.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -56,6 +56,10 @@ class Cost:
             self.launches + other.launches,
             self.tiles + other.tiles,
         )
+
+    def times(self, count: int) -> Cost:
+        """The cost of ``count`` such tiles."""
+        return Cost(self.flops * count, self.traffic * count, self.launches * count, self.tiles * count)
 
     def seconds(self, device: str = "cpu", speed: Rates | None = None) -> float:
         """The time on one CPU core or one GPU.
@@ -106,6 +110,19 @@ def cost(tile: Mapping[str, Any], size: DataSize | None = None, *, item: int = S
         launches=float(steps * max(one.launches for one in cells)),
         tiles=1,
     )
+
+
+def grid_cost(fixed: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> Cost:
+    """The cost of a grid of tiles, as written: one for each point of ``axes``, with the ``fixed`` parameters.
+
+    Points that differ in what costs nothing are priced once.
+    """
+    first = {**fixed, **{name: values[0] for name, values in axes.items()}}
+    priced = {name for name, _ in _counting(family_of(first), TABLE.additions)} | {"architecture"}
+    counting = {name: values for name, values in axes.items() if name in priced}
+    points = (dict(zip(counting, point, strict=True)) for point in itertools.product(*counting.values()))
+    others = prod(len(values) for name, values in axes.items() if name not in counting)
+    return sum((cost({**first, **point}) for point in points), Cost()).times(others)
 
 
 Priced = tuple[tuple[str, Any], ...]

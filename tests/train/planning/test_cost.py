@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -13,7 +14,16 @@ from phasemap.train.data.catalogue import DATA_SETS
 from phasemap.train.families.catalogue import family_of
 from phasemap.train.machine.speed import Rates
 from phasemap.train.parameters import normalise
-from phasemap.train.planning.cost import LAUNCH_SHARE, SET_UP, Cost, cell_count, cost, duration, layer_elements
+from phasemap.train.planning.cost import (
+    LAUNCH_SHARE,
+    SET_UP,
+    Cost,
+    cell_count,
+    cost,
+    duration,
+    grid_cost,
+    layer_elements,
+)
 
 TILE: dict[str, Any] = {"dataset": "digits", "depth": 3, "width": 10, "batch_size": 20, "steps": 7}
 DIGITS = DATA_SETS["digits"].size
@@ -56,6 +66,16 @@ def test_it_is_the_sum_over_the_cells(depths: list[int], seeds: int, residual: b
     found = cost(tile)
     assert found.traffic / found.flops == pytest.approx(sum(c.traffic for c in each) / sum(c.flops for c in each))
     assert found.launches == 5 * max(one.launches for one in each)
+
+
+def test_a_grid_costs_what_its_tiles_do() -> None:
+    axes = {"batch_size": [8, 16], "gamma": [1.0, 2.0, 3.0], "width": [10, 20], "lr": [0.1, 0.2]}
+    names = list(axes)
+    tiles = [{**TILE, **dict(zip(names, point, strict=True))} for point in itertools.product(*axes.values())]
+    one_by_one = sum(map(cost, tiles), Cost())
+    found = grid_cost({name: value for name, value in TILE.items() if name not in axes}, axes)
+    assert vars(found) == pytest.approx(vars(one_by_one))
+    assert found.tiles == 24
 
 
 def test_time_is_work_and_what_launches_add() -> None:
