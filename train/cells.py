@@ -62,7 +62,7 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
     """
     known = parameters.parameters if isinstance(parameters, Cell) else parameters
     names = _deciding()
-    found = [tuple(value) if type(value) is list else value for value in map(known.get, names)]
+    found: list[Any] = [tuple(value) if type(value) is list else value for value in map(known.get, names)]
     for name in by_file_name:
         place = names.index(name)
         if isinstance(found[place], str):

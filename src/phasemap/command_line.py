@@ -29,7 +29,11 @@ COMMANDS = {
     "bench": "bench",
 }
 """By name: the module in ``sweeps/commands`` whose ``command`` it is, in the order of ``phasemap --help``."""
-THEORY_COMMANDS = {"batchnorm": "theory_batchnorm", "resnet": "theory_resnet", "figure": "theory_figure"}
+THEORY_COMMANDS = {
+    "batchnorm": "theory_batchnorm",
+    "resnet": "theory_resnet",
+    "figure": "theory_figure",
+}
 
 
 def assembled() -> typer.Typer:

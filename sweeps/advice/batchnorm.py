@@ -16,6 +16,7 @@ from phasemap.theory.batchnorm.advice import Predicted
 from phasemap.theory.batchnorm.gradient_explosion import check_batch_size, check_scales
 from phasemap.theory.batchnorm.setting import Setting
 from phasemap.theory.errors import InputError
+from phasemap.train.families.batchnorm_mlp import FAMILY
 
 EXPERIMENTS = {
     ("tanh", "gamma"): "bn-fig5a",
@@ -30,7 +31,7 @@ EXPERIMENTS = {
 class BatchNormAdviser(Adviser):
     """By the depth scale ξ of Yang et al. 2019. ε defaults to that of the papers' networks."""
 
-    arch = "bn-mlp"
+    arch = FAMILY.name
     setting = Setting
     evidence = ("kappa",)
     defaults = {"activation": "relu", "batch_size": 64, "eps": 1e-3}  # noqa: RUF012

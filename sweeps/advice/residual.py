@@ -17,12 +17,13 @@ from phasemap.theory.residual import advice as residual
 from phasemap.theory.residual.advice import Level, ResidualSetting
 from phasemap.theory.residual.quantities import QUANTITIES
 from phasemap.theory.residual.recurrence import check_parameters
+from phasemap.train.families.residual import FAMILY
 
 
 class ResidualAdviser(Adviser):
     """By the quantities of "Deep Mean Field Theory" and levels of them."""
 
-    arch = "resnet"
+    arch = FAMILY.name
     setting = ResidualSetting
     evidence = ("level", "least", "quantity", "lr")
     defaults = {"activation": "tanh"}  # noqa: RUF012

@@ -12,47 +12,56 @@ Number = Optional[float]  # noqa: UP045
 
 def command(
     depth: Annotated[int, typer.Option(help="layers, or residual blocks")],
-    arch: Annotated[str, typer.Option(help="bn-mlp (Linear, BN, activation) or resnet")] = "bn-mlp",
+    arch: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="family of networks, a wrong one lists all; default: fully connected ones with BN"),
+    ] = None,
     activation: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="relu, tanh, erf, …, or path/to/file.py:name; default: relu (bn-mlp), tanh (resnet)"),
+        typer.Option(
+            help="relu, tanh, erf, …, or path/to/file.py:name; default: relu with BN, tanh in residual networks"
+        ),
     ] = None,
-    batch_size: Annotated[Optional[int], typer.Option(help="bn-mlp: samples per BN statistic; default: 64")] = None,  # noqa: UP045
-    gamma: Annotated[Number, typer.Option(help="bn-mlp: scale of BN; default: 1")] = None,
-    beta: Annotated[Number, typer.Option(help="bn-mlp: shift of BN; default: 0")] = None,
-    eps: Annotated[Number, typer.Option(help="bn-mlp: of BN; default: 0.001")] = None,
-    kappa: Annotated[Number, typer.Option(help="bn-mlp: trainable up to kappa xi; default: 16, the paper's")] = None,
+    batch_size: Annotated[Optional[int], typer.Option(help="BN: samples per BN statistic; default: 64")] = None,  # noqa: UP045
+    gamma: Annotated[Number, typer.Option(help="BN: scale of BN; default: 1")] = None,
+    beta: Annotated[Number, typer.Option(help="BN: shift of BN; default: 0")] = None,
+    eps: Annotated[Number, typer.Option(help="BN: of BN; default: 0.001")] = None,
+    kappa: Annotated[Number, typer.Option(help="BN: trainable up to kappa xi; default: 16, the paper's")] = None,
     map: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="output folder, or wandb:ENTITY/PROJECT/SWEEP: kappa, or the levels, as that map has them"),
     ] = None,
     sigma_w: Annotated[Number, typer.Option(help="of the weights; default: 1")] = None,
-    sigma_b: Annotated[Number, typer.Option(help="resnet; default: 1")] = None,
-    sigma_v: Annotated[Number, typer.Option(help="resnet; default: 1")] = None,
-    sigma_a: Annotated[Number, typer.Option(help="resnet; default: 1")] = None,
-    beta_w: Annotated[Number, typer.Option(help="resnet: variance of w is sigma²·l^(−beta); default: 0")] = None,
-    beta_b: Annotated[Number, typer.Option(help="resnet; default: 0")] = None,
-    beta_v: Annotated[Number, typer.Option(help="resnet; default: 0")] = None,
-    beta_a: Annotated[Number, typer.Option(help="resnet; default: 0")] = None,
-    p0: Annotated[Number, typer.Option(help="resnet: mean square of the input; default: 1, or the map's")] = None,
+    sigma_b: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
+    sigma_v: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
+    sigma_a: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
+    beta_w: Annotated[Number, typer.Option(help="residual: variance of w is sigma²·l^(−beta); default: 0")] = None,
+    beta_b: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    beta_v: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    beta_a: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    p0: Annotated[Number, typer.Option(help="residual: mean square of the input; default: 1, or the map's")] = None,
     gamma0: Annotated[
-        Number, typer.Option(help="resnet: mean product of two inputs; default: 0.5, or the map's")
+        Number, typer.Option(help="residual: mean product of two inputs; default: 0.5, or the map's")
     ] = None,
-    widths: Annotated[Optional[str], typer.Option(help="resnet: 2048, 2048/2@16,25,36, …")] = None,  # noqa: UP045
+    widths: Annotated[Optional[str], typer.Option(help="residual: 2048, 2048/2@16,25,36, …")] = None,  # noqa: UP045
     quantity: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="resnet: what has a level: p, s, e, chi, chi_w, chi_v, chi_w_spread or chi_sum; default: p"),
+        typer.Option(
+            help="residual: what has a level: p, s, e, chi, chi_w, chi_v, chi_w_spread or chi_sum; default: p"
+        ),
     ] = None,
-    level: Annotated[Number, typer.Option(help="resnet: the quantity (all but e: its logarithm) at most")] = None,
-    least: Annotated[Number, typer.Option(help="resnet: the quantity at least")] = None,
-    lr: Annotated[Number, typer.Option(help="resnet, relu: learning rate of the measured level; default: 1e-4")] = None,
+    level: Annotated[Number, typer.Option(help="residual: the quantity (all but e: its logarithm) at most")] = None,
+    least: Annotated[Number, typer.Option(help="residual: the quantity at least")] = None,
+    lr: Annotated[
+        Number, typer.Option(help="residual, relu: learning rate of the measured level; default: 1e-4")
+    ] = None,
     slope: Annotated[Number, typer.Option(help="of leaky-relu; default: 0.01")] = None,
     alpha: Annotated[Number, typer.Option(help="of alpha-relu; default: 1")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one strict JSON object")] = False,
 ) -> None:
     """Says whether a network is trainable by theory, and what would make it so.
 
-    Example: phasemap advise --arch bn-mlp --activation tanh --depth 120 --batch-size 64
+    Example: phasemap advise --activation tanh --depth 120 --batch-size 64
     """
     given = {name: value for name, value in locals().items() if value is not None}
     for name in ("arch", "depth", "map", "as_json"):
@@ -60,9 +69,10 @@ def command(
     from threadpoolctl import threadpool_limits
 
     from phasemap.sweeps.advice.answer import advise as answer
+    from phasemap.train.families.catalogue import DEFAULT
 
     with threadpool_limits(1):  # the matrices are small: more threads would spend their time waiting for each other
-        record = answer(arch, depth, given, map)
+        record = answer(arch or DEFAULT, depth, given, map)
     if as_json:
         import json
 

@@ -11,7 +11,7 @@ from phasemap.sweeps.commands.options import OutFile
 
 
 def command(
-    rows: Annotated[Optional[str], typer.Option(help="some of narrow,wide,seconds,resnet,...; default: all")] = None,  # noqa: UP045
+    rows: Annotated[Optional[str], typer.Option(help="some of narrow,wide,seconds,...; default: all")] = None,  # noqa: UP045
     device: Annotated[Optional[str], typer.Option(help="cpu or the number of a GPU; default: a GPU if any")] = None,  # noqa: UP045
     repeats: Annotated[Optional[int], typer.Option(help="interleaved repetitions; default: 5")] = None,  # noqa: UP045
     out: OutFile = None,

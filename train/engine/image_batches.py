@@ -26,7 +26,9 @@ def as_pictures(rows: Float[Tensor, "n D"], shape: tuple[int, ...]) -> Float[Ten
     """
     channels = shape[2] if len(shape) == 3 else 1
     if len(shape) not in (2, 3) or shape[0] != shape[1] or shape[0] > SIDE or channels not in (1, COLOURS):
-        raise InputError(f"dataset: vgg19-bn takes square pictures of at most 32 x 32 pixels, not samples of {shape}")
+        raise InputError(
+            f"dataset: convolutional networks take square pictures of at most 32 x 32 pixels, not samples of {shape}"
+        )
     x = rows.view(len(rows), shape[0], shape[1], channels).permute(0, 3, 1, 2).expand(-1, COLOURS, -1, -1)
     if SIDE % shape[0] == 0:
         factor = SIDE // shape[0]

@@ -28,10 +28,10 @@ SLOWER = 20.0
 """A rate that the times do not resolve is at most so many times the guess's."""
 STACKS: tuple[Mapping[str, Any], ...] = (
     {"width": 384, "batch_size": 128, "depth": 6},
-    {"width": 64, "batch_size": 32, "depth": [10, 20], "seed": [0, 1, 2, 3]},
+    {"width": 96, "batch_size": 32, "depth": [10, 20, 30, 40, 50, 60], "seed": [0, 1, 2, 3]},
     {"width": 8, "batch_size": 8, "depth": 40},
 )
-"""Arithmetic, traffic, launches."""
+"""Arithmetic; traffic, of more weights than a core's caches hold; launches."""
 
 
 def calibrate(device: str = "cpu") -> Rates:
