@@ -63,7 +63,7 @@ def test_the_map_is_trained_and_judged(said: dict[str, str], folder: Path) -> No
     assert "Trainable up to" in page
     assert "fitted" in page
     results = [json.loads(path.read_text()) for path in (folder / "runs" / "plain" / "tiles").glob("*.json")]
-    assert len(results) == 5
+    assert len(results) == 6
     assert {result["content"]["data"]["name"] for result in results} == {"two rings"}
     cells = [cell for result in results for cell in result["content"]["cells"]]
     shallow = [cell["test_accuracy"] for cell in cells if cell["parameters"]["depth"] == 2]

@@ -29,11 +29,8 @@ COMMANDS = {
     "bench": "bench",
 }
 """By name: the module in ``sweeps/commands`` whose ``command`` it is, in the order of ``phasemap --help``."""
-THEORY_COMMANDS = {
-    "batchnorm": "theory_batchnorm",
-    "resnet": "theory_resnet",
-    "figure": "theory_figure",
-}
+THEORY_COMMANDS = ("theory_batchnorm", "theory_resnet", "theory_figure")
+"""Those of `phasemap theory`, which are called as their modules are."""
 
 
 def assembled() -> typer.Typer:
@@ -50,7 +47,8 @@ def assembled() -> typer.Typer:
         help="What the theory predicts, without training.", no_args_is_help=True, rich_markup_mode=None
     )
     app.add_typer(theory, name="theory")
-    for group, commands in ((app, COMMANDS), (theory, THEORY_COMMANDS)):
+    of_theory = {module.removeprefix("theory_"): module for module in THEORY_COMMANDS}
+    for group, commands in ((app, COMMANDS), (theory, of_theory)):
         for name, module_name in commands.items():
             module = importlib.import_module(f"phasemap.sweeps.commands.{module_name}")
             group.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
