@@ -205,6 +205,7 @@ def test_a_file_may_import_a_torchvision_that_does_not_fit_torch(source: str, tm
     assert ran.stdout == "Linear\n", ran.stderr
 
 
+@pytest.mark.slow
 def test_a_network_beside_the_users_own_models_and_train(tmp_path: Path) -> None:
     """As the console command meets it: names that our rooms have, too, are the user's in the user's file."""
     (tmp_path / "models").mkdir()

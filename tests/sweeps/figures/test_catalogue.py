@@ -36,6 +36,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_asking_imports_no_numerics_and_every_line_has_its_function() -> None:
     program = (
         "import sys; from phasemap.sweeps.figures import catalogue; import phasemap.sweeps.commands.theory_figure; "

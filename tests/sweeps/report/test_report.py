@@ -286,6 +286,7 @@ def test_pictures_and_tables_have_text_alternatives(report: tuple[Path, str, Any
     assert 'lang="en"' in page
 
 
+@pytest.mark.slow
 def test_the_index_links_every_report_with_its_verdict(tmp_path: Path) -> None:
     for name in ("one", "two"):
         a_report(tmp_path / name, batch_sizes=(8, 16, 32, 64), depth=[5, 20, 35, 50], experiment=name)

@@ -104,6 +104,7 @@ def test_evaluation_moves_no_running_statistics_and_training_does(stack: VGGStac
     assert not torch.equal(norm.running_var, before)
 
 
+@pytest.mark.slow
 def test_two_steps_are_torchs_two_steps() -> None:
     """torchvision's features and torch's SGD with weight decay, written out, in float64."""
     parameters = {**TINY, "augment": False, "dtype": "float64", "beta": 0.5, "weight_decay": 0.01}

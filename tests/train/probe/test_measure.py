@@ -74,6 +74,7 @@ def test_activation_moments() -> None:
     assert found["2"].cosine == pytest.approx(float((cosines.sum() - 7) / 42), abs=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_any_depth_in_any_dtype(dtype: torch.dtype) -> None:
     """At B = 4 and depth 400 ‖gradient‖ grows by exp(144 ± 9) over seeds, beyond float32's exp(88.7), in which plain
@@ -148,6 +149,7 @@ def test_one_forward_and_one_backward_pass() -> None:
     assert counts == {"forward": depth, "backward": depth, "weight": 0}  # and no gradient by weights at all
 
 
+@pytest.mark.slow
 def test_torchvisions_networks() -> None:
     torchvision_ops.ensure()
     import torchvision

@@ -118,6 +118,7 @@ def _relu_slowest(decay: Decay) -> float:
     return min(terms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(len(RELU)))
 def test_relu_laws(row: int) -> None:
     cases, trace = _traces("relu")
@@ -203,6 +204,7 @@ def _tanh_slowest(decay: Decay) -> float:
     return min(terms)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", range(len(TANH)))
 def test_tanh_laws(row: int) -> None:
     cases, trace = _traces("tanh")
