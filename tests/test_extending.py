@@ -57,6 +57,7 @@ def said(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     return answers
 
 
+@pytest.mark.slow
 def test_the_map_is_trained_and_judged(said: dict[str, str], folder: Path) -> None:
     (report,) = [answer.strip() for line, answer in said.items() if line.startswith("phasemap run")]
     page = (folder / report).read_text(encoding="utf-8")
@@ -74,6 +75,7 @@ def test_the_map_is_trained_and_judged(said: dict[str, str], folder: Path) -> No
     assert re.search(r"total\s+\d+\s+\d+\s+\d+\s+0\s+0\s+0", status)
 
 
+@pytest.mark.slow
 def test_the_figure_is_drawn(said: dict[str, str], folder: Path) -> None:
     (paths,) = [answer.split() for line, answer in said.items() if "theory figure" in line]
     assert [Path(path).suffix for path in paths] == [".png", ".pdf"]

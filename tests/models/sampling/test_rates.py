@@ -194,6 +194,7 @@ PROBE_PRECISION = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "networks"), [("relu", 8, 100), ("tanh", 8, 60)])
 def test_backward_l_and_m_and_two_batches(name: str, size: int, networks: int) -> None:
     check([measure_probes(name, size, width, networks) for width in WIDTHS], expected(name, size), PROBE_PRECISION)

@@ -135,6 +135,7 @@ def test_a_norm_that_does_not_exist_leaves_a_gap() -> None:
     bn_fig4.exhibit([content])
 
 
+@pytest.mark.slow
 def test_the_experiment_runs_to_its_page(tmp_path: Path) -> None:
     """In this process: planned, trained, stored and drawn, as `phasemap run` does it with a worker."""
     experiment, out = load("bn-fig4", "smoke"), Folder(tmp_path / "fig4")

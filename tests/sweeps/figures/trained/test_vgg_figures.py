@@ -229,6 +229,7 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
         out.claim(other, manifest)
 
 
+@pytest.mark.slow
 def test_figure_7_runs_to_its_page(tmp_path: Path) -> None:
     """Two steps of the real network, on the embedded data."""
     experiment, out = load("bn-fig7", "smoke"), Folder(tmp_path / "fig7")

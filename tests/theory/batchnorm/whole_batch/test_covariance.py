@@ -92,6 +92,7 @@ def test_permuting_the_batch_permutes_the_result() -> None:
     assert np.allclose(permuted, laplace_forward(gram, phi)[np.ix_(order, order)], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["relu", "tanh"])
 def test_any_input_reaches_bsb1_and_its_explosion_rate(name: str) -> None:
     layer = Layer(activation(name))
