@@ -24,18 +24,15 @@ class _Table(Mapping[str, Parameter]):
     """Every parameter by name, in the order in which results and tables show them.
 
     Made again when the catalogue of families has grown.
-
-    Attributes:
-        additions: ``FAMILIES.additions`` when it was made last.
     """
 
     def __init__(self) -> None:
-        self.additions = -1
+        self._additions = -1
         self._rows: dict[str, Parameter] = {}
 
     @property
     def rows(self) -> dict[str, Parameter]:
-        if self.additions != FAMILIES.additions:
+        if self._additions != FAMILIES.additions:
             names = tuple(FAMILIES)
             families = [FAMILIES[name] for name in names]
             architecture = Parameter(str, DEFAULT, "family of networks", **one_of(*names))
@@ -48,7 +45,7 @@ class _Table(Mapping[str, Parameter]):
                 **RUN,
                 **PRESENTATION,
             }
-            self.additions = FAMILIES.additions
+            self._additions = FAMILIES.additions
         return self._rows
 
     @property
@@ -90,12 +87,6 @@ def stackable() -> tuple[str, ...]:
 def owners(name: str) -> list[str]:
     """The architectures that have a parameter; empty where all have it."""
     return [each for each, one in FAMILIES.items() if name in one.rows or name in one.training_rows]
-
-
-def applies(name: str, architecture: str) -> bool:
-    """Whether networks of the architecture have this parameter."""
-    having = owners(name)
-    return not having or architecture in having
 
 
 def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:

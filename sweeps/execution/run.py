@@ -21,6 +21,7 @@ from phasemap.sweeps.store.folder import Folder, Scan
 from phasemap.sweeps.store.result import outcomes_and_accuracy
 from phasemap.theory.errors import InputError, noted
 from phasemap.train.machine import devices
+from phasemap.train.machine.speed import calibrated
 from phasemap.train.planning.cost import duration, grid_cost
 
 LONG = 3600.0
@@ -137,7 +138,8 @@ def _tell_expectation(
     if len(pending) < tiles:
         shown.tell(f"{tiles - len(pending)} of {tiles} tiles are there already")
     if pending:
-        shown.tell(f"expected: {in_words(pending, at_work)}; a guess, corrected after the first tile")
+        guess = "" if calibrated(at_work[0]) else "a guess, "
+        shown.tell(f"expected: {in_words(pending, at_work)}; {guess}corrected after the first tile")
     if preset == PAPER and (seconds := expected(pending, at_work)) > LONG:
         for shorter in presets_of(find(name)):
             smaller = load(name, shorter, settings)

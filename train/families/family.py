@@ -7,7 +7,7 @@ method needs it, never by the file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from phasemap.train.families.step_cost import StepCost
@@ -94,6 +94,3 @@ class Family(ABC):
         from phasemap.train.engine.optimizers import member_optimizer
 
         return member_optimizer(parameters, lr, settings)
-
-
-MakeOptimizer = Callable[[Iterable["torch.nn.Parameter"], "Tensor"], "torch.optim.Optimizer"]

@@ -118,7 +118,7 @@ def grid_cost(fixed: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> Co
     Points that differ in what costs nothing are priced once.
     """
     first = {**fixed, **{name: values[0] for name, values in axes.items()}}
-    priced = {name for name, _ in _counting(family_of(first), TABLE.additions)} | {"architecture"}
+    priced = {name for name, _ in _counting(family_of(first))} | {"architecture"}
     counting = {name: values for name, values in axes.items() if name in priced}
     points = (dict(zip(counting, point, strict=True)) for point in itertools.product(*counting.values()))
     others = prod(len(values) for name, values in axes.items() if name not in counting)
@@ -132,7 +132,7 @@ Priced = tuple[tuple[str, Any], ...]
 def _priced(tile: Mapping[str, Any]) -> Priced:
     """The parameters that count, defaults filled in."""
     found = []
-    for name, default in _counting(family_of(tile), TABLE.additions):
+    for name, default in _counting(family_of(tile)):
         value = tile.get(name, default)
         if isinstance(value, str) and value[:1] == "@":
             value = tile.get(value[1:], TABLE[value[1:]].default)
@@ -141,7 +141,7 @@ def _priced(tile: Mapping[str, Any]) -> Priced:
 
 
 @lru_cache(maxsize=64)
-def _counting(family: Family, additions: int) -> list[tuple[str, Any]]:
+def _counting(family: Family) -> list[tuple[str, Any]]:
     """Names and defaults of what the cost of a family's networks depends on."""
     return [(name, row.default) for name, row in TABLE.rows.items() if not row.stackable or name in family.cost_axes]
 

@@ -35,7 +35,6 @@ READING = (
 )
 COLUMNS = 4
 METRICS = {"train_accuracy": "training accuracy", "test_accuracy": "validation accuracy"}
-UNSEEN = {"beta": "eps", "eps": "beta"}
 FEWEST_SEEDS = 3
 
 
