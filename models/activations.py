@@ -16,8 +16,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from phasemap.theory.activations import BUILT_IN
+from phasemap.theory.elementwise import SELU_ALPHA, SELU_SCALE
 from phasemap.theory.errors import InputError
 from phasemap.theory.user_code import is_user_code, load_user_activation
+
+LINEAR = 40.0  # where softplus(z) = z to rounding, also in float64; torch's default of 20 leaves a step of 2e-9
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,25 @@ def _leaky_relu(slope: float) -> TorchActivation:
     )
 
 
+def _elu(alpha: float, scale: float = 1.0) -> TorchActivation:
+    """φ(z) is enough for the derivative as α > 0: below zero φ′ = φ + scale·α."""
+    return TorchActivation(
+        lambda z: torch.ops.aten.elu(z, alpha, scale),
+        lambda g, z, out: torch.ops.aten.elu_backward(g, alpha, scale, 1.0, True, out),
+        False,
+        lambda z: torch.ops.aten.elu_(z, alpha, scale),
+    )
+
+
+def _gelu(form: str) -> TorchActivation:
+    """gelu in torch's form ``none`` (exact) or ``tanh``."""
+    return TorchActivation(
+        lambda z: functional.gelu(z, approximate=form),
+        lambda g, z, out: torch.ops.aten.gelu_backward(g, z, approximate=form),
+        True,
+    )
+
+
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
     """The activation ``name`` (``phasemap.theory.activations.BUILT_IN`` or ``path/to/file.py:name``).
 
@@ -84,6 +106,20 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
         "sin": TorchActivation(torch.sin, lambda g, z, out: torch.cos(z).mul_(g), True),
         "identity": TorchActivation(torch.clone, lambda g, z, out: g.clone(), False, lambda z: z),
         "abs": TorchActivation(torch.abs, lambda g, z, out: torch.sign(z).mul_(g), True),
+        "gelu": _gelu("none"),
+        "gelu-tanh": _gelu("tanh"),
+        "silu": TorchActivation(functional.silu, lambda g, z, out: aten.silu_backward(g, z), True),
+        "mish": TorchActivation(functional.mish, lambda g, z, out: aten.mish_backward(g, z), True),
+        "elu": _elu(alpha),
+        "selu": _elu(SELU_ALPHA, SELU_SCALE),
+        "softplus": TorchActivation(
+            lambda z: functional.softplus(z, threshold=LINEAR),
+            lambda g, z, out: aten.softplus_backward(g, z, 1, LINEAR),
+            True,
+        ),
+        "sigmoid": TorchActivation(
+            torch.sigmoid, lambda g, z, out: aten.sigmoid_backward(g, out), False, torch.sigmoid_
+        ),
     }
     if name not in catalogue:
         raise InputError(f"unknown activation {name!r}: expected one of {', '.join(BUILT_IN)}, or path/to/file.py:name")

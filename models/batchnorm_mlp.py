@@ -93,9 +93,10 @@ class BNMLPStack(Stack):
         finished: list[Tensor] = []
         means: list[Tensor] = []
         variances: list[Tensor] = []
+        h: Tensor | None = None
         for layer, count in enumerate(self.counts):
             x = leave(x, count, finished)
-            x, mean, variance = self._layer(layer, x, groups)
+            x, h, mean, variance = self._layer(layer, x, h, groups)
             if update_running:
                 means.append(mean)
                 variances.append(variance)
@@ -103,15 +104,25 @@ class BNMLPStack(Stack):
             self._move_running(means, variances, statistics_batch_size)
         return self.logits(x, finished)
 
-    def _layer(self, layer: int, x: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-        """One hidden layer; in one function unless someone wants to see the pre-activations."""
-        gamma, beta, eps = self.gamma[layer], self.beta[layer], self.eps[: x.shape[0]]
-        options: dict[str, Any] = {"groups": groups, "activation": self.activation}
+    def _layer(
+        self, layer: int, x: Tensor, below: Tensor | None, groups: int
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+        """One hidden layer: φ(BN(h)), what the next layer needs of h, mean and variance. In one function unless someone
+        wants to see the pre-activations h. ``below`` is what the layer below returned of its own."""
         if not self.watch:
-            return linear_batchnorm_activation(x, self.weight[layer], gamma, beta, eps, **options)
-        h = torch.bmm(x, self.weight[layer])
-        self.watch(layer, h)
-        return batchnorm_activation(h, gamma, beta, eps, **options)
+            gamma, beta, eps = self.gamma[layer], self.beta[layer], self.eps[: x.shape[0]]
+            options: dict[str, Any] = {"groups": groups, "activation": self.activation}
+            x, mean, variance = linear_batchnorm_activation(x, self.weight[layer], gamma, beta, eps, **options)
+            return x, None, mean, variance
+        return self._normalised(layer, torch.bmm(x, self.weight[layer]), groups)
+
+    def _normalised(self, layer: int, h: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same from the pre-activations, shown to who watches."""
+        if self.watch:
+            self.watch(layer, h)
+        gamma, beta, eps = self.gamma[layer], self.beta[layer], self.eps[: h.shape[0]]
+        x, mean, variance = batchnorm_activation(h, gamma, beta, eps, groups=groups, activation=self.activation)
+        return x, h, mean, variance
 
     @torch.no_grad()
     def _move_running(self, means: list[Tensor], variances: list[Tensor], size: int) -> None:
@@ -125,11 +136,15 @@ class BNMLPStack(Stack):
         finished: list[Tensor] = []
         for layer, count in enumerate(self.counts):
             x = leave(x, count, finished)
-            mean, variance = self.running(layer)
-            scale = self.gamma[layer] * torch.rsqrt(variance + self.eps[:count, None])
-            shift = self.beta[layer] - mean * scale
-            x = self.activation.phi(torch.baddbmm(shift.unsqueeze(1), x, self.weight[layer] * scale.unsqueeze(1)))
+            scale, shift = self._folded(layer)
+            x = self.activation.phi(torch.baddbmm(shift, x, self.weight[layer] * scale))
         return self.logits(x, finished)
+
+    def _folded(self, layer: int) -> tuple[Float[Tensor, "k 1 N"], Float[Tensor, "k 1 N"]]:
+        """BN with running statistics as h ↦ scale·h + shift."""
+        mean, variance = self.running(layer)
+        scale = self.gamma[layer] * torch.rsqrt(variance + self.eps[: len(mean), None])
+        return scale.unsqueeze(1), (self.beta[layer] - mean * scale).unsqueeze(1)
 
     def depths(self) -> Int[Tensor, " K"]:
         """Depth of each member."""

@@ -5,7 +5,8 @@ Block l (Sec. 4 of Yang & Schoenholz 2018, "Deep Mean Field Theory: Layerwise Va
     h = w·x_prev + b,    x = v·φ(h) + a + x_prev    (a projection block, where the width changes, has π·x_prev)
 
 with w ~ N(0, σ_w² l^(−β_w) / N_prev), v ~ N(0, σ_v² l^(−β_v) / M), a ~ N(0, σ_a² l^(−β_a)), b ~ N(0, σ_b² l^(−β_b)) and
-π ~ N(0, 1/N_prev). Layer 0 embeds the inputs linearly with N(0, 1/D).
+π ~ N(0, 1/N_prev), and each of the four variances times L^(−δ), L the network's own depth. Layer 0 embeds the inputs
+linearly with N(0, 1/D).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from phasemap.theory.residual.widths import Widths
 
 @dataclass(frozen=True)
 class ResidualCell:
-    """What determines one network: ``depth`` blocks, and the variances σ²·l^(−β) of their parameters."""
+    """What determines one network: ``depth`` blocks L, and the variances σ²·l^(−β)·L^(−δ) of their parameters, δ being
+    ``depth_scaling_•``."""
 
     depth: int
     seed: int
@@ -37,10 +39,15 @@ class ResidualCell:
     beta_b: float = 0.0
     beta_v: float = 0.0
     beta_a: float = 0.0
+    depth_scaling_w: float = 0.0
+    depth_scaling_b: float = 0.0
+    depth_scaling_v: float = 0.0
+    depth_scaling_a: float = 0.0
 
     def deviation(self, parameter: str, layer: int) -> float:
         """Standard deviation of w, b, v or a in block ``layer`` ≥ 1, before division by the fan-in."""
-        return float(getattr(self, f"sigma_{parameter}") * layer ** (-getattr(self, f"beta_{parameter}") / 2))
+        sigma, beta, delta = (getattr(self, f"{kind}_{parameter}") for kind in ("sigma", "beta", "depth_scaling"))
+        return float(sigma * layer ** (-beta / 2) * self.depth ** (-delta / 2))
 
 
 class ResidualStack(Stack):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from phasemap.theory import elementwise
 from phasemap.theory.errors import InputError
 from phasemap.theory.user_code import is_user_code, load_user_activation
 
@@ -35,76 +36,41 @@ class Activation:
     label: str = ""
 
 
-def _relu(z: Any) -> Any:
-    return np.maximum(z, 0.0)
-
-
-def _step(z: Any) -> Any:
-    return np.where(np.asarray(z) > 0, 1.0, 0.0)
-
-
-def _leaky(z: Any, slope: float) -> Any:
-    return np.where(np.asarray(z) > 0, z, slope * np.asarray(z))
-
-
-def _leaky_step(z: Any, slope: float) -> Any:
-    return np.where(np.asarray(z) > 0, 1.0, slope)
-
-
-def _power(z: Any, alpha: float) -> Any:
-    positive = np.asarray(z) > 0
-    return np.where(positive, np.where(positive, z, 1.0) ** alpha, 0.0)
-
-
-def _power_step(z: Any, alpha: float) -> Any:
-    return alpha * _power(z, alpha - 1)
-
-
-def _sech2(z: Any) -> Any:
-    # 4/(e^z + e^-z)^2 with the large exponential divided out: no overflow, full relative precision in the tails
-    t = np.exp(-2 * np.abs(z))
-    return 4 * t / (1 + t) ** 2
-
-
-def _erf(z: Any) -> Any:
-    from scipy import special  # a third of a second that `phasemap list` has no use for
-
-    return special.erf(z)
-
-
-def _gauss(z: Any) -> Any:
-    return 2 / np.sqrt(np.pi) * np.exp(-np.square(z))
-
-
-def _one(z: Any) -> Any:
-    return np.ones_like(np.asarray(z, dtype=float))
-
-
-def _same(z: Any) -> Any:
-    return np.asarray(z, dtype=float)
-
-
-BUILT_IN = ("relu", "leaky-relu", "alpha-relu", "tanh", "erf", "sin", "identity", "abs")
+BUILT_IN = (
+    *("relu", "leaky-relu", "alpha-relu", "tanh", "erf", "sin", "identity", "abs"),
+    *("gelu", "gelu-tanh", "silu", "mish", "elu", "selu", "softplus", "sigmoid"),
+)
+WITH_ALPHA = ("alpha-relu", "elu")
 
 
 def _base(name: str, slope: float, alpha: float) -> tuple[Function, Function, tuple[float, ...], float | None]:
     """φ, φ′, kinks and degree of a built-in activation at scale 1 and shift 0."""
-    if name == "relu":
-        return _relu, _step, (0.0,), 1.0
-    if name == "leaky-relu":
-        return partial(_leaky, slope=slope), partial(_leaky_step, slope=slope), (0.0,), 1.0
-    if name == "alpha-relu":
-        if not alpha > 0:
-            raise InputError(f"--alpha {alpha}: alpha-relu needs alpha > 0")
-        return partial(_power, alpha=alpha), partial(_power_step, alpha=alpha), (0.0,), alpha
-    if name == "abs":
-        return np.abs, np.sign, (0.0,), 1.0
+    if name in WITH_ALPHA and not alpha > 0:
+        raise InputError(f"--alpha {alpha}: {name} needs alpha > 0")
+    selu = {"alpha": elementwise.SELU_ALPHA, "scale": elementwise.SELU_SCALE}
+    kinked: dict[str, tuple[Function, Function, float | None]] = {
+        "relu": (elementwise.relu, elementwise.step, 1.0),
+        "leaky-relu": (partial(elementwise.leaky, slope=slope), partial(elementwise.leaky_slope, slope=slope), 1.0),
+        "alpha-relu": (partial(elementwise.power, alpha=alpha), partial(elementwise.power_slope, alpha=alpha), alpha),
+        "abs": (np.abs, np.sign, 1.0),
+        "elu": (partial(elementwise.elu, alpha=alpha), partial(elementwise.elu_slope, alpha=alpha), None),
+        "selu": (partial(elementwise.elu, **selu), partial(elementwise.elu_slope, **selu), None),
+    }
+    if name in kinked:
+        phi, derivative, degree = kinked[name]
+        return phi, derivative, (0.0,), degree
     if name == "identity":
-        return _same, _one, (), 1.0
+        return elementwise.same, elementwise.one, (), 1.0
     smooth: dict[str, tuple[Function, Function]] = {
-        "tanh": (np.tanh, _sech2),
-        "erf": (_erf, _gauss),
+        "tanh": (np.tanh, elementwise.sech2),
+        "erf": (elementwise.erf, elementwise.gauss),
         "sin": (np.sin, np.cos),
+        "gelu": (elementwise.gelu, elementwise.gelu_slope),
+        "gelu-tanh": (elementwise.gelu_tanh, elementwise.gelu_tanh_slope),
+        "silu": (elementwise.silu, elementwise.silu_slope),
+        "mish": (elementwise.mish, elementwise.mish_slope),
+        "softplus": (elementwise.softplus, elementwise.sigmoid),
+        "sigmoid": (elementwise.sigmoid, elementwise.sigmoid_slope),
     }
     if name not in smooth:
         raise InputError(f"unknown activation {name!r}: expected one of {', '.join(BUILT_IN)}, or path/to/file.py:name")
@@ -153,7 +119,8 @@ def activation(
     Args:
         name: one of ``BUILT_IN`` or ``path/to/file.py:name``.
         scale, shift: γ and β of the batch normalisation in front of φ.
-        slope: of ``leaky-relu`` below zero. alpha: exponent of ``alpha-relu``, max(z, 0)^α.
+        slope: of ``leaky-relu`` below zero. alpha: exponent of ``alpha-relu``, max(z, 0)^α; of ``elu``, whose limit at
+            −∞ is −α.
 
     Raises:
         InputError: unknown name, a parameter out of range, or a user's file that does not fit.
@@ -164,7 +131,7 @@ def activation(
     details = {"scale": scale} if scale != 1 else {}
     details |= {"shift": shift} if shift != 0 else {}
     details |= {"slope": slope} if name == "leaky-relu" else {}
-    details |= {"alpha": alpha} if name == "alpha-relu" else {}
+    details |= {"alpha": alpha} if name == "alpha-relu" or (name == "elu" and alpha != 1) else {}
     label = name + "".join(f" {key}={value:g}" for key, value in details.items())
     if scale == 1 and shift == 0:
         return Activation(name, phi, derivative, kinks, degree, label)

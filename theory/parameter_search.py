@@ -16,6 +16,7 @@ from scipy import optimize
 
 PRECISION = 1e-8
 HALVINGS = 40  # of the distance of two points of the grid, where f jumps or stops existing
+FLAT = 1e-9  # of f: less than that is no smallest distance
 MOST_DIGITS = 17
 TINY = 1e-250  # not rounded
 LARGE = 1e6  # stands for what is infinite or does not exist, for Brent's method
@@ -125,7 +126,8 @@ def search(
         if min(f(a), f(b)) < low and max(f(a), f(b)) > high:
             scale.root(lambda x: f(x) - 0.5 * (low + high), a, b)  # the points it tried are now known
     for a, middle, b in list(zip(*(sorted(known)[i:] for i in range(3)), strict=False)):
-        if 0 < excess(middle) <= min(excess(a), excess(b)) and math.isfinite(max(excess(a), excess(b))):
+        nearer, farther = sorted((excess(a), excess(b)))
+        if 0 < excess(middle) <= nearer and excess(middle) < farther - FLAT and math.isfinite(farther):
             scale.lowest(excess, a, b)
     points = sorted(known)
     inside = [excess(x) <= 0 for x in points]
@@ -209,7 +211,10 @@ class _Scale:
                 inner = within if excess(within) <= 0 and min(a, b) <= within <= max(a, b) else inner
             if abs(self.position(outer) - self.position(inner)) <= 2.5 * abs(step):
                 return inner
+        close = 0.0 if self.integer else self.precision * abs(self.position(b) - self.position(a))
         for _ in range(HALVINGS):
+            if abs(self.position(outer) - self.position(inner)) <= close:
+                break
             middle = self.value(0.5 * (self.position(inner) + self.position(outer)))
             if middle in (inner, outer):
                 if not self.integer or abs(outer - inner) <= 1:

@@ -47,9 +47,14 @@ def cells(parameters: Mapping[str, Any]) -> list[Cell]:
 def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The part of normalised ``parameters`` that decides the training: not the picture's axes, metric and overlay.
 
-    What is not given (None) is left out too, so that a later version's optional parameter changes no key.
+    What is not given (None), or has its neutral value, is left out too, so that a later version's parameter changes no
+    key.
     """
-    return {name: value for name, value in parameters.items() if TABLE[name].identity and value is not None}
+    return {
+        name: value
+        for name, value in parameters.items()
+        if TABLE[name].identity and value is not None and value != TABLE[name].neutral
+    }
 
 
 def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] = ()) -> Hashable:
@@ -61,8 +66,8 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
             moved.
     """
     known = parameters.parameters if isinstance(parameters, Cell) else parameters
-    names = _deciding()
-    found: list[Any] = [tuple(value) if type(value) is list else value for value in map(known.get, names)]
+    names, neutral = _deciding()
+    found: list[Any] = [tuple(value) if type(value) is list else value for value in map(known.get, names, neutral)]
     for name in by_file_name:
         place = names.index(name)
         if isinstance(found[place], str):
@@ -70,12 +75,13 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
     return tuple(found)
 
 
-def _deciding() -> tuple[str, ...]:
-    """The parameters that decide a training, once for a table."""
-    if _names[0] is not TABLE.rows:
-        _names[:] = [TABLE.rows, tuple(name for name, row in TABLE.rows.items() if row.identity)]
-    names: tuple[str, ...] = _names[1]
-    return names
+def _deciding() -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The parameters that decide a training, and their neutral values, once for a table."""
+    if _known[0] is not TABLE.rows:
+        rows = {name: row for name, row in TABLE.rows.items() if row.identity}
+        _known[:] = [TABLE.rows, (tuple(rows), tuple(row.neutral for row in rows.values()))]
+    deciding: tuple[tuple[str, ...], tuple[Any, ...]] = _known[1]
+    return deciding
 
 
-_names: list[Any] = [None, ()]
+_known: list[Any] = [None, ((), ())]

@@ -92,6 +92,7 @@ def owners(name: str) -> list[str]:
 def normalise(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The tile's parameters, complete, in the table's order and in canonical types.
 
+    A parameter with a neutral value is there only if it was given.
     ``lr_per_sample`` becomes ``lr`` = lr_per_sample·batch_size, so that both spellings name the same training. A value
     such as ``@beta_w`` follows another parameter, cell by cell: two parameters swept together are one axis.
 
@@ -133,7 +134,8 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         values["lr"] = _times(per_sample, values["batch_size"])
     values["statistics_batch_size"] = values["statistics_batch_size"] or values["batch_size"]
     values["tf32"] = values["tf32"] or None  # false is what is done anyway: the same training has one identity
-    return values, mistakes
+    given = {name: value for name, value in values.items() if value is not None or table[name].neutral is None}
+    return given, mistakes
 
 
 def _own_names(architecture: str) -> set[str]:

@@ -33,6 +33,7 @@ class NetworkLaw:
 
     Attributes:
         weights: ``gaussian``, N(0, σ_w²/fan_in) (1/fan_in in the first layer), or ``orthogonal``, Haar times σ_w.
+        skip: whether h^l = h^(l−1) + W·φ(BN(h^(l−1))) from the second layer on, in place of W·φ(BN(h^(l−1))).
         dtype: of the simulation; results are float64.
     """
 
@@ -44,6 +45,7 @@ class NetworkLaw:
     eps: float = 0.0
     sigma_w: float = 1.0
     weights: str = "gaussian"
+    skip: bool = False
     dtype: torch.dtype = torch.float64
 
 
@@ -52,7 +54,8 @@ class Sample:
     """Covariances of K sampled networks, in float64.
 
     Attributes:
-        forward: Σ^l = x^l·x^lᵀ/N for l = 0 … L; x⁰ is the input (divided by D), x^l the output of φ in layer l.
+        forward: Σ^l = x^l·x^lᵀ/N for l = 0 … L; x⁰ is the input (divided by D), x^l the output of φ in layer l, or h^l
+            in networks with skip connections.
         backward: Π^l = δ^l·δ^lᵀ/|δ^l|² for l = 1 … L, with δ^l = dLoss/dh^l. Empty without a backward pass.
         log_gradient: ln |δ^l|² for l = 1 … L. −∞ where the gradient is zero.
     """
@@ -192,6 +195,7 @@ class _Stack:
         law = self.law
         x = inputs.to(self.device, law.dtype).expand(len(self), -1, -1)
         covariances = [_covariance(x)]
+        h = torch.zeros((), dtype=law.dtype, device=self.device)
         for layer in range(law.depth):
             # x = A·Q; Householder's QR keeps the relative accuracy of every row, however unequal the rows are
             basis, a = torch.linalg.qr(x.mT)
@@ -202,7 +206,8 @@ class _Stack:
                 shadow /= x.shape[2] ** 0.5
             if layer > 0:
                 shadow *= law.sigma_w
-            h = torch.matmul(a.mT, shadow).requires_grad_(keep)
+            below = h.detach() if law.skip else 0.0
+            h = (torch.matmul(a.mT, shadow) + below).requires_grad_(keep)
             with torch.set_grad_enabled(keep):
                 x, _, _ = batchnorm_activation(
                     h, self.gamma, self.beta, self.eps, groups=self.groups, activation=law.activation
@@ -210,18 +215,20 @@ class _Stack:
             if keep:
                 self.kept.append((h, x, basis.mT, shadow))
             x = x.detach()
-            covariances.append(_covariance(x))
+            covariances.append(_covariance(h.detach() if law.skip else x))
         return _numpy(torch.stack(covariances, 1))
 
     def down(self, top: Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Backprop, divided by the gradient's norm at every layer: no overflow at any depth in either dtype."""
         law = self.law
         d_x = torch.matmul(top.to(self.device, law.dtype), self.draw(TOP, law.depth, top.shape[0], law.width))
+        d_h = torch.zeros_like(d_x)
         log_norm = torch.zeros(len(self), dtype=torch.float64, device=self.device)
         logs, covariances = [], []
         for layer in reversed(range(law.depth)):
             h, x, basis, shadow = self.kept[layer]
-            (d_h,) = torch.autograd.grad(x, h, d_x)
+            above = d_h if law.skip else 0.0
+            d_h = torch.autograd.grad(x, h, d_x)[0] + above
             norm = torch.linalg.vector_norm(d_h, dim=(1, 2), keepdim=True)
             d_h = d_h / torch.where(norm > 0, norm, 1.0)
             log_norm = log_norm + 2 * torch.log(norm.double()).flatten()

@@ -35,7 +35,7 @@ def advise(arch: str, depth: int, given: Mapping[str, Any], map_source: str | No
         mistakes.append(f"--depth {depth}: expected an integer of at least 1")
     evidence = {name: given[name] for name in adviser.evidence if name in given}
     if map_source is not None:
-        mistakes += [f"--{name}: it comes from --map; give only one of them" for name in evidence]
+        mistakes += [f"--{name.replace('_', '-')}: it comes from --map; give only one of them" for name in evidence]
     if mistakes:
         raise InputError(*mistakes)
     settings = {**adviser.defaults, **{name: value for name, value in given.items() if name in own}}

@@ -1,18 +1,26 @@
-"""Advice for networks with batch normalisation: which γ, β, ε or batch size alone makes κ·ξ reach the depth."""
+"""Advice for networks with batch normalisation: which γ, β, ε or batch size alone makes a network reach the depth."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from phasemap.sweeps.advice import batchnorm_text
+from phasemap.sweeps.advice import batchnorm_text, vanishing
 from phasemap.sweeps.advice.adviser import Adviser, Record
-from phasemap.sweeps.advice.kappa import KAPPA_PAGE, PAPERS_KAPPA, Kappa, given_kappa, map_kappa, papers_kappa
+from phasemap.sweeps.advice.kappa import (
+    KAPPA_PAGE,
+    PAPERS_KAPPA,
+    Kappa,
+    agreement_of,
+    given_kappa,
+    map_kappas,
+    papers_kappa,
+)
+from phasemap.sweeps.advice.reach import Criterion, Reach
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.batchnorm import advice as bn
-from phasemap.theory.batchnorm.advice import Predicted
 from phasemap.theory.batchnorm.gradient_explosion import check_batch_size, check_scales
 from phasemap.theory.batchnorm.setting import Setting
 from phasemap.theory.errors import InputError
@@ -26,6 +34,8 @@ EXPERIMENTS = {
     ("relu", "batch_size"): "bn-fig3a",
 }
 """By activation and parameter: the experiment whose map tests the advice."""
+COLUMNS = (0.8, 1.0, 1.25, 1.6)
+"""Of the critical ε, for a map that measures what was not tried: those of ``bn-fig5c`` around it."""
 
 
 class BatchNormAdviser(Adviser):
@@ -33,7 +43,7 @@ class BatchNormAdviser(Adviser):
 
     arch = FAMILY.name
     setting = Setting
-    evidence = ("kappa",)
+    evidence = ("kappa", "kappa_vanishing")
     defaults = {"activation": "relu", "batch_size": 64, "eps": 1e-3}  # noqa: RUF012
 
     def advise(
@@ -45,62 +55,84 @@ class BatchNormAdviser(Adviser):
         check_scales(setting.eps, setting.sigma_w)
         if not (math.isfinite(setting.gamma) and setting.gamma > 0 and math.isfinite(setting.beta)):
             raise InputError(f"--gamma {setting.gamma}, --beta {setting.beta}: expected finite numbers, gamma above 0")
-        now = bn.predict(setting)
-        kappa = self._kappa(evidence, map_source)
-        xi = now.governing_xi
+        criterion = self._criterion(evidence, map_source)
+        now, reach = bn.predict(setting), criterion.reach(setting, look_beyond=True)
+        verdict = None if reach is None else reach.verdict(depth)
+        known = criterion.vanishing_of(setting)
         return {
             "arch": self.arch,
             "depth": depth,
             "setting": asdict(setting) | {"batch_size": int(setting.batch_size)},
-            "kappa": asdict(kappa),
-            "predicted": _predicted(now, kappa, depth),
-            "verdict": None if xi is None else kappa.verdict(depth, xi),
+            "kappa": _kappa(criterion.exploding if reach is None else reach.kappa),
+            "kappa_by_side": {
+                "exploding": _kappa(criterion.exploding),
+                "vanishing": _kappa(known.kappa if known else None),
+            },
+            "at_critical": known.at_critical if known else None,
+            "predicted": _predicted(setting, depth, criterion),
+            "verdict": verdict,
             "reason": now.reason,
-            "advice": [_change(setting, name, depth, kappa) for name in bn.PARAMETERS],
-            "notes": _notes(setting, kappa),
+            "try": _experiment(setting) if verdict == "not tried" else None,
+            "advice": [_change(setting, name, depth, criterion) for name in bn.PARAMETERS],
+            "notes": _notes(setting, criterion, verdict),
         }
 
     def lines(self, record: Mapping[str, Any]) -> Sequence[str]:
         """The answer as lines for a person."""
         return batchnorm_text.lines(record)
 
-    def _kappa(self, evidence: Mapping[str, Any], map_source: str | None) -> Kappa:
+    def _criterion(self, evidence: Mapping[str, Any], map_source: str | None) -> Criterion:
         if map_source is not None:
             from phasemap.sweeps.sources.open_map import open_map
 
-            return map_kappa(open_map([map_source]), map_source, self.arch)
-        return given_kappa(evidence["kappa"]) if "kappa" in evidence else papers_kappa()
+            phase_map = open_map([map_source])
+            found = agreement_of(phase_map, map_source, self.arch)
+            kappas = map_kappas(phase_map, map_source, found)
+            own = vanishing.of_map(phase_map, found, kappas["vanishing"]) if "vanishing" in kappas else None
+            return Criterion(kappas.get("exploding", papers_kappa()), vanishing.known(None, own))
+        given = {name: given_kappa(name.replace("_", "-"), value) for name, value in evidence.items()}
+        return Criterion(given.get("kappa", papers_kappa()), vanishing.known(given.get("kappa_vanishing"), None))
 
 
 ADVISER = BatchNormAdviser()
 
 
-def _predicted(found: Predicted, kappa: Kappa, depth: int) -> Record:
-    """What is infinite is null, and ``regime`` says why."""
-    xi = found.governing_xi
-    reach = None if xi is None or math.isinf(xi) else kappa.value * xi
+def _kappa(kappa: Kappa | None) -> Record:
+    if kappa is not None:
+        return asdict(kappa)
+    return {"value": None, "low": None, "high": None, "origin": "not tried", "support": None}
+
+
+def _predicted(setting: Setting, depth: int, criterion: Criterion) -> Record:
+    """What is infinite is null, and ``regime`` says why; what is not known is null, and ``limited_by`` says so."""
+    nothing = Reach(None, None, math.inf, None, "no depth scale")
+    found, reach = bn.predict(setting), criterion.reach(setting, look_beyond=True) or nothing
+    value = finite(reach.value)
     return {
         "rate": found.rate,
         "depth_scale": finite(found.xi),
         "error": found.error,
         "regime": found.regime,
+        "fixed_point": found.fixed_point,
         "signal_depth_scale": finite(found.signal_xi),
-        "reach": reach,
-        "reach_interval": None if reach is None or xi is None else [kappa.low * xi, kappa.high * xi],
-        "margin": None if reach is None else reach / depth,
+        "reach": value,
+        "reach_interval": None if value is None else [reach.low, reach.high],
+        "limited_by": reach.limit,
+        "margin": None if value is None else value / depth,
     }
 
 
-def _change(setting: Setting, name: str, depth: int, kappa: Kappa) -> Record:
+def _change(setting: Setting, name: str, depth: int, criterion: Criterion) -> Record:
     """One parameter alone, judged with the lower end of κ."""
-    found = bn.advise(setting, name, kappa.low / depth)
-    trains = abs(bn.log_rate(setting)) <= kappa.low / depth  # then nothing need change, whatever was scanned
+    found = bn.advise(setting, name, lambda one: criterion.used(one, depth))
+    # nothing need change then, whatever was scanned
+    trains = abs(criterion.used(setting, depth, look_beyond=True)) <= 1
 
     def at(value: float | None) -> Record | None:
         if value is None:
             return None
         whole = int(value) if name == "batch_size" else value
-        return {"value": whole, **_predicted(bn.predict(setting.with_(name, value)), kappa, depth)}
+        return {"value": whole, **_predicted(setting.with_(name, value), depth, criterion)}
 
     now = getattr(setting, name)
     record = {
@@ -113,28 +145,45 @@ def _change(setting: Setting, name: str, depth: int, kappa: Kappa) -> Record:
     }
     if name == "batch_size":
         try:
-            record["limit"] = _predicted(bn.limit(setting), kappa, depth)
+            record["limit"] = _predicted(replace(setting, batch_size=math.inf), depth, criterion)
         except InputError:  # the limit has no collapse at a kink
             record["limit"] = None
     return record
 
 
-def _notes(setting: Setting, kappa: Kappa) -> list[str]:
+def _experiment(setting: Setting) -> str:
+    """The command that measures networks like this one on both sides of the critical ε."""
+    eps = ", ".join(f"{factor * bn.critical(setting):.3g}" for factor in COLUMNS)
+    network = {
+        name: value
+        for name, value in asdict(setting).items()
+        if name not in ("eps", "batch_size") and value != getattr(Setting("", 0), name)
+    }
+    sets = [f"{name}={value}" for name, value in (network | {"batch_size": int(setting.batch_size)}).items()]
+    options = " ".join(f"--set {one}" for one in sets)
+    return f'phasemap run bn-fig5c --preset quick {options} --set "eps=[{eps}]" --out runs/not-tried'
+
+
+def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[str]:
     notes = []
+    kappa, known = criterion.exploding, criterion.vanishing_of(setting)
     if kappa.support is None and kappa.value == PAPERS_KAPPA:
         notes.append(
             f"kappa = 16 is the paper's; maps of small networks measured here give less ({KAPPA_PAGE})."
             " With a map of your own data, width and learning rate: --map DIR."
         )
-    if kappa.support is not None:
-        theirs = kappa.support["activation"]
+    if known is None and verdict != "not tried":
+        notes.append("From 0.8 of the critical eps on, no map has networks like this one: nothing there is advised.")
+    supports = [one.support for one in (kappa, known.kappa if known else None) if one is not None and one.support]
+    for support in supports[:1]:
+        theirs = support["activation"]
         if theirs != setting.activation:
             notes.append(f"kappa was measured with {theirs}, not {setting.activation}.")
         if kappa.low == kappa.high:
             notes.append("kappa rests on a single column, so it has no interval.")
         else:
             notes.append("The advice is judged with the lower end of kappa's interval.")
-    if kappa.support is not None or kappa.value != PAPERS_KAPPA:
+    if supports or kappa.value != PAPERS_KAPPA:
         return notes
     tested = {name: EXPERIMENTS.get((setting.activation, name)) for name in bn.PARAMETERS}
     there = ", ".join(f"{name.replace('_', ' ')} {experiment}" for name, experiment in tested.items() if experiment)

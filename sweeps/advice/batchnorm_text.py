@@ -15,31 +15,43 @@ def lines(record: Record) -> list[str]:
     setting, kappa, now, depth = (record[name] for name in ("setting", "kappa", "predicted", "depth"))
     names = ("batch_size", "gamma", "beta", "eps", "sigma_w")
     given = ", ".join(f"{name.replace('_', ' ')} {setting[name]:g}" for name in names)
-    interval = "" if kappa["low"] == kappa["high"] else f" ({kappa['low']:.1f} to {kappa['high']:.1f})"
+    known = [one for one in record["kappa_by_side"].values() if one["value"] is not None]
+    interval = any(one["low"] != one["high"] for one in known)
     found = [
         f"{setting['activation']}, {depth} layers, {given}",
-        f"{_gradients(now, record['reason'])}; kappa = {kappa['value']:.3g}{interval}, {kappa['origin']}",
+        f"{_gradients(now, record['reason'])}; kappa {_kappa(kappa)}",
         _verdict(record),
         "",
-        f"Each alone, what gives kappa xi >= {depth}" + (f" with kappa = {kappa['low']:.1f}:" if interval else ":"),
+        f"Each alone, what reaches {depth} layers" + (" with the lower end of kappa:" if interval else ":"),
     ]
     rows = [
-        ["", "now", "values", "choose", "xi", "kappa xi", "margin"],
+        ["", "now", "values", "choose", "xi", "reach", "margin"],
         *(_row(change, depth) for change in record["advice"]),
     ]
     return [*found, *table(rows), *_reasons(record), *noted(record)]
+
+
+def _kappa(kappa: Record) -> str:
+    if kappa["value"] is None:
+        return kappa["origin"]
+    interval = "" if kappa["low"] == kappa["high"] else f" ({kappa['low']:.1f} to {kappa['high']:.1f})"
+    return f"= {kappa['value']:.3g}{interval}, {kappa['origin']}"
 
 
 def _gradients(now: Record, reason: str) -> str:
     if now["regime"] is None:
         return f"no depth scale: {reason}"
     if now["regime"] == "critical":
-        return "xi is infinite: gradients neither explode nor vanish"
+        return (
+            "xi is infinite: gradients neither explode nor vanish, but the spread of the signal still decays, as"
+            " 1/depth"
+        )
     signal = now["signal_depth_scale"]
     collapses = "" if signal is None else f"; the signal itself collapses with a depth scale of {signal:.4g}"
+    elsewhere = " at BSB2, as BSB1 repels" if now["fixed_point"] == "BSB2" else ""
     return (
-        f"xi = {now['depth_scale']:.4g} layers (gradients {now['regime']}: their squared norm changes by a factor of"
-        f" {now['rate']:.4g} a layer towards the input; numerical error of xi {now['error']:.0e}{collapses})"
+        f"xi = {now['depth_scale']:.4g} layers{elsewhere} (gradients {now['regime']}: their squared norm changes by a"
+        f" factor of {now['rate']:.4g} a layer towards the input; numerical error of xi {now['error']:.0e}{collapses})"
     )
 
 
@@ -47,9 +59,20 @@ def _verdict(record: Record) -> str:
     now, depth, verdict = record["predicted"], record["depth"], record["verdict"]
     if verdict is None:
         return "No verdict: the theory has no depth scale here."
+    if verdict == "not tried":
+        return (
+            "Not tried: no map has networks like this one that lose their signal. This one would show how deep they"
+            f" train, for --map runs/not-tried:\n  {record['try']}"
+        )
+    if now["limited_by"] == "not tried":
+        return f"Not trainable by theory: its gradients alone are too much for {depth} layers."
     if now["reach"] is None:
         return "Trainable by theory: kappa xi is infinite."
-    reach = f"kappa xi = {now['reach']:.1f} layers"
+    reach = {
+        "kappa xi": f"kappa xi = {now['reach']:.1f} layers",
+        "both rates": f"gradients and signal together leave {now['reach']:.1f} layers",
+        "critical eps": f"{now['reach']:.1f} layers, which is what the map reached at the critical eps",
+    }[now["limited_by"]]
     if verdict == "borderline":
         low, high = now["reach_interval"]
         return f"Borderline by theory: {reach}, {low:.1f} to {high:.1f} with kappa's interval, asked for {depth}."
@@ -57,7 +80,7 @@ def _verdict(record: Record) -> str:
 
 
 def _reach(found: Record) -> float | None:
-    """κ·ξ with the lower end of κ's interval, which is what the advice is judged with; None if infinite."""
+    """The layers with the lower end of κ's interval, which is what the advice is judged with; None if infinite."""
     return None if found["reach"] is None else float(found["reach_interval"][0])
 
 
@@ -83,12 +106,12 @@ def _reasons(record: Record) -> list[str]:
         name, (low, high) = change["parameter"].replace("_", " "), change["scanned"]
         best = change["best"]
         if best is None:
-            lines.append(f"{name}: the theory has no depth scale at any value from {low:g} to {high:g}.")
+            lines.append(f"{name}: nothing is known at any value from {low:g} to {high:g}.")
             continue
-        reached = f"kappa xi = {reach:.1f} at {best['value']:g}" if (reach := _reach(best)) else "nothing"
-        line = f"{name}: no value from {low:g} to {high:g} is enough; the best is {reached}."
+        reached = f"{reach:.1f} layers at {best['value']:g}" if (reach := _reach(best)) else "nothing"
+        line = f"{name}: no value from {low:g} to {high:g} is enough; the best reaches {reached}."
         limit = change.get("limit")
         if limit and (tends_to := _reach(limit)):
-            line += f" As the batch grows without bound kappa xi tends to {tends_to:.1f}."
+            line += f" As the batch grows without bound the reach tends to {tends_to:.1f}."
         lines.append(line)
     return ["", *lines] if lines else []

@@ -1,4 +1,5 @@
-"""κ of "trainable up to κ·ξ": the paper's, a user's own, or measured on a map."""
+"""κ of "trainable up to κ·ξ": the paper's, a user's own, or measured on a map; where signal and gradients vanish: see
+``vanishing``."""
 
 from __future__ import annotations
 
@@ -13,8 +14,11 @@ from phasemap.train.families.catalogue import DEFAULT
 if TYPE_CHECKING:
     import xarray as xr
 
+    from phasemap.sweeps.verdict.depth_scale import Agreement
+
 PAPERS_KAPPA = 16.0
 KAPPA_PAGE = "docs/figures-bn-maps.md"
+SIDES = ("exploding", "vanishing")
 
 
 @dataclass(frozen=True)
@@ -32,30 +36,24 @@ class Kappa:
     origin: str
     support: dict[str, Any] | None = None
 
-    def verdict(self, depth: int, xi: float) -> str:
-        """``trainable``, ``borderline`` (the depth is within κ's interval) or ``not trainable``."""
-        if depth <= self.low * xi:
-            return "trainable"
-        return "borderline" if depth <= self.high * xi else "not trainable"
-
 
 def papers_kappa() -> Kappa:
     """16."""
     return Kappa(PAPERS_KAPPA, PAPERS_KAPPA, PAPERS_KAPPA, "the paper's")
 
 
-def given_kappa(value: float) -> Kappa:
-    """The user's own. Raises InputError unless it is a finite number above 0."""
+def given_kappa(option: str, value: float) -> Kappa:
+    """The user's own. Raises InputError, naming the option, unless it is a finite number above 0."""
     if not (math.isfinite(value) and value > 0):
-        raise InputError(f"--kappa {value}: expected a finite number above 0")
+        raise InputError(f"--{option} {value}: expected a finite number above 0")
     return Kappa(value, value, value, "given")
 
 
-def map_kappa(phase_map: xr.Dataset, source: str, arch: str) -> Kappa:
-    """κ of a map of the networks ``arch``, as its report has it, with its interval.
+def agreement_of(phase_map: xr.Dataset, source: str, arch: str) -> Agreement:
+    """Frontier against ξ of a map of the networks ``arch``.
 
     Raises:
-        InputError: these are other networks, or the map gives no κ.
+        InputError: these are other networks, or no column of the map gives a κ.
     """
     from phasemap.sweeps.verdict.judgement import judge
 
@@ -66,14 +64,33 @@ def map_kappa(phase_map: xr.Dataset, source: str, arch: str) -> Kappa:
     found = judged.agreement
     if found is None or found.kappa is None:
         raise InputError(f"--map {source}: it gives no kappa: {judged.verdict}")
-    interval = found.interval
-    low, high = (interval.low, interval.high) if interval else (found.kappa, found.kappa)
+    return found
+
+
+def map_kappas(phase_map: xr.Dataset, source: str, found: Agreement) -> dict[str, Kappa]:
+    """κ of each of ``SIDES`` on which the map has columns with a frontier and ξ, with its interval over these."""
+    import numpy as np
+
+    from phasemap.sweeps.phase_map.accuracies import accuracies
+    from phasemap.sweeps.verdict.kappa_interval import kappa_interval
+
+    kappas = {}
     x = phase_map[phase_map.attrs["x_axis"]].values
-    behind = support(phase_map, source) | {
-        "columns": found.used,
-        "x_axis": str(phase_map.attrs["x_axis"]),
-        "x_from": x[0].item(),
-        "x_to": x[-1].item(),
-        "interval": None if interval is None else interval.level,
-    }
-    return Kappa(found.kappa, low, high, f"of {in_words(behind)}", behind)
+    for side, value in found.kappa_by_regime().items():
+        used = np.isfinite(found.ratio) & (np.array(found.prediction.regime) == side)
+        interval = None
+        if used.sum() > 1:
+            depths, accuracy = phase_map["depth"].values.astype(float), accuracies(phase_map, found.metric)
+            interval = kappa_interval(
+                depths, accuracy, found.prediction.xi, used, found.frontier.chance, float(np.log(value))
+            )
+        low, high = (interval.low, interval.high) if interval else (value, value)
+        behind = support(phase_map, source) | {
+            "columns": int(used.sum()),
+            "x_axis": str(phase_map.attrs["x_axis"]),
+            "x_from": x[used][0].item(),
+            "x_to": x[used][-1].item(),
+            "interval": None if interval is None else interval.level,
+        }
+        kappas[side] = Kappa(value, low, high, f"of {in_words(behind)}", behind)
+    return kappas

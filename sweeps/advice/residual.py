@@ -1,4 +1,4 @@
-"""Advice for residual networks: which variance decay β_• or width schedule keeps a quantity within its level."""
+"""Advice for residual networks: which decay β, depth scaling δ or width schedule keeps a quantity within its level."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def _level(level: Level, now: Mapping[str, float]) -> Record:
 def _advice(setting: ResidualSetting, levels: Sequence[Level], present: Mapping[str, float]) -> list[Record]:
     found = []
     holds = all(level.beyond(present[level.quantity]) <= 0 for level in levels)
-    for name, changed in residual.BETAS.items():
-        betas = [getattr(setting, each) for each in changed]
-        now = betas[0] if len(set(betas)) == 1 else None
-        scan = residual.advise_beta(setting, name, levels)
+    for name, changed in residual.EXPONENTS.items():
+        exponents = [getattr(setting, each) for each in changed]
+        now = exponents[0] if len(set(exponents)) == 1 else None
+        scan = residual.advise_exponent(setting, name, levels)
         found.append(
             {
                 "parameter": name,
@@ -130,7 +130,7 @@ def _advice(setting: ResidualSetting, levels: Sequence[Level], present: Mapping[
                 **spans(scan),
                 "recommended": {"value": now, **{level.quantity: present[level.quantity] for level in levels}}
                 if holds  # then nothing need change, however the members differ
-                else _changed(setting, changed, scan.nearest(max(betas)), levels),
+                else _changed(setting, changed, scan.nearest(max(exponents)), levels),
                 "best": _changed(setting, changed, scan.best, levels),
             }
         )

@@ -14,7 +14,11 @@ Record = Mapping[str, Any]
 def lines(record: Record) -> list[str]:
     """Setting, quantities and levels, and a table of changes."""
     setting, now = record["setting"], record["predicted"]
-    numbers = (f"{name} {value:g}" for name, value in setting.items() if name[:5] in ("sigma", "beta_"))
+    numbers = (
+        f"{name} {value:g}"
+        for name, value in setting.items()
+        if name[:5] in ("sigma", "beta_") or (name[:5] == "depth" and value)
+    )
     widths = f", widths {setting['widths']}" if setting["widths"] else ""
     found = [
         f"{setting['activation']} residual network, {record['depth']} blocks{widths}",

@@ -19,14 +19,19 @@ def command(
     activation: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="relu, tanh, erf, …, or path/to/file.py:name; default: relu with BN, tanh in residual networks"
+            help="relu, tanh, gelu, …, or path/to/file.py:name; default: relu with BN, tanh in residual networks"
         ),
     ] = None,
     batch_size: Annotated[Optional[int], typer.Option(help="BN: samples per BN statistic; default: 64")] = None,  # noqa: UP045
     gamma: Annotated[Number, typer.Option(help="BN: scale of BN; default: 1")] = None,
     beta: Annotated[Number, typer.Option(help="BN: shift of BN; default: 0")] = None,
     eps: Annotated[Number, typer.Option(help="BN: of BN; default: 0.001")] = None,
-    kappa: Annotated[Number, typer.Option(help="BN: trainable up to kappa xi; default: 16, the paper's")] = None,
+    kappa: Annotated[
+        Number, typer.Option(help="BN: trainable up to kappa xi where gradients explode; default: 16, the paper's")
+    ] = None,
+    kappa_vanishing: Annotated[
+        Number, typer.Option(help="BN: the same where they vanish; default: what was measured for like networks")
+    ] = None,
     map: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(help="output folder, or wandb:ENTITY/PROJECT/SWEEP: kappa, or the levels, as that map has them"),
@@ -39,6 +44,12 @@ def command(
     beta_b: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
     beta_v: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
     beta_a: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    depth_scaling_w: Annotated[
+        Number, typer.Option(help="residual: variance of w is divided by depth^depth_scaling; default: 0")
+    ] = None,
+    depth_scaling_b: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    depth_scaling_v: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
+    depth_scaling_a: Annotated[Number, typer.Option(help="residual; default: 0")] = None,
     p0: Annotated[Number, typer.Option(help="residual: mean square of the input; default: 1, or the map's")] = None,
     gamma0: Annotated[
         Number, typer.Option(help="residual: mean product of two inputs; default: 0.5, or the map's")
@@ -47,7 +58,8 @@ def command(
     quantity: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            help="residual: what has a level: p, s, e, chi, chi_w, chi_v, chi_w_spread or chi_sum; default: p"
+            help="residual: what has a level: p, s, e, chi, chi_w, chi_v, chi_w_spread, chi_sum or gradient_spread; "
+            "default: p"
         ),
     ] = None,
     level: Annotated[Number, typer.Option(help="residual: the quantity (all but e: its logarithm) at most")] = None,
@@ -56,7 +68,7 @@ def command(
         Number, typer.Option(help="residual, relu: learning rate of the measured level; default: 1e-4")
     ] = None,
     slope: Annotated[Number, typer.Option(help="of leaky-relu; default: 0.01")] = None,
-    alpha: Annotated[Number, typer.Option(help="of alpha-relu; default: 1")] = None,
+    alpha: Annotated[Number, typer.Option(help="of alpha-relu and elu; default: 1")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one strict JSON object")] = False,
 ) -> None:
     """Says whether a network is trainable by theory, and what would make it so.

@@ -29,7 +29,10 @@ def listing() -> str:
     """A paragraph per experiment: what it shows, its axes, each preset's cost; a line per figure without training."""
     from phasemap.train.planning.cost import duration
 
-    lines = ["Trained: phasemap run NAME --preset PRESET", ""]
+    lines = [
+        "Trained: phasemap run NAME --preset PRESET (cost in float32; --check counts float64 where it is needed)",
+        "",
+    ]
     for record in experiments():
         lines.append(f"{record['name']}: {record['description']}")
         lines.append(f"    axes: {record['x_axis']} x {record['y_axis']}; overlay: {record['overlay']}")

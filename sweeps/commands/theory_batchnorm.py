@@ -13,13 +13,17 @@ from phasemap.theory.errors import InputError
 
 def command(
     activation: Annotated[
-        str, typer.Option(help="relu, leaky-relu, alpha-relu, tanh, erf, sin, identity, abs, or path/to/file.py:name")
+        str,
+        typer.Option(
+            help="relu, leaky-relu, alpha-relu, tanh, erf, sin, identity, abs, gelu, gelu-tanh, silu, mish, elu, selu, "
+            "softplus, sigmoid, or path/to/file.py:name"
+        ),
     ] = "relu",
     batch_size: Annotated[str, typer.Option(help="samples per BN statistic; several as 8,16,32; inf for ∞")] = "64",
     shift: Annotated[float, typer.Option(help="β of BN: φ(γ·z + β)")] = 0.0,
     scale: Annotated[float, typer.Option(help="γ of BN: φ(γ·z + β)")] = 1.0,
     slope: Annotated[float, typer.Option(help="of leaky-relu below zero")] = 0.01,
-    alpha: Annotated[float, typer.Option(help="exponent of alpha-relu")] = 1.0,
+    alpha: Annotated[float, typer.Option(help="exponent of alpha-relu, or α of elu")] = 1.0,
     eps: Annotated[float, typer.Option(help="ε of BN")] = 0.0,
     sigma_w: Annotated[float, typer.Option(help="weights ~ N(0, σ_w²/fan_in); matters only for ε > 0")] = 1.0,
     sigma_b: Annotated[float, typer.Option(help="biases ~ N(0, σ_b²)")] = 0.0,
@@ -34,18 +38,21 @@ def command(
     """
     sizes = _batch_sizes(batch_size)
     from phasemap.theory.activations import activation as make_activation
+    from phasemap.theory.batchnorm.infinite_batch import limit_record
     from phasemap.theory.batchnorm.record import batchnorm_record
+    from phasemap.theory.batchnorm.skip_connections import with_residual
 
     phi = make_activation(activation, scale=scale, shift=shift, slope=slope, alpha=alpha)
+
     scales = {"eps": eps, "sigma_w": sigma_w, "sigma_b": sigma_b}
     records = []
     for size in sizes:
         if size is None:
-            from phasemap.theory.batchnorm.infinite_batch import limit_record
-
-            records.append(limit_record(phi, **scales))
+            found, at_zero = limit_record(phi, **scales), limit_record(phi)
         else:
-            records.append(batchnorm_record(phi, size, method=method, **scales))
+            found = batchnorm_record(phi, size, method=method, look_beyond=True, **scales)
+            at_zero = batchnorm_record(phi, size, method=method, look_beyond=False) if eps else found
+        records.append(with_residual(found, at_zero))
     if json_output:
         print(json.dumps(records[0] if len(records) == 1 else records, allow_nan=False, ensure_ascii=False))
     else:
@@ -75,13 +82,17 @@ _ROWS = {
     "backward M": ("backward", "M"),
     "cross-batch covariance": ("cross_batch", "c_star"),
     "cross-batch rate": ("cross_batch", "rate"),
+    "BSB1 attracts": ("stable",),
+    "networks are at": ("fixed_point",),
+    "gradient rate there": ("rate",),
     "depth scale xi": ("depth_scale",),
     "16 xi": ("depth_scale",),
     "regime": ("regime",),
-    "BSB1 attracts": ("stable",),
     "critical eps": ("critical_eps",),
     "method": ("method",),
     "digits": ("digits",),
+    "with skip connections: exponent": ("residual", "exponent"),
+    "with skip connections: transient": ("residual", "transient_exponent"),
 }
 
 

@@ -10,7 +10,7 @@ from phasemap.theory.errors import InputError
 
 
 def command(
-    activation: Annotated[str, typer.Option(help="relu, tanh, erf, …, or path/to/file.py:name.")] = "tanh",
+    activation: Annotated[str, typer.Option(help="relu, tanh, gelu, …, or path/to/file.py:name.")] = "tanh",
     depth: Annotated[int, typer.Option(help="Number of residual blocks.")] = 100,
     sigma_w: Annotated[float, typer.Option(help="w has variance σ²·l^(−β)/N.")] = 1.0,
     sigma_b: Annotated[float, typer.Option(help="b, the bias of h, has variance σ²·l^(−β).")] = 1.0,
@@ -20,13 +20,17 @@ def command(
     beta_b: Annotated[float, typer.Option(help="β of b.")] = 0.0,
     beta_v: Annotated[float, typer.Option(help="β of v.")] = 0.0,
     beta_a: Annotated[float, typer.Option(help="β of a.")] = 0.0,
+    depth_scaling_w: Annotated[float, typer.Option(help="w's variance is divided by depth to this power.")] = 0.0,
+    depth_scaling_b: Annotated[float, typer.Option(help="The same of b.")] = 0.0,
+    depth_scaling_v: Annotated[float, typer.Option(help="The same of v; 1 gives blocks of variance 1/depth.")] = 0.0,
+    depth_scaling_a: Annotated[float, typer.Option(help="The same of a.")] = 0.0,
     p0: Annotated[float, typer.Option(help="Mean square of the input's coordinates.")] = 1.0,
     gamma0: Annotated[float, typer.Option(help="Mean product of two inputs' coordinates.")] = 0.5,
     widths: Annotated[
         str | None, typer.Option(help="2048, 2048/2@16,25,36, 2048/exp(A)@n^2, a list; after ';' the hidden widths.")
     ] = None,
     slope: Annotated[float, typer.Option(help="Of leaky-relu below zero.")] = 0.01,
-    alpha: Annotated[float, typer.Option(help="Exponent of alpha-relu.")] = 1.0,
+    alpha: Annotated[float, typer.Option(help="Exponent of alpha-relu, or α of elu.")] = 1.0,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object with every layer, in full precision.")
     ] = False,
@@ -45,7 +49,7 @@ def command(
         phi = named(activation, slope=slope, alpha=alpha)
     except InputError as error:
         mistake = error
-    from phasemap.theory.residual.recurrence import check_parameters, residual_recurrence
+    from phasemap.theory.residual.recurrence import SCALINGS, check_parameters, residual_recurrence
 
     parameters = {
         "sigma_w": sigma_w,
@@ -56,6 +60,10 @@ def command(
         "beta_b": beta_b,
         "beta_v": beta_v,
         "beta_a": beta_a,
+        "depth_scaling_w": depth_scaling_w,
+        "depth_scaling_b": depth_scaling_b,
+        "depth_scaling_v": depth_scaling_v,
+        "depth_scaling_a": depth_scaling_a,
         "p0": p0,
         "gamma0": gamma0,
     }
@@ -64,6 +72,8 @@ def command(
         raise InputError(*mistakes)
     trace = residual_recurrence(phi, depth, widths=widths, **parameters)
     from phasemap.theory.residual.record import notes, record, table
+
+    parameters = {name: value for name, value in parameters.items() if value or name not in SCALINGS}
 
     if as_json:
         import json

@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from phasemap.sweeps.experiments.departures import departures, in_words
 from phasemap.sweeps.experiments.overrides import PRESETS_FILE, override, parse_settings, presets_of, sizes_of
 from phasemap.sweeps.experiments.sweep_file import parse_sweep, read_text
 from phasemap.theory.errors import InputError
@@ -46,7 +47,7 @@ class Experiment:
     @property
     def parameters(self) -> dict[str, Any]:
         """Every parameter with its scalar or list, whether it makes tiles or is stacked."""
-        return {name: entry.get("values", entry.get("value")) for name, entry in self.document["parameters"].items()}
+        return _parameters(self.document)
 
     @property
     def tile_axes(self) -> dict[str, list[Any]]:
@@ -151,13 +152,30 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     sizes = sizes_of(path).get(data_set, {}).get(preset, {}) if isinstance(data_set, str) else {}
     given = {name for name, value in presets.get(preset, {}).items() if value is not None} | set(own)
     document = override(document, {name: value for name, value in sizes.items() if name not in given})
+    if own and (changed := departures_from(path, _parameters(document))):
+        figure = str(document.get("description", path.stem)).partition(":")[0]
+        document["description"] = f"{figure} with {in_words(changed)}"
     return Experiment(path.stem, preset, _portable(document), where, mistakes)
+
+
+def departures_from(path: Path, parameters: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What makes of the experiment in ``path``, if it is built in, another figure: parameters with their values here
+    and there. Nothing for a user's own, of which nobody knows what it shows."""
+    if path.parent != EXPERIMENTS:
+        return {}
+    document, _, _ = parse_sweep(read_text(path), path.name)
+    scales = [document, *(override(document, preset) for preset in presets_of(path).values())]
+    return departures([_parameters(one) for one in scales], parameters)
 
 
 def from_text(text: str, *, name: str, preset: str, source: str) -> Experiment:
     """The experiment that `Experiment.text` wrote (``source`` names the file in messages)."""
     document, where, mistakes = parse_sweep(text, source)
     return Experiment(name, preset, document, where, mistakes)
+
+
+def _parameters(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry.get("values", entry.get("value")) for name, entry in document["parameters"].items()}
 
 
 def _portable(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,7 @@ ROLE_COLOURS = {
     "chi_v": "#ffb7e3",
     "chi_w_spread": "#d7c7ff",
     "chi_sum": "#ffe97a",
+    "gradient_spread": "#9ff0e0",
     "leading term": THEORY,
     "leading term as printed": PRINTED,
 }

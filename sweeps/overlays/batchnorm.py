@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
+from phasemap.sweeps.overlays.depth_scales import GRADIENT, PARAMETERS, forward_scales, record_of
 from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.overlays.prediction import Prediction, no_prediction
@@ -21,7 +22,6 @@ from phasemap.theory.errors import InputError
 CURVE_POINTS = 193
 FIELD_POINTS = 1000
 DECADES = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
-PARAMETERS = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
 
 
 class BatchNormTheory(MapTheory):
@@ -50,11 +50,11 @@ class BatchNormTheory(MapTheory):
         asked = [tuple((name, column[name]) for name in PARAMETERS) for column in column_parameters(self.phase_map)]
         answer = {one: _depth_scale(dict(one)) for one in dict.fromkeys(asked)}
         answers = [answer[one] for one in asked]
-        xi = np.array([value for value, _, _ in answers], dtype=float)
-        regimes = tuple(regime for _, regime, _ in answers)
+        xi = np.array([value for value, *_ in answers], dtype=float)
+        _, regimes, fixed_points, reasons = zip(*answers, strict=True)
         curve = _curve(self.phase_map, xi, regimes)
         factor = float(self.phase_map.attrs["overlay_factor"])
-        return Prediction(xi, regimes, tuple(reason for _, _, reason in answers), factor, *curve)
+        return Prediction(xi, regimes, reasons, factor, *curve, fixed_points)
 
     @cached_property
     def quantities(self) -> dict[str, Grid]:
@@ -62,6 +62,14 @@ class BatchNormTheory(MapTheory):
         if not self.prediction.exists:
             return {}
         return {"depth/ξ": self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
+
+    @cached_property
+    def scales(self) -> dict[str, Float[np.ndarray, " columns"]]:
+        """ξ, and the depth scales of the forward pass; none where no column has a ξ."""
+        if not self.prediction.exists:
+            return {}
+        columns = [{name: column[name] for name in PARAMETERS} for column in column_parameters(self.phase_map)]
+        return {GRADIENT: self.prediction.xi, **forward_scales([(_activation(one), one) for one in columns])}
 
     def fields(self, metric: str = "test_accuracy") -> tuple[Field, ...]:
         """The powers of ten by which the squared gradient norm grows from the last layer to the first, depth/(ξ ln 10);
@@ -78,22 +86,19 @@ class BatchNormTheory(MapTheory):
         return (Field("decades", label, x, depth, decades, "decades", DECADES, optional=True),)
 
 
-def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str]:
-    """(ξ, regime, reason why there is none) for one column's parameters."""
-    from phasemap.theory.batchnorm.gradient_explosion import depth_scale
-
+def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str, str]:
+    """(ξ, regime, fixed point, reason why there is none) of one column's networks, where they are: at BSB1 where it
+    attracts, else at BSB2."""
     try:
-        found = depth_scale(
-            _activation(column),
-            int(column["statistics_batch_size"]),
-            eps=float(column["eps"]),
-            sigma_w=float(column["sigma_w"]),
-        )
+        record = record_of(_activation(column), column)
     except (InputError, ValueError, ArithmeticError) as error:
-        return float("nan"), "", str(error)
-    if found.xi == 0:
-        return float("nan"), "", f"the rate {found.rate:g} gives no depth scale"
-    return float(found.xi), str(found.regime), ""
+        return float("nan"), "", "", str(error)
+    if record["regime"] is None:
+        return float("nan"), "", "", record["reasons"]["depth_scale"]
+    xi = float("inf") if record["regime"] == "critical" else record["depth_scale"]
+    if not xi:
+        return float("nan"), "", "", f"the rate {record['rate']} gives no depth scale"
+    return float(xi), record["regime"], record["fixed_point"], ""
 
 
 def _activation(column: Mapping[str, Any]) -> Activation:

@@ -14,6 +14,7 @@ THEORIES: Catalogue[type[MapTheory]] = Catalogue(
     {
         "bn-mlp": "phasemap.sweeps.overlays.batchnorm:BatchNormTheory",
         "resnet": "phasemap.sweeps.overlays.residual:ResidualTheory",
+        "bn-resnet": "phasemap.sweeps.overlays.batchnorm_residual:BatchNormResidualTheory",
     },
 )
 """By the parameter ``architecture``. ``THEORIES.register(name, CLASS)`` adds one of your own."""

@@ -61,6 +61,12 @@ class MapTheory(ABC):
         return {}
 
     @cached_property
+    def scales(self) -> dict[str, Float[np.ndarray, " columns"]]:
+        """Depth scales of each column by name, of which one may decide how deep networks train: that of ``prediction``
+        first, then its rivals; NaN in a column without one. None where ``prediction`` has no rivals."""
+        return {}
+
+    @cached_property
     def failure_quantities(self) -> dict[str, Grid]:
         """Predicted numbers by name, above a level of which training may fail: networks diverge."""
         return {}

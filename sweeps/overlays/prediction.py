@@ -18,6 +18,7 @@ class Prediction:
         regime: ``exploding``, ``critical`` or ``vanishing``, "" where there is no ξ.
         reasons: why there is no ξ, "" where there is one.
         factor: the multiple of ξ that the paper draws (16).
+        fixed_points: where a column's networks are, ``BSB1`` or ``BSB2`` (paper 1, App. J); "" where unknown.
         curve_x, curve_log_rate: ln λ = ±1/ξ (positive where gradients explode) for a line, exact at the columns and
             interpolated between them, NaN near columns without ξ; empty on an axis of categories.
     """
@@ -28,6 +29,7 @@ class Prediction:
     factor: float
     curve_x: Float[np.ndarray, " points"]
     curve_log_rate: Float[np.ndarray, " points"]
+    fixed_points: tuple[str, ...] = ()
 
     @property
     def curve_xi(self) -> Float[np.ndarray, " points"]:

@@ -8,32 +8,37 @@ Variation". Nothing is fitted.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.phase_map.axes import map_axis
-from phasemap.sweeps.phase_map.columns import column_parameters
+from phasemap.sweeps.phase_map.columns import changing_within_columns, column_parameters
 from phasemap.sweeps.phase_map.regions import best_columns
 from phasemap.theory.activations import activation
 from phasemap.theory.residual.growth_laws.relu import leading_terms
 from phasemap.theory.residual.quantities import QUANTITIES
-from phasemap.theory.residual.recurrence import residual_recurrence
+from phasemap.theory.residual.recurrence import SCALINGS, residual_recurrence
 from phasemap.theory.residual.trace import ResidualTrace
 
 VARIANCES = ("sigma_w", "sigma_b", "sigma_v", "sigma_a", "beta_w", "beta_b", "beta_v", "beta_a")
 SHARED = ("activation", "slope", "alpha", "widths")
 """What all networks of a map must have in common."""
+DECIDE_A = tuple(f"{kind}_{which}" for kind in ("sigma", "depth_scaling") for which in "vwa")
+"""What A of a width schedule depends on, so that all networks of a map that has one share these too."""
 MAY_FAIL = ("p", "s", "chi")
 """Quantities above a level of which networks may diverge."""
 SQUASHED_FROM = 12.0
 """A logarithm that spans more than this has its contours at equal steps of log(1 + log f), the paper's numbers."""
-FIELD_POINTS = 81
+FIELD_POINTS, SCALED_ROWS = 81, 41
+"""Points along a contour's horizontal axis; depths along its vertical axis, beside the map's own, where each is another
+network."""
 RIGHT, PRINTED = "leading term", "leading term as printed"
 """Roles of the two forms of log p's leading term (docs/errata-resnet.md)."""
 
@@ -50,7 +55,10 @@ class ResidualTheory(MapTheory):
         "mean squared distance of two inputs' activations, cosine of the two.",
         "χ, χ_w, χ_v": "mean square of the gradient by an activation, by a weight w into a block, by a weight v out of "
         "it. Ratios compare the first block with the last.",
+        "max χ_•/min χ_•": "the largest mean square of the gradient by one parameter over the smallest, over all "
+        "blocks and w, v, a, b. The condition number of the Fisher information matrix is at least this ratio.",
         "β, V_r, W_r": "a parameter of block l has the variance σ²·l^(−β); V_r = β_v + β_w, W_r = σ_v²σ_w²/2.",
+        "δ": "in a network of depth L these variances are multiplied by L^(−δ), δ being the parameter depth_scaling.",
     }
 
     def inapplicable(self) -> str:
@@ -60,10 +68,14 @@ class ResidualTheory(MapTheory):
             return f"the theory's quantities need depth on the vertical axis, which is {attributes['y_axis']}"
         if "p0" not in attributes:
             return "the results do not hold p0 and gamma0 of their data"
-        missing = [name for name in (*SHARED, *VARIANCES) if name not in column_parameters(self.phase_map)[0]]
-        if missing:
-            return f"{', '.join(missing)} changes within a column"
+        within = changing_within_columns(self.phase_map)
+        changing = [name for name in (*SHARED, *VARIANCES, *SCALINGS) if name in within]
+        if changing:
+            return f"{', '.join(changing)} changes within a column"
         changing = [name for name in SHARED if name not in attributes]
+        if not changing and "exp(A)" in str(attributes["widths"]):
+            along = _along(column_parameters(self.phase_map))
+            changing = [name for name in DECIDE_A if np.ndim(along[name])]
         return f"{', '.join(changing)} changes from column to column" if changing else ""
 
     @cached_property
@@ -72,20 +84,23 @@ class ResidualTheory(MapTheory):
         if self.inapplicable():
             return {}
         depths = self.phase_map["depth"].values.astype(int)
-        trace = _trace(self.phase_map, int(depths.max()), _along(column_parameters(self.phase_map)))
-        return {label: of(trace)[:, depths].T for label, of in QUANTITIES.values()}
+        found = _predicted(self.phase_map, QUANTITIES, depths, _along(column_parameters(self.phase_map)))
+        return {QUANTITIES[name][0]: values for name, values in found.items()}
 
     @cached_property
     def leading_terms(self) -> dict[str, Grid]:
         """Log p's leading term, right and as printed, at the map's networks.
 
-        None for another activation than relu, and where no network has V_r < 1.
+        None for another activation than relu, where no network has V_r < 1, and where variances depend on the depth.
         """
         if self.inapplicable() or self.phase_map.attrs["activation"] != "relu":
             return {}
+        along = _along(column_parameters(self.phase_map))
+        if _scales(along):
+            return {}
         layers = self.phase_map["depth"].values.astype(float)[:, None]
         columns = self.phase_map.sizes[self.phase_map.attrs["x_axis"]]
-        found = _leading(_along(column_parameters(self.phase_map)), columns, layers)
+        found = _leading(along, columns, layers)
         return found if all(np.isfinite(values).any() for values in found.values()) else {}
 
     @cached_property
@@ -103,16 +118,17 @@ class ResidualTheory(MapTheory):
         dense, along = _dense(self.phase_map)
         depths = self.phase_map["depth"].values.astype(float)
         deepest = _deepest(self.phase_map)
-        trace = _trace(self.phase_map, deepest, along)
         y = np.arange(1.0, deepest + 1)
+        if _scales(along):  # a recurrence for each
+            y = np.union1d(np.round(np.linspace(1, deepest, SCALED_ROWS)), depths)
+        predicted = _predicted(self.phase_map, wanted, y.astype(int), along)
         shown = (y >= depths.min()) & (y <= depths.max())
         sides = [np.ones((y.size, dense.size), bool)]
         if len(wanted) == 2:
             sides = _sides(self.phase_map, metric, dense, y)
         where = ["", ""] if len(wanted) < 2 else [", left of each depth's best network", ", right of it"]
         return tuple(
-            _field(name, where[i], dense, y, QUANTITIES[name][1](trace)[:, 1:].T, sides[i], shown)
-            for i, name in enumerate(wanted)
+            _field(name, where[i], dense, y, predicted[name], sides[i], shown) for i, name in enumerate(wanted)
         )
 
     def failure_fields(self) -> tuple[Field, ...]:
@@ -181,9 +197,26 @@ def _dense(phase_map: xr.Dataset) -> tuple[Float[np.ndarray, " x"], dict[str, An
 
 
 def _along(columns: list[dict[str, Any]]) -> dict[str, Any]:
-    """σ and β: a number where all columns share it, else one per column."""
-    values = {name: np.array([float(column[name]) for column in columns]) for name in VARIANCES}
+    """σ, β and δ (0 if not given): a number where all columns share it, else one per column."""
+    given = [dict.fromkeys(SCALINGS, 0.0) | column for column in columns]
+    values = {name: np.array([float(column[name]) for column in given]) for name in (*VARIANCES, *SCALINGS)}
     return {name: float(value[0]) if np.ptp(value) == 0 else value for name, value in values.items()}
+
+
+def _scales(along: dict[str, Any]) -> bool:
+    """Whether variances depend on the network's own depth: no network is then the beginning of a deeper one."""
+    return any(np.any(along[name]) for name in SCALINGS)
+
+
+def _predicted(
+    phase_map: xr.Dataset, names: Iterable[str], depths: Int[np.ndarray, " y"], along: dict[str, Any]
+) -> dict[str, Grid]:
+    """Quantities of the networks of each depth, for the columns that ``along`` describes."""
+    if not _scales(along):
+        trace = _trace(phase_map, int(depths.max()), along)
+        return {name: QUANTITIES[name][1](trace)[:, depths].T for name in names}
+    rows = [_trace(phase_map, int(depth), along) for depth in depths]
+    return {name: np.stack([QUANTITIES[name][1](trace)[:, -1] for trace in rows]) for name in names}
 
 
 def _trace(phase_map: xr.Dataset, depth: int, along: dict[str, Any]) -> ResidualTrace:

@@ -23,6 +23,10 @@ LABELS = {
     "beta_b": "β_b",
     "beta_v": "β_v",
     "beta_a": "β_a",
+    "depth_scaling_w": "δ_w",
+    "depth_scaling_b": "δ_b",
+    "depth_scaling_v": "δ_v",
+    "depth_scaling_a": "δ_a",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the networks of one column of a map share."""
+"""What the networks of one column of a map share, and what they do not."""
 
 from __future__ import annotations
 
@@ -16,3 +16,10 @@ def column_parameters(phase_map: xr.Dataset) -> list[dict[str, Any]]:
     along = [str(name) for name in phase_map.coords if phase_map[name].dims == (x_axis,) and name in parameters.TABLE]
     values = [phase_map[name].values.tolist() for name in along]
     return [{**common, **dict(zip(along, column, strict=True))} for column in zip(*values, strict=True)]
+
+
+def changing_within_columns(phase_map: xr.Dataset) -> set[str]:
+    """The parameters, beside the vertical axis, that do not have one value in each column."""
+    y_axis = phase_map.attrs["y_axis"]
+    along = {str(name) for name in phase_map.coords if phase_map[name].dims == (y_axis,)}
+    return (along - {y_axis}) | set(str(phase_map.attrs.get("varying", "")).split(", ")) - {""}

@@ -27,8 +27,12 @@ def coordinate(values: Sequence[Any]) -> np.ndarray:
 def described(
     cells: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(parameters common to all cells, coordinates for those that vary with one axis only)."""
+    """(parameters common to all cells, coordinates for those that vary with one axis only).
+
+    The attribute ``varying`` names those that vary in another way, if there are any.
+    """
     attributes: dict[str, Any] = {}
+    varying: list[str] = []
     coordinates: dict[str, Any] = {}
     for name, row in parameters.TABLE.items():
         if name in axes or not row.identity or name not in cells[0]:
@@ -44,7 +48,9 @@ def described(
                 by_value = {value: entry for (value, _), entry in along.items()}
                 coordinates[name] = (axis, coordinate([by_value[value] for value in values[axis]]))
                 break
-    return attributes, coordinates
+        else:
+            varying.append(name)
+    return attributes | ({"varying": ", ".join(varying)} if varying else {}), coordinates
 
 
 def chance_by_column(contents: Sequence[Content], x_axis: str, values: Sequence[Any]) -> np.ndarray:

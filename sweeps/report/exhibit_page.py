@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from phasemap.sweeps.figures.catalogue import Figure
+from phasemap.sweeps.figures.conditions import in_lines
 from phasemap.sweeps.figures.style import save, styled
 from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, data_in_words
 from phasemap.sweeps.report.tables import duration
 from phasemap.sweeps.report.templates import environment, file_stem, index_entry, inline, lead
 from phasemap.train.result_types import Content
+
+A_LINE = 17
+"""Characters of a caption's line that fit an inch."""
 
 
 def write(
@@ -43,6 +47,8 @@ def write(
     """
     with styled(style):
         drawn: Exhibit = figure.load()(contents)
+        for one in drawn.figures.values():  # a picture that is taken from the page keeps what it depends on
+            one.supxlabel(in_lines(drawn.caption, int(one.get_figwidth() * A_LINE)), fontsize="x-small")
         written = [save(one, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, one in drawn.figures.items()]
     text = (
         environment()

@@ -18,7 +18,7 @@ _ENTRY = re.compile(r'<script type="application/json" id="summary">(.*?)</script
 
 
 def write(reports: Sequence[Path], *, out: Path) -> Path:
-    """Writes ``out``: a card per report with its figure, caption, verdict, κ and ρ, linked by relative paths.
+    """Writes ``out``: a card per report with its figure, caption, verdict and numbers, linked by relative paths.
 
     Everything is read from the reports themselves; nothing is computed again.
 
@@ -57,15 +57,23 @@ def find(folder: Path) -> list[Path]:
 
 
 def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
-    """κ and ρ of every map that has one, beside each other."""
+    """κ, scatter and ρ of every map that has one, beside each other; a dash for what an older report does not say."""
 
     def row(card: Mapping[str, Any]) -> tuple[str, ...]:
-        ends = card["interval"]
-        interval = f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else DASH
-        return card["name"], number(card["kappa"], 1), interval, number(card["rho"]), str(card["used"]), card["caption"]
+        ends, spread, best = card["interval"], card.get("spread"), card.get("best_scale")
+        return (
+            card["name"],
+            number(card["kappa"], 1),
+            f"{ends[0]:.1f} to {ends[1]:.1f}" if ends else DASH,
+            number(spread, 3),
+            f"{best[0]}: {number(best[1], 3)}" if best else DASH,
+            number(card["rho"]),
+            str(card["used"]),
+            card["caption"],
+        )
 
-    rows = tuple(row(card) for card in cards if card["kappa"] is not None)
-    return Table("The maps' numbers", ("map", "κ", "95% interval", "ρ", "columns used", "trained on"), rows)
+    header = ("map", "κ", "95% interval", "scatter", "the best scale's", "ρ", "columns used", "trained on")
+    return Table("The maps' numbers", header, tuple(row(card) for card in cards if card["kappa"] is not None))
 
 
 def _card(report: Path, out: Path) -> dict[str, Any]:

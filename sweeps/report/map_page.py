@@ -10,10 +10,13 @@ import numpy as np
 import xarray as xr
 from markupsafe import Markup
 
+from phasemap.sweeps.figures.conditions import SEPARATOR
 from phasemap.sweeps.figures.maps import heat_map
+from phasemap.sweeps.figures.maps.colour_scale import scale_in_words
 from phasemap.sweeps.figures.maps.theory_lines import SYMBOLS
 from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
 from phasemap.sweeps.figures.style import save
+from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.report import tables
 from phasemap.sweeps.report.map_svg import svg
@@ -62,7 +65,7 @@ def write(
     drawn = [field for field in fields if not field.optional]
     figure = heat_map.panels(phase_map, judged.agreements, style=style, fields=drawn)
     png, _ = save(figure, figures_dir / file_stem(name), style)
-    words, trained_on = titles(phase_map), caption(phase_map)
+    words, trained_on, narrow = titles(phase_map), caption(phase_map), scale_in_words(phase_map)
     data = payload(phase_map, judged.agreements, metrics, contents)
     columns = phase_map.sizes[phase_map.attrs["x_axis"]]
     text = (
@@ -75,6 +78,7 @@ def write(
             chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
             critical=_critical(phase_map, judged),
             caption=trained_on,
+            colours={metric: SEPARATOR + narrow if narrow and metric in ACCURACIES else "" for metric in metrics},
             x_label=map_axis(phase_map, "x").label,
             y_label=map_axis(phase_map, "y").label,
             theory=judged.theory,
@@ -83,6 +87,8 @@ def write(
             agreement_rows=tables.agreement_rows(judged.agreements.values(), words),
             columns=_columns(phase_map, judged.agreements),
             squares=tables.square_rows(data, primary) if len(data["state"]) * columns <= MOST_SQUARES else None,
+            collapses=[(one, tables.collapse_table(one)) for one in judged.collapses],
+            slope=tables.slope_table(judged.contours, words) if judged.contours else None,
             rankings={region: tables.ranking_rows(ranked) for region, ranked in judged.rankings.items()},
             ranked_metric=words[judged.metric],
             levels=tables.level_rows(judged.levels),
@@ -101,7 +107,7 @@ def write(
             fields=fields,
             batch_statistics=has_batch_statistics(phase_map),
             experiment_yaml=experiment_yaml,
-            index_entry=index_entry(name, trained_on, verdict, out, png, agreement),
+            index_entry=index_entry(name, trained_on, verdict, out, png, judged),
             data=data,
             css=inline("report.css"),
             js=inline("report.js"),

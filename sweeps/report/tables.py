@@ -8,12 +8,17 @@ from typing import Any
 
 import xarray as xr
 
+from phasemap.sweeps.figures.trained.exhibit import Table
+from phasemap.sweeps.overlays.prediction import Prediction
 from phasemap.sweeps.phase_map.axes import in_words, map_axis
 from phasemap.sweeps.phase_map.from_results import COUNTS
 from phasemap.sweeps.phase_map.squares import outcome_counts
 from phasemap.sweeps.verdict.depth_scale import Agreement, sum_lr_in_words
 from phasemap.sweeps.verdict.divergence_level import DivergenceLevel
+from phasemap.sweeps.verdict.kappa_by_share import Contour
+from phasemap.sweeps.verdict.kappa_interval import Interval
 from phasemap.sweeps.verdict.ranking import Ranked, Score
+from phasemap.sweeps.verdict.which_scale import Collapse, Scale
 
 DASH = "–"
 
@@ -21,6 +26,15 @@ DASH = "–"
 def number(value: float | None, digits: int = 2) -> str:
     """Fixed digits; a dash for what does not exist, and no minus before a zero."""
     return DASH if value is None or value != value else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def ends(interval: Interval | None, digits: int = 2) -> str:
+    """``low to high``; a dash for what does not exist."""
+    return (
+        f"{number(interval.low, digits)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{number(interval.high, digits)}"
+        if interval
+        else DASH
+    )
 
 
 def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, str]]:
@@ -40,10 +54,17 @@ def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, s
             "predicted": number(predicted.factor * float(predicted.xi[i]), 1),
             "frontier": number(float(found.depth[i]), 1),
             "ratio": number(float(agreement.ratio[i]), 1),
-            "special": "; ".join(part for part in (special[found.censored[i]], predicted.reasons[i]) if part),
+            "special": "; ".join(
+                part for part in (special[found.censored[i]], elsewhere(predicted, i), predicted.reasons[i]) if part
+            ),
         }
         for i in range(len(axis.ticks))
     ]
+
+
+def elsewhere(predicted: Prediction, column: int) -> str:
+    """What to say of a column whose networks leave the fixed point BSB1; "" of the others."""
+    return "BSB1 repels: ξ is that at BSB2" if "BSB2" in predicted.fixed_points[column : column + 1] else ""
 
 
 def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
@@ -57,17 +78,18 @@ def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
 
 
 def agreement_rows(agreements: Iterable[Agreement], titles: Mapping[str, str]) -> list[dict[str, str]]:
-    """One row per metric, called by ``titles``: κ, its interval, spread, ρ and how many columns each rests on."""
+    """One row per metric, called by ``titles``: κ, its interval, spread, ρ (of ξ, of the swept parameter) and how
+    many columns each rests on."""
     rows = []
     for one in agreements:
-        interval = f"{one.interval.low:.1f} to {one.interval.high:.1f}" if one.interval else DASH
         rows.append(
             {
                 "metric": titles[one.metric],
                 "kappa": number(one.kappa, 1),
-                "interval": interval,
+                "interval": ends(one.interval, 1),
                 "spread": DASH if one.spread is None else f"{one.spread:.0%}",
                 "rho": number(one.rho),
+                "rho_of_axis": number(one.rho_of_axis),
                 "used": str(one.used),
                 "left": str(one.censored_left),
                 "right": str(one.censored_right),
@@ -75,6 +97,38 @@ def agreement_rows(agreements: Iterable[Agreement], titles: Mapping[str, str]) -
             }
         )
     return rows
+
+
+def collapse_table(one: Collapse) -> Table:
+    """A row per scale, the best collapse of the frontiers first: its standard deviation with interval, its ratio to
+    that of the theory's own scale, and the multiple of it at which the frontiers lie."""
+    own = one.own.partition(" ")[0]
+
+    def row(scale: Scale) -> tuple[str, ...]:
+        name = ("" if scale.predicted else "baseline: ") + scale.name + (", fitted" if scale.fitted else "")
+        ratio = number(scale.ratio) + (f" ({ends(scale.ratio_interval)})" if scale.ratio_interval else "")
+        spread = number(scale.spread, 3), ends(scale.interval, 3)
+        return name, *spread, "1" if scale.name == one.own else ratio, number(scale.factor, 1)
+
+    header = ("scale", "standard deviation of ln(frontier/scale)", "95% interval", f"by that of {own} (95%)")
+    title = f"Which depth scale, where gradients are {one.side}"
+    return Table(title, (*header, "frontier/scale"), tuple(row(scale) for scale in one.scales))
+
+
+def slope_table(contours: Sequence[Contour], titles: Mapping[str, str]) -> Table:
+    """A row per share of the lead (and side), with κ, its interval and the columns behind it for each accuracy."""
+    metrics = list(dict.fromkeys(one.metric for one in contours))
+    sides = len({one.side for one in contours}) > 1
+    rows: dict[str, list[str]] = {}
+    for one in contours:
+        name = f"{one.share:.0%}" + (f", {one.side} gradients" if sides else "")
+        beyond = f"{one.used} ({one.shallower} / {one.deeper} / {one.missing})"
+        rows.setdefault(name, [name]).extend((number(one.kappa, 1), ends(one.interval, 1), beyond))
+    parts = [
+        (f"κ, {titles[metric]}", "95% interval", "columns used (shallower / deeper / not run)") for metric in metrics
+    ]
+    header = ("share of the lead", *(cell for part in parts for cell in part))
+    return Table("Where on the slope", header, tuple(tuple(row) for row in rows.values()))
 
 
 def ranking_rows(ranked: Iterable[Ranked]) -> list[dict[str, str]]:

@@ -11,8 +11,9 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from phasemap.sweeps.experiments.experiment import available
-from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.sweeps.experiments.departures import in_words
+from phasemap.sweeps.experiments.experiment import available, departures_from
+from phasemap.sweeps.verdict.judgement import Judgement
 
 _HERE = Path(__file__).parent
 _GREEK = {"xi": "ξ", "lambda": "λ", "gamma": "γ", "beta": "β", "eps": "ε", "sigma": "σ", "chi": "χ", "phi": "φ"}
@@ -37,9 +38,11 @@ def inline(name: str) -> Markup:
 
 
 def index_entry(
-    name: str, caption: str, verdict: str, out: Path, png: Path, agreement: Agreement | None = None
+    name: str, caption: str, verdict: str, out: Path, png: Path, judged: Judgement | None = None
 ) -> dict[str, Any]:
     """What the index page shows of a report. The figure is named only if it lies below the page."""
+    agreement = judged.agreement if judged else None
+    best = judged.collapses[0].best if judged and len(judged.collapses) == 1 else None
     below = png.resolve().is_relative_to(out.parent.resolve())
     return {
         "name": name,
@@ -47,6 +50,8 @@ def index_entry(
         "verdict": verdict,
         "kappa": agreement.kappa if agreement else None,
         "interval": [agreement.interval.low, agreement.interval.high] if agreement and agreement.interval else None,
+        "spread": agreement.spread if agreement else None,
+        "best_scale": [best.name, best.spread] if best else None,
         "rho": agreement.rho if agreement else None,
         "used": agreement.used if agreement else None,
         "figure": png.resolve().relative_to(out.parent.resolve()).as_posix() if below else None,
@@ -55,14 +60,18 @@ def index_entry(
 
 def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
     """What the figure is and what to expect, as paragraphs: the comment that opens the YAML of an experiment that comes
-    with the project (a folder's copy of a preset has lost it), or a user's own description and comment. The cost is
-    left out, because the map at hand may be a preset's."""
+    with the project (a folder's copy of a preset has lost it), or a user's own description and comment.
+
+    The cost is left out, because the map at hand may be a preset's. So is all of it where the experiment was changed to
+    another figure, as by another φ: then it says what was changed."""
     text = experiment_yaml or ""
     try:
         described = yaml.safe_load(text)
     except yaml.YAMLError:
         described = None
     known = available().get(name)
+    if known and isinstance(described, dict) and (changed := _changed(known, described)):
+        return [f"{name} with {changed}. This is not the paper's figure: what is said of that is left out."]
     own = isinstance(described, dict) and "description" in described and not known
     paragraphs = [[str(described["description"])]] if own else []
     paragraphs.append([])
@@ -76,6 +85,13 @@ def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
             paragraphs[-1].append(words)
     kept = [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
     return [_SYMBOL.sub(lambda found: _GREEK[found[1]], paragraph) for paragraph in kept]
+
+
+def _changed(known: Path, described: dict[str, Any]) -> str:
+    entries = described.get("parameters")
+    given = entries if isinstance(entries, dict) else {}
+    values = {key: one.get("values", one.get("value")) for key, one in given.items() if isinstance(one, dict)}
+    return in_words(departures_from(known, values)) if values else ""
 
 
 def file_stem(name: str) -> str:

@@ -31,7 +31,9 @@ class Agreement:
         interval: of κ, over seeds and columns (``kappa_interval``); None with fewer than two used columns.
         spread: standard deviation of ln(frontier/ξ) over the used columns; None with fewer than two.
         rho: Spearman's rank correlation between frontier and ξ, censored columns tied (left below, right above all);
-            None with fewer than three columns, or if either side is constant.
+            None with fewer than three columns, or if either side is constant. Any curve that rises with ξ has the same.
+        rho_of_axis: that of the frontier and the swept parameter itself, over the same columns; None as well where that
+            is not a number.
         used, censored_left, censored_right, missing, unpredicted: numbers of columns. A censored column without ξ
             counts in both.
         seeds: length of the seed axis.
@@ -47,6 +49,7 @@ class Agreement:
     interval: Interval | None
     spread: float | None
     rho: float | None
+    rho_of_axis: float | None
     used: int
     censored_left: int
     censored_right: int
@@ -112,6 +115,10 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
         notes.append(f"{infinite} column(s) at a critical point, where ξ is infinite, are left out of κ")
     rho, reason = _spearman(found, predicted.xi)
     notes += [reason] if reason else []
+    swept = phase_map[phase_map.attrs["x_axis"]].values
+    rho_of_axis = None
+    if np.issubdtype(swept.dtype, np.number):
+        rho_of_axis, _ = _spearman(found, np.where(np.isnan(predicted.xi), np.nan, swept.astype(float)))
     return Agreement(
         metric=metric,
         frontier=found,
@@ -121,6 +128,7 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
         interval=interval,
         spread=float(log_ratio.std(ddof=1)) if n >= 2 else None,
         rho=rho,
+        rho_of_axis=rho_of_axis,
         used=n,
         censored_left=found.censored.count("left"),
         censored_right=found.censored.count("right"),
@@ -208,4 +216,5 @@ def _follows(agreement: Agreement) -> str:
         else "runs against"
     )
     found = f"{np.nanmin(ratio):.1f} to {np.nanmax(ratio):.1f}"
-    return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f}), at {found} ξ."
+    alone = "" if agreement.rho_of_axis is None else f"; {agreement.rho_of_axis:.2f} of the swept parameter itself"
+    return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f}{alone}), at {found} ξ."

@@ -1,4 +1,7 @@
-"""The frontier: per column of a phase map, the depth where accuracy falls halfway from the map's best to chance."""
+"""The frontier: per column of a phase map, the depth where accuracy falls to a share of the best's lead over chance.
+
+Where no share is given it is one half.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from phasemap.theory.errors import InputError
 
 INSIDE, LEFT, RIGHT, MISSING = 0, -1, 1, 2
 CENSORED = {INSIDE: "", LEFT: "left", RIGHT: "right", MISSING: "missing"}
+HALF = 0.5
+"""Of the lead of the map's best over chance."""
 MINIMUM_CONTRAST = 0.1
-"""If the map's best is not this fraction of (1 - chance) above chance, nothing trained, and no halfway point means
+"""If the map's best is not this fraction of (1 - chance) above chance, nothing trained, and no share of it means
 anything: every column is then left-censored."""
 
 
@@ -26,7 +31,7 @@ class Frontier:
         depth: where the column crosses the threshold; NaN if censored.
         censored: per column "" (crosses), "left" (never above the threshold: the frontier is shallower than the map),
             "right" (never below: deeper than the map), "missing" (nothing was run).
-        threshold: (chance + best)/2. best: the map's best seed-mean accuracy. chance: majority-class rate.
+        threshold: chance + share·(best − chance). best: the map's best seed-mean accuracy. chance: majority-class rate.
     """
 
     depth: Float[np.ndarray, " columns"]
@@ -36,15 +41,21 @@ class Frontier:
     chance: float
 
 
-def threshold_of(mean: Float[np.ndarray, "*batch depths columns"], chance: float) -> Float[np.ndarray, "*batch"]:
-    """(chance + best)/2, with best the largest entry of each map; infinite where nothing trained (MINIMUM_CONTRAST)."""
+def threshold_of(
+    mean: Float[np.ndarray, "*batch depths columns"], chance: float, share: float = HALF
+) -> Float[np.ndarray, "*batch"]:
+    """chance + share·(best − chance), best the largest entry of each map; infinite where nothing trained
+    (MINIMUM_CONTRAST)."""
     best = np.max(np.where(np.isnan(mean), -np.inf, mean), axis=(-2, -1))
-    return np.where(best >= chance + MINIMUM_CONTRAST * (1 - chance), (chance + best) / 2, np.inf)
+    return np.where(best >= chance + MINIMUM_CONTRAST * (1 - chance), chance + share * (best - chance), np.inf)
 
 
-def find(phase_map: xr.Dataset, metric: str = "test_accuracy") -> Frontier:
+def find(phase_map: xr.Dataset, metric: str = "test_accuracy", share: float = HALF) -> Frontier:
     """The frontier of each column: antitone regression of the seed means over depth, and the linear crossing of
     the threshold. The seed means are weighted by the number of seeds.
+
+    Args:
+        share: of the lead of the map's best over chance, between 0 and 1: the threshold.
 
     Raises:
         InputError: the metric is no accuracy, or the map's y axis is not depth.
@@ -55,7 +66,7 @@ def find(phase_map: xr.Dataset, metric: str = "test_accuracy") -> Frontier:
     mean, count = seed_means(accuracies(phase_map, metric))
     if not count.any():
         return Frontier(np.full(mean.shape[1], np.nan), ("missing",) * mean.shape[1], np.nan, np.nan, chance)
-    threshold = threshold_of(mean, chance)
+    threshold = threshold_of(mean, chance, share)
     depth, code = crossings(phase_map["depth"].values.astype(float), mean, count, threshold)
     return Frontier(
         depth,

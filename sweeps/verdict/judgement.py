@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -16,7 +17,9 @@ from phasemap.sweeps.phase_map.regions import TRAINED, WHOLE, regions
 from phasemap.sweeps.verdict.depth_scale import Agreement, assess
 from phasemap.sweeps.verdict.divergence_level import DivergenceLevel, divergence_levels
 from phasemap.sweeps.verdict.fitted_levels import fitted_fields
+from phasemap.sweeps.verdict.kappa_by_share import Contour, contours
 from phasemap.sweeps.verdict.ranking import Ranked, by_overall, overall, rank
+from phasemap.sweeps.verdict.which_scale import Collapse, which_scale
 
 FEWEST = 20
 """Cells that a region needs for a judgement in words."""
@@ -46,6 +49,22 @@ class Judgement:
         """Frontier against ξ for the metric that was judged."""
         return self.agreements.get(self.metric)
 
+    @cached_property
+    def collapses(self) -> list[Collapse]:
+        """Which depth scale collapses the frontiers, on each side of a critical point; empty without a theory's."""
+        return which_scale(self.theory.phase_map, self.theory, self.metric) if self.agreement else []
+
+    @cached_property
+    def contours(self) -> list[Contour]:
+        """κ at several shares of the lead over chance, of test and of training accuracy, evaluated as ``metric`` is."""
+        batch = "_batch" if self.metric.endswith("_batch") else ""
+        both = [name for name in (f"test_accuracy{batch}", f"train_accuracy{batch}") if name in self.agreements]
+        return [
+            contour
+            for metric in both
+            for contour in contours(self.theory.phase_map, self.agreements[metric].prediction, metric)
+        ]
+
     @property
     def fields(self) -> tuple[Field, ...]:
         """Contours: what the theory predicts, and the levels that were fitted."""
@@ -55,7 +74,9 @@ class Judgement:
     def verdict(self) -> str:
         """In plain sentences, for a reader who knows nothing of the theory."""
         if self.agreement:
-            return self.agreement.verdict
+            told = [one for one in self.collapses if one.sentence]
+            where = [f"Where gradients are {one.side}, " if len(self.collapses) > 1 else "" for one in told]
+            return " ".join([self.agreement.verdict, *(w + one.sentence for w, one in zip(where, told, strict=True))])
         if self.theory.phase_map.attrs["y_axis"] != "depth":
             return "This map has no depth on its vertical axis, so there is no frontier to judge."
         if reason := self.theory.inapplicable():

@@ -26,12 +26,12 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from phasemap.sweeps.phase_map.accuracies import seed_means
-from phasemap.sweeps.verdict.frontier import INSIDE, LEFT, MISSING, crossings
+from phasemap.sweeps.verdict.frontier import HALF, INSIDE, LEFT, MISSING, crossings
 
 DRAWS = 400
 """Of seeds with replacement, where there are more than this many different ones."""
 _STEP = 0.1
-"""Of the distance from chance to the threshold: to either side for the derivative."""
+"""Of the distance from the threshold to chance, or to the best if that is nearer: to either side for the derivative."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +110,65 @@ class Errors:
     seeds: int
 
 
-def errors_of(
+@dataclass(frozen=True)
+class Movements:
+    """How ln(frontier/ξ) of each used column moves with the threshold and with the seeds.
+
+    Attributes:
+        ratio: at the threshold that held-out seeds give.
+        with_threshold: its standard error from the threshold's, with the sign of the derivative; all move together.
+        with_seeds: its change in each draw of seeds with replacement, the same seeds in every column.
+        probability: of each draw. seeds: how many there are.
+    """
+
+    ratio: Float[np.ndarray, " used"]
+    with_threshold: Float[np.ndarray, " used"]
+    with_seeds: Float[np.ndarray, "draws used"]
+    probability: Float[np.ndarray, " draws"]
+    seeds: int
+
+    def errors(self, weights: Float[np.ndarray, " used"]) -> Errors:
+        """The errors of the sum of weights·ratio, which columns share: of the mean if all are 1/n.
+
+        What seeds do to all columns alike is the variance of seeds drawn once for all columns, less that of seeds drawn
+        anew in every column; not negative.
+        """
+        together = float(self._variance(self.with_seeds @ weights[:, None])[0])
+        separately = float(self._variance(self.with_seeds) @ weights**2)
+        by_seed = max(0.0, together - separately) * self._enlarged
+        return Errors(self.ratio, float(weights @ self.with_threshold) ** 2, by_seed, self.seeds)
+
+    @property
+    def noise(self) -> float | None:
+        """The standard deviation over columns that ``ratio`` would have from the seeds alone; None with one seed."""
+        if self.seeds == 1:
+            return None
+        return float(np.sqrt(self.probability @ self.with_seeds.var(axis=1, ddof=1) * self._enlarged))
+
+    def _variance(self, values: Float[np.ndarray, "draws _"]) -> Float[np.ndarray, " _"]:
+        squares: Float[np.ndarray, " _"] = self.probability @ (values - self.probability @ values) ** 2
+        return squares
+
+    @property
+    def _enlarged(self) -> float:
+        """A bootstrap over S seeds has (S - 1)/S of the variance."""
+        return self.seeds / (self.seeds - 1) if self.seeds > 1 else 0.0
+
+
+def movements(
     depths: Float[np.ndarray, " depths"],
     accuracy: Float[np.ndarray, "depths columns seeds"],
     xi: Float[np.ndarray, " columns"],
     used: Bool[np.ndarray, " columns"],
     chance: float,
-) -> Errors | None:
-    """What moves the mean of ln(frontier/ξ) over the used columns.
+    share: float = HALF,
+) -> Movements | None:
+    """What moves the used columns' ln(frontier/ξ).
 
     Args:
         depths: increasing. accuracy: of the whole map, NaN where missing. xi: predicted depth scale of each column.
-        used: the columns that the mean is over (uncensored, with a prediction), at least two.
-        chance: majority-class rate.
+        used: the columns that the statistic is of (uncensored, with a prediction), at least two.
+        chance: majority-class rate. share: of the best's lead over chance, at which the frontier lies.
 
     Returns:
         None where held-out seeds leave nothing above chance.
@@ -130,16 +176,29 @@ def errors_of(
     columns = _Columns(depths, accuracy[:, used], xi[used])
     seeds = accuracy.shape[-1]
     best, best_variance = held_out_best(accuracy)
-    threshold = (chance + best) / 2
+    threshold = chance + share * (best - chance)
     if threshold <= chance:
         return None
-    once = np.ones((1, 1, seeds))
-    ratio = columns.log_ratios(threshold, once)[0]
-    step = _STEP * (threshold - chance)
-    raised, lowered = (columns.log_ratios(threshold + sign * step, once)[0] for sign in (1, -1))
-    slope = float((raised - lowered).mean()) / (2 * step)
-    by_seed = _shared_by_seeds(columns, threshold, ratio) if seeds > 1 else 0.0
-    return Errors(ratio, slope**2 * best_variance / 4, by_seed, seeds)
+    ratio = columns.log_ratios(threshold, np.ones((1, 1, seeds)))[0]
+    step = _STEP * (best - chance) * min(share, 1 - share)
+    raised, lowered = (columns.log_ratios(threshold + sign * step, np.ones((1, 1, seeds)))[0] for sign in (1, -1))
+    with_threshold = (raised - lowered) / (2 * step) * share * np.sqrt(best_variance)
+    counts, probability = _draws_of(seeds)
+    with_seeds = np.nan_to_num(columns.log_ratios(threshold, counts[:, None]) - ratio)
+    return Movements(ratio, with_threshold, with_seeds, probability, seeds)
+
+
+def errors_of(
+    depths: Float[np.ndarray, " depths"],
+    accuracy: Float[np.ndarray, "depths columns seeds"],
+    xi: Float[np.ndarray, " columns"],
+    used: Bool[np.ndarray, " columns"],
+    chance: float,
+    share: float = HALF,
+) -> Errors | None:
+    """What moves the mean of ln(frontier/ξ) over the used columns; arguments as in ``movements``."""
+    found = movements(depths, accuracy, xi, used, chance, share)
+    return found.errors(np.full(found.ratio.size, 1 / found.ratio.size)) if found else None
 
 
 def kappa_interval(
@@ -150,9 +209,10 @@ def kappa_interval(
     chance: float,
     log_kappa: float,
     level: float = 0.95,
+    share: float = HALF,
 ) -> Interval | None:
-    """The interval of κ over seeds and columns; it contains exp(``log_kappa``). The rest is as in ``errors_of``."""
-    found = errors_of(depths, accuracy, xi, used, chance)
+    """The interval of κ over seeds and columns; it contains exp(``log_kappa``). The rest is as in ``movements``."""
+    found = errors_of(depths, accuracy, xi, used, chance, share)
     return None if found is None else interval_of([found], found.ratio, log_kappa, level)
 
 
@@ -163,7 +223,8 @@ def interval_of(
 
     Args:
         maps: whose errors add up: one for κ, two for the shift between two maps.
-        ratio: per column; its scatter is the third error. Of κ, or the difference of two maps' ratios.
+        ratio: per column; its scatter is the third error. Of κ, the difference of two maps' ratios, or a jackknife's
+            pseudo-values.
     """
     n = ratio.size
     by_column = float(ratio.var(ddof=1)) / n
@@ -189,26 +250,6 @@ def _ends(estimate: float, level: float, degrees: float) -> tuple[float, float]:
     saved = float(stats.t.sf(abs(estimate), degrees))
     other = float(stats.t.ppf(1 - (2 * tail - saved), degrees))
     return (estimate, other) if estimate < 0 else (-other, estimate)
-
-
-def _shared_by_seeds(columns: _Columns, threshold: float, ratio: Float[np.ndarray, " columns"]) -> float:
-    """Variance of the mean log-ratio that comes from effects of a seed on all columns alike; not negative.
-
-    Seeds drawn once for all columns, less seeds drawn anew in every column: the variance of the mean, less the sum of
-    the columns' variances over n².
-    """
-    seeds, n = columns.accuracy.shape[-1], ratio.size
-    counts, probability = _draws_of(seeds)
-    deviations = np.nan_to_num(columns.log_ratios(threshold, counts[:, None]) - ratio)
-
-    def variance(values: Float[np.ndarray, "draws _"]) -> Float[np.ndarray, " _"]:
-        squares: Float[np.ndarray, " _"] = probability @ (values - probability @ values) ** 2
-        return squares
-
-    together = float(variance(deviations.mean(axis=1, keepdims=True))[0])
-    separately = float(variance(deviations).sum()) / n**2
-    # a bootstrap over S seeds has (S - 1)/S of the variance
-    return max(0.0, together - separately) * seeds / (seeds - 1)
 
 
 def _draws_of(seeds: int) -> tuple[Float[np.ndarray, "draws seeds"], Float[np.ndarray, " draws"]]:

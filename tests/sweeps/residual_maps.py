@@ -64,8 +64,8 @@ def residual_map(*arguments: Any, **options: Any) -> xr.Dataset:
 
 def trace_of(cell: Cell) -> ResidualTrace:
     """The recurrences of one network, to its own depth."""
-    names = [f"{kind}_{which}" for kind in ("sigma", "beta") for which in "wbva"]
-    return _trace(cell["activation"], cell["depth"], tuple((name, cell[name]) for name in names))
+    names = [f"{kind}_{which}" for kind in ("sigma", "beta", "depth_scaling") for which in "wbva"]
+    return _trace(cell["activation"], cell["depth"], tuple((name, cell[name]) for name in names if name in cell))
 
 
 @cache

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phasemap.theory.errors import InputError
-from phasemap.train.cells import cells, identity
+from phasemap.train.cells import cells, identity, same_training
 from phasemap.train.parameters import TABLE, normalise, stackable
 
 BASE: dict[str, Any] = {"lr": 0.01, "steps": 10}
@@ -109,6 +109,34 @@ def test_bad_references(reference: str) -> None:
 def test_a_family_has_its_own_parameters_only() -> None:
     assert messages({"beta_w": 1.0}) == ["beta_w: architecture bn-mlp has no such parameter (only resnet has)"]
     assert "gamma" not in normalise({**BASE, "architecture": "resnet"})
+
+
+def test_a_parameter_with_a_neutral_value_is_left_out_where_it_is_not_given() -> None:
+    """So that results of before it was there keep their keys and their contents."""
+    plain = {**BASE, "architecture": "resnet"}
+    assert not any(name.startswith("depth_scaling") for name in normalise(plain))
+    assert normalise({**plain, "depth_scaling_v": None, "depth_scaling_a": "@depth_scaling_v"}) == normalise(plain)
+    given = normalise({**plain, "depth_scaling_v": "1", "depth_scaling_a": "@depth_scaling_v"})
+    assert given == normalise(given) == {**normalise(plain), "depth_scaling_v": 1.0, "depth_scaling_a": 1.0}
+    assert identity(given) != identity(normalise(plain))
+    neutral = normalise({**plain, "depth_scaling_v": 0})
+    assert neutral["depth_scaling_v"] == 0.0
+    assert identity(neutral) == identity(normalise(plain))
+    assert same_training(neutral) == same_training(normalise(plain)) != same_training(given)
+    points = cells(
+        normalise({**plain, "depth": [2, 3], "depth_scaling_v": [0, 0.5], "depth_scaling_w": "@depth_scaling_v"})
+    )
+    assert [(p["depth"], p["depth_scaling_v"], p["depth_scaling_w"]) for p in points] == [
+        (2, 0.0, 0.0),
+        (2, 0.5, 0.5),
+        (3, 0.0, 0.0),
+        (3, 0.5, 0.5),
+    ]
+    (line,) = messages({"architecture": "resnet", "depth_scaling_v": [None, 0.5]})
+    assert line.startswith("depth_scaling_v: [None, 0.5] holds null")
+    assert messages({"depth_scaling_v": 1.0}) == [
+        "depth_scaling_v: architecture bn-mlp has no such parameter (only resnet has)"
+    ]
 
 
 def test_spaces_in_a_width_schedule_do_not_matter() -> None:

@@ -86,3 +86,12 @@ def cross_batch(phi: Homogeneous, batch_size: Batch) -> tuple[Batch, Batch]:
     slope = phi.c_alpha * phi.kernel_slope(0.0)
     growth = (half / (b / 2)) ** (alpha - 1) / scaled_pochhammer(b / 2, alpha / 2) ** 2
     return entry, growth * slope / spread
+
+
+def linear_convergence(rank: Batch) -> Batch:
+    """C/(C+2): the rate at which a linear network forgets the shape of inputs of rank C (Thm F.2, Cor. F.3), ε = 0.
+
+    Σ^G keeps its C eigenvectors, and its eigenvalues tend to B/C. C is the rank after subtracting the batch mean, at
+    most B − 1, where the rate is λ_L↑ = λ_M↑.
+    """
+    return rank / (rank + 2)

@@ -72,6 +72,17 @@ def backward(moments: Moments, weights: Radial, batch_size: int, sigma_w: float 
     )
 
 
+def batch_mean_rate(moments: Moments, weights: Radial, batch_size: int, sigma_w: float = 1.0) -> float:
+    """ν = tr of the backward operator on 11ᵀ/B, a gradient that all samples share, which BN's own gradient never is.
+
+    With φ′ as a vector over the batch and v of docs/epsilon.md it is σ_w²/B·E w·|G·(I − t²vvᵀ)·φ′|²; 0 for linear φ.
+    """
+    d = batch_size - 1
+    m, m2, m4 = (moments.average(w) for w in (weights.inverse, weights.inverse_t2, weights.inverse_t4))
+    along = 2 * (m2.ggxx + d * m2.g11) - (m4.ggxx + d * m4.g11)
+    return float(sigma_w**2 * d / batch_size * (m.gg - m.g00 - along)[0])
+
+
 def cross_batch_rate(moments: Moments, weights: Radial, batch_size: int, mu: float, sigma_w: float = 1.0) -> float:
     """λ of the covariance between two batches (forward and backward), from E[B_φ(h)·hᵀ]: no φ′. Thms 3.11, H.13."""
     overlap = np.sum(weights.rho * moments.fx)

@@ -86,7 +86,7 @@ def infinite_batch(
         grid = np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25)
         growing = [x for x in grid if excess(x) >= 0]
         mu = float(np.exp(optimize.brentq(excess, growing[0], growing[0] + 0.25, xtol=1e-15))) if growing else 0.0
-    if mu <= 1e-12 * eps or mu <= 1e-300:  # at the critical ε, rounding decides
+    if mu <= 1e-11 * eps or mu <= 1e-300:  # at the critical ε, rounding decides
         return _collapsed(activation, eps, sigma_w, sigma_b, zero)
     mean, square, slope_square, slope, overlap, change = moments(float(np.sqrt(mu / (mu + eps))))
     common = sigma_w**2 / (mu + eps)
@@ -137,7 +137,7 @@ def limit_record(
     stable = max(sizes.values()) <= 1 + 1e-12  # relu: λ_L↑ = 1, which finite batches approach from below
     if not stable:
         reason = "BSB1 repels (a forward eigenvalue is above 1), so networks do not stay there"
-        reasons |= {"depth_scale": reason, "regime": reason}
+        reasons |= dict.fromkeys(("fixed_point", "rate", "depth_scale", "regime"), reason)
     critical = critical_eps(activation, LARGE, sigma_w)
     return {
         "activation": activation.label,
@@ -150,10 +150,14 @@ def limit_record(
         "mu_star": limit.mu_star,
         **spectrum,
         "cross_batch": {"c_star": limit.cross_batch, "rate": limit.rate},
-        "depth_scale": scale.xi if stable and np.isfinite(scale.xi) else None,
-        "regime": scale.regime if stable else None,
         "stable": stable,
         "governs": max(sizes, key=lambda key: sizes[key]),
+        "fixed_point": "BSB1" if stable else None,
+        "broken_symmetry": None,
+        "rate": scale.rate if stable else None,
+        "depth_scale": scale.xi if stable and np.isfinite(scale.xi) else None,
+        "depth_scale_error": scale.error if stable and np.isfinite(scale.xi) else None,
+        "regime": scale.regime if stable else None,
         "critical_eps": critical if np.isfinite(critical) else None,
         "method": "gaussian",
         "digits": _digits(limit, coarse),

@@ -12,15 +12,16 @@ import numpy as np
 
 from phasemap.theory.activations import Activation, value_at_zero
 from phasemap.theory.batchnorm import closed_forms as laplace
+from phasemap.theory.batchnorm.attracting import attracting
 from phasemap.theory.batchnorm.eigenvalues import backward, cross_batch_rate, forward
 from phasemap.theory.batchnorm.fixed_point import FixedPoint, collapsed_rate, critical_eps, fixed_point, slopes_at_zero
 from phasemap.theory.batchnorm.gradient_explosion import (
     ROUNDING,
-    DepthScale,
     check_batch_size,
     check_scales,
 )
 from phasemap.theory.batchnorm.moments.table import METHODS, choose_method
+from phasemap.theory.batchnorm.whole_batch.covariance import Layer
 from phasemap.theory.errors import InputError
 from phasemap.theory.homogeneous import Homogeneous, homogeneous
 
@@ -36,19 +37,27 @@ def batchnorm_record(
     sigma_w: float = 1.0,
     sigma_b: float = 0.0,
     method: str = "auto",
+    look_beyond: bool = False,
 ) -> dict[str, Any]:
     """Every quantity of the theory at one batch size, ready for strict JSON.
 
     Keys: activation, batch_size, eps, sigma_w, sigma_b, q_star, c_star, mu_star, forward {G, L, M}, backward
-    {G, L, M}, cross_batch {c_star, rate}, depth_scale, regime, stable, governs, critical_eps, method, digits, reasons.
-    q_star·c_star is the covariance of two samples of a batch; cross_batch.c_star the covariance (not correlation) of
-    two samples in different batches. What does not exist is None and ``reasons`` says why, by key. Where BSB1 repels,
-    its eigenvalues are given but no depth_scale, as networks go elsewhere (``whole_batch.broken_symmetry``). Every
-    number is right to ``digits`` decimal digits: its error, estimated from a coarser computation, is below 10^−digits
-    relative.
+    {G, L, M}, cross_batch {c_star, rate}, stable, governs, fixed_point, broken_symmetry, rate, depth_scale,
+    depth_scale_error, regime, critical_eps, method, digits, reasons. q_star·c_star is the covariance of two samples of
+    a batch; cross_batch.c_star the covariance (not correlation) of two samples in different batches. What does not
+    exist is None and ``reasons`` says why, by key.
+
+    All eigenvalues are those at BSB1. ``rate`` (of the squared gradient, towards the input), ``depth_scale`` and
+    ``regime`` are those at the fixed point where networks are, ``fixed_point``: BSB1 where it attracts, else BSB2, with
+    what is known of it in ``broken_symmetry`` (``whole_batch.settled_batches``: rate, error, low, high, main_blocks).
+
+    Every number at BSB1 is right to ``digits`` decimal digits: its error, estimated from a coarser computation, is
+    below 10^−digits relative. ``depth_scale_error`` is absolute; at BSB2 it is the standard error over several batches.
 
     Args:
         method: ``auto``, ``laplace`` (homogeneous φ), ``gegenbauer`` or ``spherical``.
+        look_beyond: whether to look for the fixed point where BSB1 repels, which takes seconds; else there is no rate
+            then, and ``reasons`` says why.
 
     Raises:
         InputError: batch size 1 or 2, a negative ε, an unknown or unfitting method.
@@ -68,7 +77,7 @@ def batchnorm_record(
         values, errors, reasons = _closed(phi, batch_size, sigma_w)
     else:
         values, errors, reasons = _numerical(activation, batch_size, eps, sigma_w, used)
-    return _record(activation, batch_size, eps, sigma_w, sigma_b, used, values, errors, reasons)
+    return _record(activation, batch_size, eps, sigma_w, sigma_b, used, values, errors, reasons, look_beyond)
 
 
 Numbers = dict[str, "float | None"]
@@ -184,6 +193,7 @@ def _record(
     values: Numbers,
     errors: Numbers,
     reasons: dict[str, str],
+    look_beyond: bool,
 ) -> dict[str, Any]:
     """The JSON contract from the numbers; adds σ_b, ξ, stability and the digits."""
     if batch_size == 3:
@@ -194,27 +204,31 @@ def _record(
     c_star = None if qc is None or not q_star else (qc + sigma_b**2) / q_star
     if c_star is None:
         reasons.setdefault("c_star", "q_star is 0")
-    rate = values.get("backward.G")
-    scale = None if rate is None else DepthScale.of(rate, errors["backward.G"] or 0.0)
+    forward_values = {key[-1]: value for key, value in values.items() if key.startswith("forward.")}
+    found = attracting(
+        forward_values,
+        values.get("backward.G"),
+        errors.get("backward.G") or 0.0,
+        Layer(activation, eps, sigma_w) if look_beyond else None,
+        batch_size,
+    )
+    scale = found.scale
     xi = scale.xi if scale is not None and np.isfinite(scale.xi) else None
-    if xi is None:
-        why = "the rate is 1 within its error, so ξ is infinite" if scale else reasons.get("backward.G", "")
-        reasons["depth_scale"] = why
-    stable, governs, largest = _stability(values)
-    regime = None if scale is None else scale.regime
-    if largest > 1 + 1e-12:
-        reason = f"BSB1 repels (its forward eigenvalue on {governs} is {largest:.6g}), so networks do not stay there"
-        reasons |= {"depth_scale": reason, "regime": reason}
-        xi = regime = None
-    if stable is None:
+    if scale is None:
+        why = found.reason or reasons.get("backward.G", "")
+        reasons |= dict.fromkeys(("rate", "depth_scale", "regime"), why)
+        reasons |= {} if found.fixed_point else {"fixed_point": why}
+    elif xi is None:
+        reasons["depth_scale"] = "the rate is 1 within its error, so ξ is infinite"
+    if found.stable is None:
         reasons["stable"] = reasons.get("forward.L", "") or "a forward eigenvalue does not exist"
     critical = critical_eps(activation, batch_size, sigma_w)
     if not np.isfinite(critical):
         reasons["critical_eps"] = "φ is steeper than linear at 0, so the signal never collapses"
     spectrum = {side: {key: values.get(f"{side}.{key}") for key in "GLM"} for side in ("forward", "backward")}
     relative = [abs((errors[key] or 0.0) / value) for key, value in values.items() if value]
-    if xi is not None and scale is not None:
-        relative.append(scale.error / xi if xi else 0.0)
+    if xi and scale is not None and found.broken is None:
+        relative.append(scale.error / xi)
     return {
         "activation": activation.label,
         "batch_size": batch_size,
@@ -229,10 +243,14 @@ def _record(
             "c_star": None if entry is None else entry + sigma_b**2,
             "rate": values.get("cross_batch.rate"),
         },
+        "stable": found.stable,
+        "governs": found.governs,
+        "fixed_point": found.fixed_point,
+        "broken_symmetry": found.broken and found.broken.as_record(),
+        "rate": None if scale is None or not np.isfinite(scale.rate) else scale.rate,
         "depth_scale": xi,
-        "regime": regime,
-        "stable": stable,
-        "governs": governs,
+        "depth_scale_error": None if xi is None or scale is None else scale.error,
+        "regime": None if scale is None else scale.regime,
         "critical_eps": critical if np.isfinite(critical) else None,
         "method": method,
         "digits": _digits(relative),
@@ -245,12 +263,3 @@ def _digits(relative: list[float]) -> int | None:
     if not relative:
         return None
     return max(0, int(np.floor(-np.log10(max(*relative, 1e-16)))))
-
-
-def _stability(values: Numbers) -> tuple[bool | None, str | None, float]:
-    """Whether BSB1 attracts (all |λ↑| < 1), which of R·G, L, M has the largest |λ↑|, and that."""
-    known = {key[-1]: abs(value) for key, value in values.items() if key.startswith("forward.") and value is not None}
-    if "L" not in known:
-        return None, None, 0.0
-    leading = max(known, key=lambda key: known[key])
-    return bool(known[leading] < 1), leading, known[leading]

@@ -1,4 +1,4 @@
-"""Which variance decay β_• or width schedule keeps a residual network's predicted quantity within a level.
+"""Which decay β_•, depth scaling δ_• or width schedule keeps a residual network's predicted quantity within a level.
 
 The quantities are those of ``theory.residual.quantities`` at the network's depth (Thms C.2 and C.3 of "Deep Mean Field
 Theory: Layerwise Variance and Width Variation"). No level is built in here: it is measured, or given.
@@ -17,10 +17,10 @@ import numpy as np
 from phasemap.theory.activations import activation
 from phasemap.theory.parameter_search import Found, search
 from phasemap.theory.residual.quantities import QUANTITIES
-from phasemap.theory.residual.recurrence import residual_recurrence
+from phasemap.theory.residual.recurrence import SCALINGS, residual_recurrence
 from phasemap.theory.residual.trace import ResidualTrace
 
-BETAS: dict[str, tuple[str, ...]] = {
+EXPONENTS: dict[str, tuple[str, ...]] = {
     "beta (all four)": ("beta_w", "beta_v", "beta_b", "beta_a"),
     "beta_w = beta_v": ("beta_w", "beta_v"),
     "beta_w = beta_b": ("beta_w", "beta_b"),
@@ -28,13 +28,15 @@ BETAS: dict[str, tuple[str, ...]] = {
     "beta_v": ("beta_v",),
     "beta_b": ("beta_b",),
     "beta_a": ("beta_a",),
+    "depth_scaling_v = depth_scaling_a": ("depth_scaling_v", "depth_scaling_a"),
 }
-"""What is changed together, by the name it has in the answer."""
-LARGEST_BETA, BETA_STEPS = 2.0, 40
+"""What is changed together, by the name it has in the answer. The last is what a block adds, v·φ(h) + a, scaled by the
+network's depth."""
+LARGEST_EXPONENT, EXPONENT_STEPS = 2.0, 40
 COARSE = 1e-4  # precision of an edge (``phasemap.theory.parameter_search.search``)
 NARROWEST = 32
 """A schedule does not narrow below this width: the theory is that of wide networks."""
-GRADIENTS = ("chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum")
+GRADIENTS = ("chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum", "gradient_spread")
 """Quantities that the widths change; p, s and e do not depend on them."""
 
 
@@ -81,6 +83,10 @@ class ResidualSetting:
     beta_b: float = 0.0
     beta_v: float = 0.0
     beta_a: float = 0.0
+    depth_scaling_w: float = 0.0
+    depth_scaling_b: float = 0.0
+    depth_scaling_v: float = 0.0
+    depth_scaling_a: float = 0.0
     p0: float = 1.0
     gamma0: float = 0.5
     widths: str | None = None
@@ -109,7 +115,8 @@ def _trace(setting: ResidualSetting) -> ResidualTrace:
 
 
 def _recurrence(setting: ResidualSetting, instead: dict[str, np.ndarray]) -> ResidualTrace:
-    names = [f"{kind}_{which}" for kind in ("sigma", "beta") for which in "wbva"] + ["p0", "gamma0", "widths"]
+    kinds = ("sigma", "beta", "depth_scaling")
+    names = [f"{kind}_{which}" for kind in kinds for which in "wbva"] + ["p0", "gamma0", "widths"]
     given: dict[str, Any] = {name: getattr(setting, name) for name in names} | instead
     phi = activation(setting.activation, slope=setting.slope, alpha=setting.alpha)
     return residual_recurrence(phi, setting.depth, **given)
@@ -121,13 +128,16 @@ def _beyond(levels: Sequence[Level], trace: ResidualTrace) -> np.ndarray:
     return np.asarray(np.max([level.beyond(value) for level, value in zip(levels, values, strict=True)], axis=0))
 
 
-def advise_beta(setting: ResidualSetting, name: str, levels: Sequence[Level]) -> Found:
-    """Values from 0 to 2 of the β of ``BETAS[name]``, all the same, the others as they are, that keep all levels."""
-    names = BETAS[name]
-    grid = np.unique([*np.linspace(0.0, LARGEST_BETA, BETA_STEPS + 1), *(getattr(setting, each) for each in names)])
-    # of a width schedule exp(A) needs one σ, which a grid of β does not change
-    scanned = _beyond(levels, _recurrence(setting, dict.fromkeys(names, grid)))
-    known = dict(zip(grid.tolist(), scanned.tolist(), strict=True))
+def advise_exponent(setting: ResidualSetting, name: str, levels: Sequence[Level]) -> Found:
+    """Values from 0 to 2 of the exponents ``EXPONENTS[name]``, all the same, the others as they are, that keep all
+    levels."""
+    names = EXPONENTS[name]
+    even = np.linspace(0.0, LARGEST_EXPONENT, EXPONENT_STEPS + 1)
+    grid = np.unique([*even, *(getattr(setting, each) for each in names)])
+    known: dict[float, float] = {}
+    if "exp(A)" not in (setting.widths or "") or not set(names) & set(SCALINGS):  # which change A, point by point
+        scanned = _beyond(levels, _recurrence(setting, dict.fromkeys(names, grid)))
+        known = dict(zip(grid.tolist(), scanned.tolist(), strict=True))
 
     def excess(value: float) -> float:
         if value not in known:

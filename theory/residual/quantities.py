@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from phasemap.theory.residual.trace import ResidualTrace
+from phasemap.theory.residual.trace import PARAMETERS, ResidualTrace
 
 
 def log_gradient_sum(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
@@ -22,6 +22,16 @@ def log_gradient_sum(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
     return np.concatenate([np.full_like(total[..., :1], np.nan), total], axis=-1)
 
 
+def log_gradient_spread(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
+    """log of the largest mean squared gradient by one parameter of blocks 1, …, l over the smallest; NaN at l = 0.
+
+    The maximum and the minimum are over all layers and all kinds of parameters, χ_w, χ_v, χ_a, χ_b, and χ_π at a
+    projection. The mean squared gradients of the log-likelihood are the diagonal of the Fisher information matrix, so
+    this ratio bounds its condition number from below. Source: Sec. 2 of "Deep Mean Field Theory".
+    """
+    return trace.log_gradient_spread(*PARAMETERS)
+
+
 QUANTITIES: dict[str, tuple[str, Callable[[ResidualTrace], np.ndarray]]] = {
     "p": ("log p", lambda trace: trace.log_p),
     "s": ("log s", lambda trace: trace.log_s),
@@ -31,5 +41,6 @@ QUANTITIES: dict[str, tuple[str, Callable[[ResidualTrace], np.ndarray]]] = {
     "chi_v": ("log χ_v⁽¹⁾/χ_v⁽ˡ⁾", lambda trace: trace.log_gradient_ratio("v")),
     "chi_w_spread": ("log max χ_w/min χ_w", lambda trace: trace.log_gradient_spread("w")),
     "chi_sum": ("log Σ(χ_w + χ_v)", log_gradient_sum),
+    "gradient_spread": ("log max χ_•/min χ_•", log_gradient_spread),
 }
 """By the name that a map's ``overlay`` gives: label, and values over the layers."""

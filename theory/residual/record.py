@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from phasemap.theory.residual.quantities import log_gradient_spread
 from phasemap.theory.residual.trace import PARAMETERS, ResidualTrace
 
 GRADIENTS = ("chi", *(f"chi_{name}" for name in PARAMETERS))
@@ -21,8 +22,13 @@ def record(trace: ResidualTrace) -> dict[str, Any]:
     null stands for what does not exist (q, λ, c and the parameters' χ at l = 0; χ_π where there is no projection; the
     logarithm of 0) and for a number that no float holds, whose logarithm is then in ``log_…``. Anything else that is
     null has its reason in ``notes``.
+
+    ``gradient_spread`` at l is that of the first l blocks (``theory.residual.quantities.log_gradient_spread``).
     """
     rows = {name: _numbers(getattr(trace, "lambda_" if name == "lambda" else name)) for name in PLAIN + LOGARITHMS}
+    spread = log_gradient_spread(trace)
+    with np.errstate(over="ignore"):
+        rows |= {"gradient_spread": _numbers(np.exp(spread)), "log_gradient_spread": _numbers(spread)}
     widths = trace.widths
     return {
         "widths": list(widths.activation) if widths else None,
@@ -40,6 +46,8 @@ def notes(trace: ResidualTrace) -> list[str]:
         found.append(
             f"p exceeds every float at layer {lost[0]} and φ is not of degree 1: null from there on, and all gradients"
         )
+    elif np.isinf(log_gradient_spread(trace)[-1]):
+        found.append("the gradient by some parameter is 0, so gradient_spread is infinite: null")
     if trace.s_mantissa[0] == 0:
         found.append("s = 0: the two inputs coincide, so log_s is null")
     return found

@@ -3,7 +3,11 @@
 Block l: x = v·φ(h) + a + x̲ with h = w·x̲ + b, where x̲ is the previous activation, or π·x̲ + … where the width changes.
 The entries of w, b, v, a, π are independent normals of variances V_w/N̲, V_b, V_v/M, V_a, V_π/N̲ with
 
-    V_• = σ_•²·l^(−β_•)  (a variance: the paper's Sec. 4 says standard deviation, its theorems and networks do not).
+    V_• = σ_•²·l^(−β_•)·L^(−δ_•)  (a variance: the paper's Sec. 4 says standard deviation, its theorems and networks
+    do not).
+
+δ_•, the exponent ``depth_scaling_•`` of the network's own depth L, is not in the paper, whose δ is 0. Fixup, DeepNorm
+and stable residual networks scale their blocks this way (docs/theory-resnet.md).
 
 Forward, for two inputs of equal length, as ⟨·⟩ over networks of infinite width:
 
@@ -30,7 +34,7 @@ from phasemap.theory.integrals.gaussian_transforms import transforms
 from phasemap.theory.residual.trace import ResidualTrace
 from phasemap.theory.residual.widths import Widths, gradient_growth_rate, parse_widths
 
-NAMES = ("sigma_w", "sigma_b", "sigma_v", "sigma_a", "beta_w", "beta_b", "beta_v", "beta_a", "p0", "gamma0")
+SCALINGS = ("depth_scaling_w", "depth_scaling_b", "depth_scaling_v", "depth_scaling_a")
 Values = float | int | np.ndarray
 RESCALE = 300  # binary orders of magnitude between two rescalings
 
@@ -47,6 +51,10 @@ def residual_recurrence(
     beta_b: Values = 0.0,
     beta_v: Values = 0.0,
     beta_a: Values = 0.0,
+    depth_scaling_w: Values = 0.0,
+    depth_scaling_b: Values = 0.0,
+    depth_scaling_v: Values = 0.0,
+    depth_scaling_a: Values = 0.0,
     p0: Values = 1.0,
     gamma0: Values = 0.5,
     sigma_pi: float = 1.0,
@@ -54,13 +62,14 @@ def residual_recurrence(
 ) -> ResidualTrace:
     """All mean field quantities for l = 0, …, depth, at every point of a grid in one pass.
 
-    Forward quantities and the ratios χ^(1)/χ^(l) at layer l do not depend on the depth beyond l, so one call with the
-    greatest depth serves a whole depth axis.
+    With every δ = 0, forward quantities and the ratios χ^(1)/χ^(l) at layer l do not depend on the depth beyond l, so
+    one call with the greatest depth serves a whole depth axis. With δ ≠ 0 each depth is another network.
 
     Args:
         activation: φ, from ``phasemap.theory.activations.activation``.
         depth: L, the number of residual blocks.
-        sigma_*, beta_*: variance σ²·l^(−β) of each parameter; scalars or arrays that broadcast to the grid's shape.
+        sigma_*, beta_*, depth_scaling_*: variance σ²·l^(−β)·L^(−δ) of each parameter; scalars or arrays that broadcast
+            to the grid's shape.
         p0, gamma0: ⟨x²⟩ and ⟨x·x′⟩ of layer 0, per coordinate; scalars or arrays likewise.
         sigma_pi: of the projection matrices (the paper's is 1).
         widths: None for constant widths, a schedule (``phasemap.theory.residual.widths``), or its text.
@@ -73,9 +82,10 @@ def residual_recurrence(
 
     Source: Thms C.2 and C.3, Deep Mean Field Theory, as corrected in docs/errata-resnet.md.
     """
-    given = dict(
-        zip(NAMES, (sigma_w, sigma_b, sigma_v, sigma_a, beta_w, beta_b, beta_v, beta_a, p0, gamma0), strict=True)
-    )
+    sigmas = {"sigma_w": sigma_w, "sigma_b": sigma_b, "sigma_v": sigma_v, "sigma_a": sigma_a}
+    betas = {"beta_w": beta_w, "beta_b": beta_b, "beta_v": beta_v, "beta_a": beta_a}
+    deltas = zip(SCALINGS, (depth_scaling_w, depth_scaling_b, depth_scaling_v, depth_scaling_a), strict=True)
+    given = {**sigmas, **betas, **dict(deltas), "p0": p0, "gamma0": gamma0}
     mistakes = check_parameters(given, depth, widths, sigma_pi)
     if mistakes:
         raise InputError(*mistakes)
@@ -93,7 +103,7 @@ def residual_recurrence(
     p, q, s, t, gamma, lam = empty(), empty(), empty(), empty(), empty(), empty()
     v_phi, v_derivative = empty(), empty()
     exponent = np.zeros((depth + 1, *points), int)
-    variance = {x: _variances(values[f"sigma_{x}"], values[f"beta_{x}"], depth, points) for x in "wbva"}
+    variance = {x: _variances(_scaled(values, x, depth), values[f"beta_{x}"], depth, points) for x in "wbva"}
     p[0], gamma[0] = values["p0"], values["gamma0"]
     s[0] = p[0] - gamma[0]
     state = np.stack([p[0], s[0], gamma[0]])
@@ -139,6 +149,11 @@ def residual_recurrence(
     )
 
 
+def _scaled(values: Mapping[str, Array], parameter: str, depth: int) -> Array:
+    """σ·L^(−δ/2): what is σ in a network of this depth."""
+    return np.asarray(values[f"sigma_{parameter}"] * depth ** (-values[f"depth_scaling_{parameter}"] / 2))
+
+
 def _variances(sigma: Array, beta: Array, depth: int, points: tuple[int, ...]) -> Array:
     """σ²·l^(−β) at l = 0 (NaN: layer 0 has no parameters), 1, …, depth; shape [depth + 1, *points]."""
     layers = np.concatenate([[np.nan], np.arange(1.0, depth + 1)]).reshape(-1, *(1 for _ in points))
@@ -177,7 +192,7 @@ def check_parameters(
 
 def _schedule(widths: Widths | str | None, depth: int, values: Mapping[str, Array]) -> Widths | None:
     if isinstance(widths, str):
-        sigmas = [values[name] for name in ("sigma_v", "sigma_w", "sigma_a")]
+        sigmas = [_scaled(values, name, depth) for name in "vwa"]
         rate = gradient_growth_rate(*(float(sigma) for sigma in sigmas)) if all(x.ndim == 0 for x in sigmas) else None
         widths = parse_widths(widths, depth, rate=rate)
     if widths is not None and widths.depth != depth:

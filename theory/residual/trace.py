@@ -203,11 +203,18 @@ class ResidualTrace:
         first = 1 if parameter else 0
         return logs[..., first : first + 1] - logs
 
-    def log_gradient_spread(self, parameter: str) -> Array:
-        """log of max χ_•/min χ_• over layers 1, …, l (NaN at l = 0)."""
-        logs = self.log_gradient(parameter)[..., 1:]
-        spread = np.maximum.accumulate(logs, -1) - np.minimum.accumulate(logs, -1)
-        return np.concatenate([np.full_like(logs[..., :1], np.nan), spread], -1)
+    def log_gradient_spread(self, *parameters: str) -> Array:
+        """log of max χ_•/min χ_• over layers 1, …, l and over the ``parameters`` • (NaN at l = 0).
+
+        π counts beside others, at the layers that have one. Infinite where some χ_• is 0 and another is not.
+        """
+        logs = [self.log_gradient(name)[..., 1:] for name in parameters if name != "pi"]
+        highest, lowest = np.maximum.reduce(logs), np.minimum.reduce(logs)
+        if "pi" in parameters:
+            pi = self.log_chi_pi[..., 1:]
+            highest, lowest = np.fmax(highest, pi), np.fmin(lowest, pi)
+        spread = np.maximum.accumulate(highest, -1) - np.minimum.accumulate(lowest, -1)
+        return np.concatenate([np.full_like(spread[..., :1], np.nan), spread], -1)
 
 
 def _exp(log: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from phasemap.theory.errors import InputError
 from phasemap.train.families.family import Cell, Family
@@ -14,6 +14,7 @@ from phasemap.train.parameter_rows.network import shared
 if TYPE_CHECKING:
     import torch
 
+    from phasemap.models.batchnorm_mlp import BNMLPStack
     from phasemap.models.stack import Stack
 
 LAYER = Layer(kernels=23, traffic=28, kept=3.0)
@@ -27,6 +28,13 @@ class BatchNormMLP(Family):
     rows = shared("depth", "width", "activation", "slope", "alpha", "gamma", "beta", "eps", "train_bn", "sigma_w")
     uses_batch_statistics = True
     lines = ("xi",)
+    layer: ClassVar[Layer] = LAYER
+
+    def stack_type(self) -> type[BNMLPStack]:
+        """The module that ``build`` makes."""
+        from phasemap.models.batchnorm_mlp import BNMLPStack
+
+        return BNMLPStack
 
     def build(
         self, cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu"
@@ -35,11 +43,11 @@ class BatchNormMLP(Family):
         import torch
 
         from phasemap.models.activations import torch_activation
-        from phasemap.models.batchnorm_mlp import BNMLPCell, BNMLPStack
+        from phasemap.models.batchnorm_mlp import BNMLPCell
 
         first = cells[0]
         with torch.device(device):  # members of one seed share what is drawn and copied there
-            return BNMLPStack(
+            return self.stack_type()(
                 [BNMLPCell(c["depth"], c["seed"], c["gamma"], c["beta"], c["eps"], c["sigma_w"]) for c in cells],
                 inputs=inputs,
                 width=first["width"],
@@ -59,7 +67,7 @@ class BatchNormMLP(Family):
         weights = int(inputs * width + (cell["depth"] - 1) * width**2 + width * classes)
         return layered_cost(
             cell,
-            LAYER,
+            self.layer,
             widths=self.hidden_widths(cell),
             weights=weights,
             multiplications=weights,

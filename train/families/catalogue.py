@@ -12,6 +12,7 @@ _LINES = {
     "bn-mlp": "phasemap.train.families.batchnorm_mlp:FAMILY",
     "resnet": "phasemap.train.families.residual:FAMILY",
     "vgg19-bn": "phasemap.train.families.vgg:FAMILY",
+    "bn-resnet": "phasemap.train.families.batchnorm_residual:FAMILY",
 }
 FAMILIES: Catalogue[Family] = Catalogue("architecture", _LINES)
 DEFAULT = next(iter(_LINES))

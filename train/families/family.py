@@ -34,6 +34,7 @@ class Family(ABC):
         scored_by_epoch: whether the test set is evaluated after every epoch.
         cost_axes: the stackable parameters that a network's cost depends on.
         lines, contours: values of the parameter ``overlay`` that its theory offers.
+        constant: ``activation`` and ``width`` in words where they are no parameters, for captions.
     """
 
     name: ClassVar[str]
@@ -44,6 +45,7 @@ class Family(ABC):
     cost_axes: ClassVar[tuple[str, ...]] = ("depth",)
     lines: ClassVar[tuple[str, ...]] = ()
     contours: ClassVar[tuple[str, ...]] = ()
+    constant: ClassVar[Mapping[str, str]] = {}
 
     def check(self, values: Mapping[str, Any]) -> list[str]:
         """What is wrong between parameters that are valid one by one, a line for each mistake."""

@@ -1,4 +1,4 @@
-"""Residual networks with variance variation (σ²·l^(−β)) and width variation (Yang & Schoenholz 2018)."""
+"""Residual networks with variance variation (σ²·l^(−β)·L^(−δ)) and width variation (Yang & Schoenholz 2018)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ LAYER = Layer(kernels=7, traffic=6, kept=1.5)
 """For each of a block's two activations. Kept are φ's input and output, and the block's own input."""
 LETTERS = {"w": "hidden weights", "b": "hidden biases", "v": "outer weights", "a": "outer biases"}
 VARIANCES = (*(f"sigma_{letter}" for letter in "wbva"), *(f"beta_{letter}" for letter in "wbva"))
-"""σ and β of the variances σ²·l^(−β), in the order in which ``models.residual.ResidualCell`` takes them."""
+SCALINGS = tuple(f"depth_scaling_{letter}" for letter in "wbva")
+"""σ and β of the variances σ²·l^(−β), and the exponents δ of L^(−δ), in the order in which
+``models.residual.ResidualCell`` takes them."""
 
 
 def _variance_rows() -> dict[str, Parameter]:
@@ -28,8 +30,15 @@ def _variance_rows() -> dict[str, Parameter]:
         f"sigma_{letter}": Parameter(float, 1.0, f"scale of the {LETTERS[letter]}", **at_least(0), stackable=True)
         for letter in "bva"  # σ_w is shared with other families
     }
-    return rows | {
+    rows |= {
         f"beta_{letter}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True)
+        for letter, what in LETTERS.items()
+    }
+    scaled = "variance of the {} is divided by depth to this power; 0 if not given"
+    return rows | {
+        f"depth_scaling_{letter}": Parameter(
+            float, None, scaled.format(what), stackable=True, nullable=True, neutral=0.0
+        )
         for letter, what in LETTERS.items()
     }
 
@@ -51,7 +60,7 @@ class Residual(Family):
     }
     uses_batch_statistics = False
     cost_axes = ("depth", "widths")
-    contours = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum")
+    contours = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum", "gradient_spread")
 
     def build(
         self, cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu"
@@ -65,7 +74,7 @@ class Residual(Family):
         first = cells[0]
         with torch.device(device):
             return ResidualStack(
-                [ResidualCell(c["depth"], c["seed"], *(c[name] for name in VARIANCES)) for c in cells],
+                [ResidualCell(c["depth"], c["seed"], *variances(c)) for c in cells],
                 inputs=inputs,
                 widths=residual_widths(max(cells, key=lambda cell: cell["depth"])),
                 classes=classes,
@@ -104,13 +113,22 @@ class Residual(Family):
         )
 
 
+def variances(cell: Cell) -> list[float]:
+    """The values of ``VARIANCES`` and ``SCALINGS``; an exponent that is not given is 0."""
+    return [cell[name] for name in VARIANCES] + [cell.get(name) or 0.0 for name in SCALINGS]
+
+
 def residual_widths(cell: Cell) -> Widths:
-    """The width schedule of one residual network.
+    """The width schedule of one residual network, with A of its own σ·L^(−δ/2).
 
     Raises:
         InputError: the schedule has no known form or does not fit the depth.
     """
-    rate = gradient_growth_rate(cell["sigma_v"], cell["sigma_w"], cell["sigma_a"])
+    sigmas = [
+        cell[f"sigma_{letter}"] * cell["depth"] ** (-(cell.get(f"depth_scaling_{letter}") or 0.0) / 2)
+        for letter in "vwa"
+    ]
+    rate = gradient_growth_rate(*sigmas)
     return parse_widths(cell["widths"], cell["depth"], rate=rate)
 
 

@@ -39,6 +39,7 @@ class VGG(Family):
     uses_batch_statistics = True
     scored_by_epoch = True
     cost_axes = ()
+    constant = {"activation": "relu", "width": "64 to 512 channels"}  # noqa: RUF012
 
     def check(self, values: Mapping[str, Any]) -> list[str]:
         """Its statistics are the whole batch's, and its optimizer is SGD."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from phasemap.models.stack import Stack
-from phasemap.train.probe.backward import log_norm
+from phasemap.train.probe.autograd.backward import log_norm
 
 LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
 NORMALISATION = (nn.modules.batchnorm._BatchNorm,)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from phasemap.theory.errors import InputError
 from phasemap.train.compat.lightning import pl
-from phasemap.train.probe.forward import floating_tensors
+from phasemap.train.probe.autograd.forward import floating_tensors
 from phasemap.train.probe.measure import probe
 from phasemap.train.probe.report import record
 

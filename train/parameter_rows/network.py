@@ -27,7 +27,7 @@ SHARED: Mapping[str, Parameter] = {
         lambda: f"one of {', '.join(_built_in())}, or path/to/file.py:name",
     ),
     "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
-    "alpha": Parameter(float, 1.0, "exponent of alpha-relu", **POSITIVE),
+    "alpha": Parameter(float, 1.0, "exponent of alpha-relu, or alpha of elu", **POSITIVE),
     "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True),
     "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True),
     "eps": Parameter(float, 1e-3, "added to the variance in BN", **at_least(0), stackable=True),

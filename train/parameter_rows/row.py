@@ -18,6 +18,8 @@ class Parameter:
         default: used where nothing is given; None with ``nullable`` means "not given".
         check, expected: the valid values, as a predicate and in words (a function where finding the words costs time).
         stackable: whether a list makes a stacked axis.
+        neutral: of a parameter that came after the first results, the value that it has where it is not given (None).
+            It is then left out of the parameters, so that keys and contents of results without it stay as they are.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
         spelling: of a text, the one form that all its spellings are brought to.
     """
@@ -29,6 +31,7 @@ class Parameter:
     expected: str | Callable[[], str] = ""
     stackable: bool = False
     nullable: bool = False
+    neutral: Any = None
     identity: bool = True
     spelling: Callable[[str], str] = below_home
 

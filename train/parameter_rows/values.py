@@ -37,6 +37,8 @@ def read_value(name: str, row: Parameter, value: Any, table: Mapping[str, Parame
             values.append(_scalar(name, row, entry))
         except ValueError as error:
             wrong.append(str(error))
+    if row.neutral is not None and None in values:
+        wrong.append(f"{name}: {values} holds null, which stands for a parameter that is not given; expected numbers")
     if wrong:
         raise ValueError("\n".join(dict.fromkeys(wrong)))
     if not values:

@@ -20,12 +20,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from phasemap.theory.errors import InputError
-from phasemap.train.probe.backward import RescaledBackprop
-from phasemap.train.probe.chains import Point, outside_modules, points
-from phasemap.train.probe.forward import Call, Moments, run_forward
-from phasemap.train.probe.graph import trace_graph
-from phasemap.train.probe.prediction import Stretch, predict
+from phasemap.train.probe.autograd.backward import RescaledBackprop
+from phasemap.train.probe.autograd.chains import Point, outside_modules, points
+from phasemap.train.probe.autograd.forward import Call, Moments, run_forward
+from phasemap.train.probe.autograd.graph import trace_graph
+from phasemap.train.probe.prediction import predict
 from phasemap.train.probe.rate import Rate, explosion_rate, trimmed
+from phasemap.train.probe.stretch import Stretch
 from phasemap.train.probe.untouched import seed_generators, untouched
 
 MODES = ("train", "eval", "as-is")

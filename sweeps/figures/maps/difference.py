@@ -10,11 +10,14 @@ from matplotlib.figure import Figure
 
 from phasemap.sweeps.comparison.two_maps import Comparison
 from phasemap.sweeps.figures import style as styles
+from phasemap.sweeps.figures.conditions import in_lines
 from phasemap.sweeps.figures.maps.axes_dress import dress
 from phasemap.sweeps.figures.maps.words import caption, titles
 from phasemap.sweeps.phase_map.axes import map_axis
 
 COLOUR_MAP = "PuOr_r"
+LONGEST_LINE = 120
+"""Characters of a caption's line."""
 MARKERS = (("A", "o", "#ffffff"), ("B", "s", "#101014"))
 
 
@@ -57,7 +60,8 @@ def draw(comparison: Comparison, *, ax: Axes | None = None, names: tuple[str, st
         ax.legend(fontsize="small")
     title = f"{names[0]} − {names[1]}: {titles(comparison.a)[comparison.metric]}"
     captions = "\n".join(
-        f"{name}: {caption(one)}" for name, one in zip(names, (comparison.a, comparison.b), strict=True)
+        in_lines(f"{name}: {caption(one)}", LONGEST_LINE)
+        for name, one in zip(names, (comparison.a, comparison.b), strict=True)
     )
     if whole:
         ax.set_title(title)

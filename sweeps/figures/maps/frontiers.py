@@ -12,18 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from phasemap.sweeps.comparison.many_maps import Joint
+from phasemap.sweeps.figures.conditions import in_lines
 from phasemap.sweeps.figures.maps.words import caption
 from phasemap.sweeps.figures.style import INK
 from phasemap.sweeps.phase_map.axes import map_axis
 
 MARKERS = "osD^vPX*"
+LONGEST_LINE = 120
+"""Characters of a caption's line."""
 
 
 def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None) -> Axes:
     """One line of markers per map, gaps where a column is censored, and the first map's multiple of ξ, dashed. What
     each map was trained on stands above."""
     if ax is None:
-        ax = Figure(figsize=(7.2, 4.4 + 0.15 * len(maps)), layout="constrained").add_subplot()
+        ax = Figure(figsize=(7.2, 4.4 + 0.3 * len(maps)), layout="constrained").add_subplot()
     axes = [map_axis(one, "x") for one in maps.values()]
     shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.85, len(maps)))
     ax.set_xscale("log" if axes[0].scale == "log" else "linear")
@@ -39,6 +42,7 @@ def draw(found: Joint, maps: Mapping[str, xr.Dataset], *, ax: Axes | None = None
     ax.set_ylim(bottom=0)
     ax.set_xlabel(axes[0].label)
     ax.set_ylabel("frontier (layers)")
-    ax.set_title("\n".join(f"{name}: {caption(one)}" for name, one in maps.items()), fontsize="x-small", loc="left")
+    captions = [in_lines(f"{name}: {caption(one)}", LONGEST_LINE) for name, one in maps.items()]
+    ax.set_title("\n".join(captions), fontsize="x-small", loc="left")
     ax.legend()
     return ax

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import matplotlib
@@ -13,11 +12,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from phasemap.sweeps.figures import style as styles
+from phasemap.sweeps.figures.conditions import SEPARATOR, in_lines
 from phasemap.sweeps.figures.maps import cell_marks, contours, theory_lines
 from phasemap.sweeps.figures.maps.axes_dress import dress
+from phasemap.sweeps.figures.maps.colour_scale import WHOLE, colour_limits, scale_in_words
 from phasemap.sweeps.figures.maps.legend import legend_handles
 from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
-from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.phase_map.axes import map_axis
@@ -26,25 +26,10 @@ from phasemap.sweeps.verdict.depth_scale import Agreement
 
 BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
 TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
-NARROW = 0.1
+LONGEST_LINE = {"report": 160, "paper": 125}
+"""Characters of a caption's line, by style."""
 MOST_VECTORS = 2000
 """Squares; of a map with more, a PDF holds them as pixels, and they have no edges of their own."""
-
-
-def colour_limits(phase_map: xr.Dataset, metric: str) -> tuple[float, float]:
-    """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing.
-
-    Only where accuracy need not fall with depth and all accuracies are within NARROW, the whole twentieths around them:
-    the zag would be one colour."""
-    if metric in ACCURACIES:
-        mean = summarise(phase_map, metric).mean
-        if not theory_of(phase_map).has_frontier and np.isfinite(mean).any():
-            low, high = float(np.nanmin(mean)), float(np.nanmax(mean))
-            if high - low < NARROW:
-                return math.floor(low * 20) / 20, math.ceil(high * 20) / 20
-        return 0.0, 1.0
-    chance = phase_map.attrs["chance"]
-    return 0.0, float(np.log(1 / chance)) if 0 < chance < 1 else 1.0
 
 
 def draw(
@@ -105,7 +90,7 @@ def draw(
     ax.set_title(titles(phase_map)[metric] if title is None else title)
     if colour_bar:
         bar = ax.figure.colorbar(mesh, ax=ax, extend="neither" if metric in ACCURACIES else "max", pad=0.02)
-        narrow = metric in ACCURACIES and (low, high) != (0.0, 1.0)
+        narrow = metric in ACCURACIES and (low, high) != WHOLE
         bar.set_label("loss (nat)" if metric not in ACCURACIES else "accuracy, narrow scale" if narrow else "accuracy")
         chance = phase_map.attrs["chance"]
         if metric in ACCURACIES and np.isfinite(chance) and not narrow:
@@ -142,5 +127,6 @@ def panels(
             ncols=(4 if paper else 6) if not fields else 2,
             handlelength=1.8,
         )
-        figure.suptitle(caption(phase_map), fontsize="small" if not paper else "medium", wrap=True)
+        words = SEPARATOR.join(part for part in (caption(phase_map), scale_in_words(phase_map)) if part)
+        figure.suptitle(in_lines(words, LONGEST_LINE[style]), fontsize="small" if not paper else "medium")
         return figure

@@ -21,6 +21,8 @@ SYMBOLS = {"eps": "ε", "gamma": "γ", "beta": "β", "sigma_w": "σ_w"}
 FAR = 1e9
 """Where a line through a critical point, ξ = ∞, is drawn to."""
 MOST_MARKERS = 400
+FINER = 16
+"""Points of a line, for each of its own, among which its label looks for a place."""
 MOST_PLACES = 200
 """On a line, that are tried for its label."""
 
@@ -144,12 +146,12 @@ def _draw_critical(ax: Axes, x: MapAxis, at: float, gid: str) -> None:
 
 
 def _curve(x: MapAxis, prediction: Prediction) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, " points"]]:
-    """ξ as a line over the whole axis: the curve between columns, or one flat step per column."""
+    """ξ as a line over the whole axis: the curve between columns, or one flat step per column with its centre."""
     if prediction.curve_x.size:
         return prediction.curve_x, np.minimum(prediction.curve_xi, FAR)
-    steps = np.stack([x.edges[:-1], x.edges[1:], x.edges[1:]], axis=1).ravel()
-    values = np.repeat(np.minimum(prediction.xi, FAR), 3)
-    values[2::3] = np.nan
+    steps = np.stack([x.edges[:-1], x.centres, x.edges[1:], x.edges[1:]], axis=1).ravel()
+    values = np.repeat(np.minimum(prediction.xi, FAR), 4)
+    values[3::4] = np.nan
     return steps, values
 
 
@@ -184,9 +186,11 @@ def _label(
     """
     label, target, right = words.text, words.target, words.right
     to_axes = ax.transData + ax.transAxes.inverted()
-    points = to_axes.transform(np.nan_to_num(path, nan=-FAR))
+    points = _finer(to_axes.transform(np.nan_to_num(path, nan=-FAR)))
     markers = to_axes.transform(taken[np.isfinite(taken).all(axis=1)])
-    inside = (points[:, 0] > 0.02) & (points[:, 0] < 0.98) & (points[:, 1] > 0.08) & (points[:, 1] < 0.92)
+    within = ((points >= 0) & (points <= 1)).all(axis=1)
+    roomy = within & (np.abs(points - 0.5) < (0.48, 0.42)).all(axis=1)
+    inside = roomy if roomy.any() else within  # a line that keeps to the map's rim is on the map all the same
     if not inside.any():
         beyond = np.nanmedian(path[:, 1]) > ax.get_ylim()[1]
         words_there = f"{label} {'↑ deeper than the map' if beyond else '↓ shallower than the map'}"
@@ -204,16 +208,24 @@ def _label(
     apart = np.abs(candidates[:, None] + np.array([0, 0.04 if above else -0.04]) - markers[None])
     hidden = ((apart[..., 0] < half) & (apart[..., 1] < 0.055)).sum(axis=1)
     best = candidates[np.argmin(hidden + np.abs(candidates[:, 0] - target))]
+    over = bool(best[1] < 0.92 if above else best[1] < 0.08)  # where there is room for the words
     return ax.annotate(
         label,
         best,
         xycoords="axes fraction",
-        xytext=(7 if right and best[0] + 2 * half < 1 else 0, 5 if above else -5),
+        xytext=(7 if right and best[0] + 2 * half < 1 else 0, 5 if over else -5),
         textcoords="offset points",
         ha="right" if best[0] > 1 - half else "left" if right or best[0] < half else "center",
-        va="bottom" if above else "top",
+        va="bottom" if over else "top",
         **_writing(colour),
     )
+
+
+def _finer(path: Points) -> Points:
+    """The line with points between its own: a steep one may cross a map of one row between two of them."""
+    at = np.arange(len(path))
+    fine = np.linspace(0, len(path) - 1, FINER * (len(path) - 1) + 1)
+    return np.column_stack([np.interp(fine, at, path[:, 0]), np.interp(fine, at, path[:, 1])])
 
 
 def draw_frontier(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
+from phasemap.sweeps.figures.conditions import SEPARATOR, networks_in_words, training_in_words, values_of_map
+from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.verdict.depth_scale import sum_lr_in_words
 from phasemap.train.families.catalogue import DEFAULT, family
 
@@ -30,17 +32,26 @@ def titles(phase_map: xr.Dataset) -> dict[str, str]:
 
 
 def caption(phase_map: xr.Dataset) -> str:
-    """What the numbers depend on: data set, sizes, seeds, dtype, steps, Σ lr."""
+    """What the numbers depend on: data set with its subsets, networks, optimizer, steps, Σ lr, seeds, dtype."""
     attributes = phase_map.attrs
-    data = str(attributes["data"]).split(", digest")[0] or "no data yet"
+    values = values_of_map(phase_map)
+    axes = [name for which in ("x", "y") for axis in [map_axis(phase_map, which)] for name in (axis.name, *axis.linked)]
     steps = phase_map["steps"].values[phase_map["outcome"].values == "finished"]
-    parts = [attributes["experiment"], data, _plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
+    training = [training_in_words(values, axes)]
     if steps.size:
         low, high = int(steps.min()), int(steps.max())
-        parts.append(f"{low} steps" if low == high else f"{low} to {high} steps")
+        training.append(f"{low} steps" if low == high else f"{low} to {high} steps")
     if "sum_lr" in attributes:
-        parts.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
-    return " · ".join(str(part) for part in parts if part)
+        training.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
+    runs = [_plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
+    parts = [
+        attributes["experiment"],
+        str(attributes["data"]).split(", digest")[0] or "no data yet",
+        networks_in_words(values, axes),
+        ", ".join(training),
+        ", ".join(str(part) for part in runs if part),
+    ]
+    return SEPARATOR.join(str(part) for part in parts if part)
 
 
 def _plural(count: int, noun: str) -> str:

@@ -125,7 +125,7 @@ def exhibit(contents: Sequence[Content]) -> Exhibit:
     deepest = max(judged, key=lambda one: len(one.layers))
     return Exhibit(
         figures={name: figure_4(group) for name, group in zip(names, ordered, strict=True)},
-        caption=caption(contents, ("activation", "width", "batch_size", "depth", "lr")),
+        caption=caption(contents),
         verdict=verdict(deepest),
         tables=[table([one for group in ordered for one in group])],
         sentences=rows(deepest),

@@ -92,7 +92,7 @@ def exhibit(contents: Sequence[Content]) -> Exhibit:
     one = found[0]
     return Exhibit(
         figures={name: figure_7(each) for name, each in zip(names, found, strict=True)},
-        caption=caption(contents, ("batch_size", "lr", "schedule", "weight_decay", "beta", "eps")),
+        caption=caption(contents),
         verdict=verdict(one),
         tables=[table(one), scores(contents)],
         sentences=rows(one),

@@ -170,7 +170,7 @@ def _exhibit(contents: Sequence[Content], *, best: bool) -> Exhibit:
     row = sentence(found, "Fig. 8" if best else "Fig. 9")
     return Exhibit(
         figures={"": figure_8(found, best=best)},
-        caption=caption(contents, ("batch_size", "lr", "beta", "eps", "schedule", "weight_decay")),
+        caption=caption(contents),
         verdict=f"{row.measured[0].upper()}{row.measured[1:]}.",
         tables=[table(found)],
         sentences=[row],

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phasemap.train.result_types import Content, DataDescription
+from phasemap.sweeps.figures.conditions import SEPARATOR, listed, networks_in_words, training_in_words
+from phasemap.train.parameters import TABLE
+from phasemap.train.result_types import CellResult, Content, DataDescription
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,19 +49,26 @@ def data_in_words(data: DataDescription) -> str:
     return f"{data['name']}, {data['train_size']} training and {data['test_size']} test samples"
 
 
-def caption(contents: Sequence[Content], names: Sequence[str]) -> str:
-    """Data set with sizes, the values of the parameters ``names`` over all cells, steps, seeds, dtype:
-    ``digits, 1437 training and 360 test samples; width 384; batch size 128; 600 steps; 8 seeds; float32``."""
+def caption(contents: Sequence[Content]) -> str:
+    """What the numbers depend on, as over a map: data set with its subsets, networks, optimizer, steps, Σ lr, seeds,
+    dtype."""
     cells = [cell for content in contents for cell in content["cells"]]
-    parts = ["; ".join(sorted({data_in_words(content["data"]) for content in contents}))]
-    for name in names:
-        values: set[Any] = {cell["parameters"][name] for cell in cells if name in cell["parameters"]}
-        if values:
-            shown = ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in sorted(values))
-            parts.append(f"{name.replace('_', ' ')} {shown}")
+    values = {
+        name: sorted({one[name] for one in map(_scalars, cells) if name in one})
+        for name in TABLE
+        if TABLE[name].identity
+    }
+    values = {name: found for name, found in values.items() if found}
     steps = sorted({cell["steps"] for cell in cells if cell["outcome"] == "finished"})
-    parts += [f"{steps[0]} to {steps[-1]} steps" if len(steps) > 1 else f"{steps[0]} steps"] if steps else []
+    training = [training_in_words(values)]
+    training += [f"{listed(steps)} steps"] if steps else []
+    sums = sorted({float(f"{cell['sum_lr']:.3g}") for cell in cells})
+    training += [f"Σ lr = {listed(sums)}"]
     seeds = len({cell["seed"] for cell in cells})
-    parts.append(f"{seeds} seed{'s' if seeds > 1 else ''}")
-    parts.append(", ".join(sorted({str(content["dtype"]) for content in contents})))
-    return "; ".join(parts)
+    runs = [f"{seeds} seed{'s' if seeds > 1 else ''}", *sorted({str(content["dtype"]) for content in contents})]
+    data = "; ".join(sorted({data_in_words(content["data"]) for content in contents}))
+    return SEPARATOR.join([data, networks_in_words(values), ", ".join(training), ", ".join(runs)])
+
+
+def _scalars(cell: CellResult) -> dict[str, Any]:
+    return {name: value for name, value in cell["parameters"].items() if value is not None}

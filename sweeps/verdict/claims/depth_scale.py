@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -9,6 +11,7 @@ from phasemap.sweeps.verdict.accuracy_on_line import left_at_line
 from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.sweeps.verdict.judgement import Judgement
+from phasemap.sweeps.verdict.which_scale import Collapse
 
 PAPER = "Yang et al. 2019"
 
@@ -20,7 +23,7 @@ def rows(phase_map: xr.Dataset, judgement: Judgement) -> list[Row]:
         return []
     figure = {"bn-fig3": "Fig. 3", "bn-fig5": "Fig. 5"}.get(str(phase_map.attrs["experiment"])[:7], "Sec. 4")
     cited = f"{PAPER}, {figure}"
-    found = [_factor(cited, phase_map, agreement), _correlation(cited, agreement)]
+    found = [_factor(cited, phase_map, agreement), _correlation(cited, agreement, judgement.collapses)]
     if phase_map.attrs["x_axis"] in ("batch_size", "statistics_batch_size"):
         found.append(_fifty_layers(f"{PAPER}, Fig. 3 (a)", agreement))
     if phase_map.attrs["x_axis"] in ("gamma", "beta"):
@@ -50,14 +53,24 @@ def _percent(share: float) -> str:
     return f"{round(100 * share):d}%"
 
 
-def _correlation(cited: str, agreement: Agreement) -> Row:
+def _correlation(cited: str, agreement: Agreement, collapses: Sequence[Collapse]) -> Row:
+    """Any curve that rises as ξ does has the same rank correlation; so frontier/ξ must also scatter less than with what
+    needs no theory and no fit."""
     sentence = "strong agreement between ξ and the maximum trainable depth"
     if agreement.rho is None:
         return Row(cited, sentence, "; ".join(agreement.notes) or "no ρ", "open")
     measured = f"Spearman ρ = {agreement.rho:.2f}"
+    measured += f" ({agreement.rho_of_axis:.2f} of the swept parameter)" if agreement.rho_of_axis is not None else ""
     if agreement.spread is not None:
         measured += f"; frontier/ξ scatters by {agreement.spread:.0%} over the columns"
-    return Row(cited, sentence, measured, "yes" if agreement.rho >= 0.8 else "no")
+    holds = agreement.rho >= 0.8
+    for one in collapses:
+        baseline = next((scale for scale in one.scales if not scale.predicted and not scale.fitted), None)
+        own = next((scale for scale in one.scales if scale.name == one.own), None)
+        if baseline and own:
+            measured += f", frontier/({baseline.name}) by {baseline.spread:.0%}"
+            holds &= own.spread < baseline.spread
+    return Row(cited, sentence, measured, "yes" if holds else "no")
 
 
 def _fifty_layers(cited: str, agreement: Agreement) -> Row:

@@ -56,7 +56,7 @@ def measure_one_batch(
 ) -> dict[str, Estimate]:
     """λ_G↓, the forward eigenvalues and the fixed point from networks of one width, started at the fixed point."""
     phi = activation(name, scale=gamma, shift=beta)
-    mu = batchnorm_record(phi, size, eps=eps, sigma_w=sigma_w)["mu_star"]
+    mu = batchnorm_record(phi, size, eps=eps, sigma_w=sigma_w, look_beyond=False)["mu_star"]
     law = NetworkLaw(torch_activation(name), width, depth, gamma=gamma, beta=beta, eps=eps, sigma_w=sigma_w)
     sample = sample_networks(law, mu**0.5 * bsb1_inputs(size, width), networks=networks, seed=width)
     norm, on_l, on_m = forward_rates(sample, skip=3)
@@ -94,7 +94,7 @@ def expected(name: str, size: int, **settings: float) -> dict[str, float]:
     """The theory's numbers under the names above."""
     phi = activation(name, scale=settings.get("gamma", 1.0), shift=settings.get("beta", 0.0))
     record: dict[str, Any] = batchnorm_record(
-        phi, size, eps=settings.get("eps", 0.0), sigma_w=settings.get("sigma_w", 1.0)
+        phi, size, eps=settings.get("eps", 0.0), sigma_w=settings.get("sigma_w", 1.0), look_beyond=False
     )
     numbers = {f"{side} {part}": record[side][part] for side in ("forward", "backward") for part in "GLM"}
     return numbers | {
@@ -157,6 +157,7 @@ def run_one_batch(name: str, size: int, networks: int, depth: int, settings: dic
         ("tanh", 8, 60, {}),
         ("relu", 10, 60, {"beta": 1.0}),
         ("tanh", 8, 60, {"gamma": 1.5, "eps": 0.3, "sigma_w": 1.2}),
+        ("gelu", 8, 60, {"eps": 1e-3}),
     ],
 )
 def test_rates_and_fixed_point(name: str, size: int, networks: int, settings: dict[str, float]) -> None:
@@ -182,6 +183,10 @@ def test_rates_and_fixed_point(name: str, size: int, networks: int, settings: di
         ("abs", 12, 300, {}),
         ("identity", 8, 600, {}),
         ("leaky-relu", 12, 300, {}),
+        ("gelu", 16, 300, {}),
+        ("silu", 8, 600, {}),
+        ("silu", 16, 300, {"eps": 1e-3}),
+        ("softplus", 16, 300, {}),
     ],
 )
 def test_rates_and_fixed_point_precisely(name: str, size: int, networks: int, settings: dict[str, float]) -> None:

@@ -159,7 +159,9 @@ def _scores(samples: tuple[ResidualSample, ...], trace: ResidualTrace) -> dict[t
     return scores
 
 
-@pytest.mark.parametrize("name", ["tanh", "relu"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "relu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("silu", "gelu", "softplus"))]
+)
 @pytest.mark.parametrize("law", LAWS)
 def test_recurrences_are_the_networks_limit(name: str, law: str) -> None:
     """Every quantity at several depths, both passes, within 4 standard errors; true backpropagation (not Axiom 2)."""

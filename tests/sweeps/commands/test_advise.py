@@ -14,8 +14,9 @@ import pytest
 from phasemap.command_line import main
 from phasemap.sweeps.advice import batchnorm, levels
 from phasemap.sweeps.advice.answer import advise, text
-from phasemap.sweeps.advice.kappa import KAPPA_PAGE, map_kappa
+from phasemap.sweeps.advice.kappa import agreement_of
 from phasemap.sweeps.advice.levels import map_levels
+from phasemap.sweeps.advice.reach import Reach
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.verdict.depth_scale import assess
 from phasemap.theory.activations import activation
@@ -68,7 +69,7 @@ def test_the_papers_kappa_and_what_it_says() -> None:
     assert batch["best"]["reach"] < batch["limit"]["reach"] < 120
     words = text(record)
     assert "Not trainable by theory: kappa xi = 91.0 layers, asked for 120" in words
-    assert "As the batch grows without bound kappa xi tends to" in words
+    assert "As the batch grows without bound the reach tends to" in words
     assert "docs/figures-bn-maps.md" in words
     assert "gamma bn-fig5a, eps bn-fig5c" in words
     assert advise("bn-mlp", 60, TANH)["verdict"] == "trainable"
@@ -86,14 +87,6 @@ def test_what_trains_is_left_as_it_is() -> None:
     assert text(decayed).count("as it is") == 7
 
 
-def test_a_critical_network_has_no_number_and_is_trainable() -> None:
-    record = advise("bn-mlp", 10_000, {"activation": "identity", "eps": 1.0})
-    assert record["predicted"]["regime"] == "critical"
-    assert record["predicted"]["reach"] is None
-    assert record["verdict"] == "trainable"
-    assert "infinite" in text(record)
-
-
 def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map, monkeypatch) -> None:
     monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: relu_map)
     found = assess(relu_map)
@@ -101,9 +94,9 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
     low, high = found.interval.low, found.interval.high
     xi = depth_scale(activation("relu"), 64).xi
     relu = {"activation": "relu", "batch_size": 64, "eps": 0.0}
-    kappa = map_kappa(relu_map, "runs/mine", "bn-mlp")
+    judged = Reach(found.kappa * xi, low * xi, high * xi, None, "kappa xi")
     depths = (math.floor(low * xi), math.ceil(low * xi), math.floor(high * xi), math.ceil(high * xi))
-    verdicts = [kappa.verdict(depth, xi) for depth in depths]
+    verdicts = [judged.verdict(depth) for depth in depths]
     assert verdicts == ["trainable", "borderline", "borderline", "not trainable"]
     depth = math.ceil(low * xi)
     record = advise("bn-mlp", depth, relu, "runs/mine")
@@ -129,9 +122,9 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
 def test_a_map_without_a_frontier_or_of_other_networks_gives_no_kappa(zig) -> None:
     trained = a_map((8, 16, 32), lambda cell: 1000.0)
     with pytest.raises(InputError, match="--map x: it gives no kappa: Every column trains"):
-        map_kappa(trained, "x", "bn-mlp")
+        agreement_of(trained, "x", "bn-mlp")
     with pytest.raises(InputError, match="its networks are resnet; expected bn-mlp"):
-        map_kappa(zig, "x", "bn-mlp")
+        agreement_of(zig, "x", "bn-mlp")
     with pytest.raises(InputError, match="--map x: the theory of residual networks says nothing of it"):
         map_levels(trained, "x")
 
@@ -166,6 +159,14 @@ def test_relu_networks_have_a_measured_level_and_tanh_networks_none() -> None:
     assert tanh["verdict"] is None
     assert tanh["advice"] == []
     assert "No verdict: no trusted level" in text(tanh)
+    scaled = change(record, "depth_scaling_v = depth_scaling_a")["recommended"]
+    assert scaled["p"] <= 11.3
+    with_it = dict.fromkeys(("depth_scaling_v", "depth_scaling_a"), scaled["value"])
+    again = advise("resnet", 50, {"activation": "relu", **with_it})
+    assert (again["verdict"], again["predicted"]["p"]) == ("within", pytest.approx(scaled["p"]))
+    assert f"depth_scaling_v {scaled['value']:g}" in text(again)
+    spread = advise("resnet", 50, {"activation": "tanh", "quantity": "gradient_spread", "level": 4.0})
+    assert spread["levels"][0]["label"] == "log max χ_•/min χ_•"
     own = advise("resnet", 50, {"activation": "tanh", "quantity": "chi", "level": 3.0, "widths": "1024"})
     assert own["levels"][0]["origin"] == "given"
     assert change(own, "widths")["recommended"]["chi"] <= 3.0
@@ -180,7 +181,6 @@ def test_the_measured_levels_are_those_of_the_page() -> None:
             line.startswith(f"| {mantissa} |") and f"| {value} ({low} to {high}) |" in line
             for line in page.splitlines()
         ), lr
-    assert (ROOT / KAPPA_PAGE).is_file()
 
 
 def test_the_experiments_named_test_what_they_are_named_for() -> None:
@@ -236,7 +236,9 @@ def test_json_is_strict_and_the_same_as_the_words(capfd: pytest.CaptureFixture[s
         (["--depth", "9", "--eps", "-1", "--sigma-w", "0"], ["--eps -1.0: expected", "--sigma-w 0.0: expected"]),
         (["--depth", "9", "--gamma", "0"], ["--gamma 0.0, --beta 0.0: expected finite numbers, gamma above 0"]),
         (["--depth", "9", "--kappa", "0"], ["--kappa 0.0: expected a finite number above 0"]),
+        (["--depth", "9", "--kappa-vanishing", "nan"], ["--kappa-vanishing nan: expected a finite number above 0"]),
         (["--depth", "9", "--kappa", "9", "--map", "x"], ["--kappa: it comes from --map; give only one of them"]),
+        (["--depth", "9", "--kappa-vanishing", "9", "--map", "x"], ["--kappa-vanishing: it comes from --map"]),
         (["--depth", "9", "--map", "nowhere"], ["nowhere: there are no results of phasemap"]),
         (["--depth", "9", "--activation", "rellu"], ["unknown activation 'rellu'"]),
         (["--depth", "9", "--beta-w", "1", "--level", "2"], ["--level: bn-mlp has none", "--beta-w: bn-mlp has none"]),
@@ -244,6 +246,7 @@ def test_json_is_strict_and_the_same_as_the_words(capfd: pytest.CaptureFixture[s
         (["--arch", "resnet", "--depth", "9", "--activation", "x"], ["unknown activation 'x'"]),
         (["--arch", "resnet", "--depth", "9", "--sigma-v", "-1"], ["sigma_v -1.0: expected a standard deviation"]),
         (["--arch", "resnet", "--depth", "9", "--widths", "a"], ["widths 'a': expected a width"]),
+        (["--arch", "resnet", "--depth", "9", "--depth-scaling-v", "nan"], ["depth_scaling_v nan: expected a finite"]),
         (["--arch", "resnet", "--depth", "9", "--quantity", "r", "--level", "1"], ["--quantity r: expected one of p"]),
         (["--arch", "resnet", "--depth", "9", "--quantity", "s"], ["--quantity s: give --level or --least with it"]),
         (

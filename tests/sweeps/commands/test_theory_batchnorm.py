@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
 import phasemap.command_line
+from phasemap.sweeps.commands.theory_batchnorm import command
+from phasemap.theory.activations import BUILT_IN
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -46,6 +49,19 @@ def test_one_object_of_strict_json(capsys: pytest.CaptureFixture[str], options: 
         for key, value in record[side].items():
             assert value is not None or record["reasons"][f"{side}.{key}"]
     assert record["depth_scale"] is not None or record["reasons"]["depth_scale"]
+
+
+def test_the_help_lists_every_built_in_activation() -> None:
+    words = get_type_hints(command, include_extras=True)["activation"].__metadata__[0].help
+    assert words == ", ".join(BUILT_IN) + ", or path/to/file.py:name"
+
+
+@pytest.mark.parametrize("size", ["16", "inf"])
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_activation(capsys: pytest.CaptureFixture[str], name: str, size: str) -> None:
+    record = json.loads(run(capsys, "--activation", name, "--batch-size", size, "--eps", "0.001", "--json"))
+    assert record["activation"].split()[0] == name
+    assert record["backward"]["G"] > 1 - 1e-12  # 1 for the identity at ∞
 
 
 def test_several_batch_sizes_give_a_list_and_a_table(capsys: pytest.CaptureFixture[str]) -> None:

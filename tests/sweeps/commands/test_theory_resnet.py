@@ -91,6 +91,22 @@ def test_defaults_are_sigma_1_beta_0(capsys: pytest.CaptureFixture[str]) -> None
     assert out["activation"] == "tanh"
 
 
+def test_depth_scaling_and_the_spread_of_gradients(capsys: pytest.CaptureFixture[str]) -> None:
+    """σ_v = σ_a = 1 at δ = 1 and 16 blocks is σ = ¼; what is not 0 is among the parameters."""
+    relu = ("--activation", "relu", "--depth", "16", "--json")
+    scaled = json.loads(_run(capsys, *relu, "--depth-scaling-v", "1", "--depth-scaling-a", "1"))
+    plain = json.loads(_run(capsys, *relu, "--sigma-v", "0.25", "--sigma-a", "0.25"))
+    for name in ("p", "s", "chi", "chi_w", "gradient_spread"):
+        assert scaled[name][1:] == pytest.approx(plain[name][1:], rel=1e-12)
+    given = {name: value for name, value in scaled["parameters"].items() if name.startswith("depth")}
+    assert given == {"depth_scaling_v": 1.0, "depth_scaling_a": 1.0}
+    chi = [value for kind in "wvab" for value in scaled[f"chi_{kind}"][1:]]
+    assert scaled["gradient_spread"][-1] == pytest.approx(max(chi) / min(chi), rel=1e-12)
+    assert scaled["log_gradient_spread"][-1] == pytest.approx(math.log(max(chi) / min(chi)), rel=1e-12)
+    assert scaled["gradient_spread"][0] is scaled["log_gradient_spread"][0] is None
+    assert "depth_scaling_v 1" in _run(capsys, "--depth", "3", "--depth-scaling-v", "1")
+
+
 def test_table_shows_every_quantity(capsys: pytest.CaptureFixture[str]) -> None:
     out = _run(capsys, "--activation", "relu", "--depth", "1800")
     header = next(line for line in out.splitlines() if " chi_w" in line).split()

@@ -10,9 +10,11 @@ import pytest
 import xarray as xr
 
 from phasemap.sweeps.overlays.catalogue import theory_of
+from phasemap.sweeps.overlays.depth_scales import forward_scales
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
+from phasemap.theory.batchnorm.record import batchnorm_record
 from phasemap.train import cells as cells_of
 from tests.sweeps.synthetic import a_map, content, tile_parameters
 
@@ -84,6 +86,7 @@ def test_where_the_theory_fails_there_is_a_gap_with_the_reason() -> None:
     ],
 )
 def test_maps_that_have_no_depth_scale_say_why(changes: Any, reason: str) -> None:
+    assert theory_of(over("batch_size", (8, 16), **changes)).scales == {}
     predicted = theory_of(over("batch_size", (8, 16), **changes)).prediction
     assert not predicted.exists
     assert all(reason in one for one in predicted.reasons)
@@ -115,3 +118,51 @@ def test_contours_count_powers_of_ten_of_the_squared_gradient() -> None:
     rate = depth_scale(activation("relu"), 16).rate
     np.testing.assert_allclose(field.values[:, column], field.y * np.log10(rate), rtol=1e-9)
     assert theory_of(over("activation", ("relu", "tanh"), eps=0.0)).fields() == ()
+
+
+def test_the_rivals_are_the_forward_rates_of_relu() -> None:
+    """Against the closed forms for B → ∞ (Thms 3.8 and 3.11 for ReLU), and against the record of another method."""
+    sizes = (8, 32, 4096)
+    scales = theory_of(over("batch_size", sizes, eps=0.0)).scales
+    assert list(scales) == ["ξ_G (gradient explosion)", "ξ_L (forward, L)", "ξ_M (forward, M)", "ξ_CB (cross-batch)"]
+    np.testing.assert_array_equal(
+        scales["ξ_G (gradient explosion)"], theory_of(over("batch_size", sizes, eps=0.0)).prediction.xi
+    )
+    limit = np.pi / (2 * (np.pi - 1))  # of λ_M↑ (Eq. 14), and of λ_CB: E φ′(z)² over Var φ(z), (1/4)/((π − 1)/2π)
+    for name in ("ξ_M (forward, M)", "ξ_CB (cross-batch)"):
+        assert scales[name][-1] == pytest.approx(-1 / np.log(limit), rel=0.01)
+    for i, size in enumerate(sizes[:2]):
+        other = batchnorm_record(activation("relu"), size, method="gegenbauer")
+        for name, rate in (
+            ("ξ_L (forward, L)", other["forward"]["L"]),
+            ("ξ_M (forward, M)", other["forward"]["M"]),
+            ("ξ_CB (cross-batch)", other["cross_batch"]["rate"]),
+        ):
+            assert scales[name][i] == pytest.approx(-1 / np.log(rate), rel=1e-6)
+
+
+def test_beyond_the_critical_eps_all_scales_are_one_and_at_a_kink_there_is_none() -> None:
+    """BN is linear there: every rate is σ_w²φ′(0)²/ε, and ReLU has no φ′(0)."""
+    smooth = theory_of(over("eps", (2.0, 4.0), activation="tanh", batch_size=8)).scales
+    for scale in smooth.values():
+        np.testing.assert_allclose(scale, 1 / np.log([2, 4]), rtol=1e-9)
+    kinked = theory_of(over("eps", (0.5, 2.0), batch_size=8)).scales
+    assert np.isfinite(kinked.pop("ξ_G (gradient explosion)")).all()
+    assert all(np.isnan(scale).all() for scale in kinked.values())
+
+
+@pytest.mark.slow
+def test_what_does_not_exist_at_bsb1_has_no_forward_scale() -> None:
+    scales = theory_of(over("batch_size", (3, 8), eps=0.0)).scales
+    assert np.isnan(scales["ξ_M (forward, M)"][0])  # an empty space
+    assert np.isfinite(scales["ξ_L (forward, L)"]).all()
+    none = forward_scales([(activation("relu"), {"statistics_batch_size": 2, "eps": 0.0, "sigma_w": 1.0})])
+    assert all(np.isnan(scale).all() for scale in none.values())
+
+
+@pytest.mark.slow
+def test_where_bsb1_repels_there_is_no_forward_scale() -> None:
+    cubed = activation("alpha-relu", alpha=3.0)
+    assert batchnorm_record(cubed, 6)["stable"] is False
+    scales = forward_scales([(cubed, {"statistics_batch_size": 6, "eps": 0.0, "sigma_w": 1.0})])
+    assert all(np.isnan(scale).all() for scale in scales.values())

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.contour import QuadContourSet
 
 from phasemap.sweeps.figures.maps import heat_map
+from phasemap.sweeps.figures.maps.colour_scale import colour_limits, scale_in_words
 from phasemap.sweeps.figures.maps.contours import contour_levels
 from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.overlays.field import Field
@@ -34,6 +35,8 @@ def flat(cell) -> float:
         {"x_axis": "beta_a", "beta_w": 2.0},
         {"x_axis": "beta_v", "activation": "tanh", "beta_w": "@beta_v", "beta_a": "@beta_v", "beta_b": "@beta_v"},
         {"x_axis": "sigma_v", "activation": "tanh", "sigma_b": 0.5, "beta_b": 0.0},
+        {"x_axis": "depth_scaling_v", "depth_scaling_a": "@depth_scaling_v", "beta_w": 0.2},
+        {"x_axis": "beta_v", "activation": "tanh", "depth_scaling_w": 1.0},
     ],
 )
 def test_every_network_gets_its_own_numbers(changes) -> None:
@@ -47,6 +50,7 @@ def test_every_network_gets_its_own_numbers(changes) -> None:
         trace = trace_of(cell)
         # by definition, from the network's own chi with chi = 1 at its last layer
         w = trace.chi_w[1:]
+        gradients = [trace.chi_w[1:], trace.chi_v[1:], trace.chi_a[1:], trace.chi_b[1:]]
         expected = {
             "p": np.log(trace.p[-1]),
             "s": np.log(trace.s[-1]),
@@ -56,7 +60,9 @@ def test_every_network_gets_its_own_numbers(changes) -> None:
             "chi_v": np.log(trace.chi_v[1] / trace.chi_v[-1]),
             "chi_w_spread": np.log(w.max() / w.min()),
             "chi_sum": np.log(np.sum(trace.chi_w[1:] + trace.chi_v[1:])),
+            "gradient_spread": np.log(np.max(gradients) / np.min(gradients)),
         }
+        assert set(expected) == set(QUANTITIES)
         for name, value in expected.items():
             assert found[QUANTITIES[name][0]][i, j] == pytest.approx(value, rel=1e-9, abs=1e-10), (
                 name,
@@ -83,6 +89,10 @@ def test_the_measured_moments_of_the_data_are_what_it_starts_from() -> None:
     [
         (lambda: residual_map(flat, x_axis="depth", y_axis="beta_w", values=(5, 10), depth=5), "vertical axis"),
         (lambda: residual_map(flat, x_axis="widths", values=("8", "16"), beta_w=0.0), "widths changes from column"),
+        (
+            lambda: residual_map(flat, x_axis="sigma_v", values=(0.5, 1.0), widths="64/exp(A)@n^2"),
+            "sigma_v changes from column",
+        ),
     ],
 )
 def test_maps_without_the_theory_say_why(built, reason: str) -> None:
@@ -92,6 +102,17 @@ def test_maps_without_the_theory_say_why(built, reason: str) -> None:
     assert theory.quantities == theory.failure_quantities == {}
     assert theory.fields() == theory.failure_fields() == ()
     assert not theory.prediction.exists
+
+
+def test_a_depth_scaling_that_changes_within_a_column_is_not_overlooked() -> None:
+    """It is no parameter of the map then, as if it were not given."""
+    contents, _ = residual_contents(flat, values=(0.0, 1.0), depth_scaling_v=0.5)
+    for of in (lambda cell: cell["depth"] / 100, lambda cell: cell["depth"] / 100 + cell["beta_w"]):
+        for cell in (cell["parameters"] for content in contents for cell in content["cells"]):
+            cell["depth_scaling_v"] = of(cell)
+        built = phase_map.build(contents, None)
+        assert theory_of(built).inapplicable() == "depth_scaling_v changes within a column"
+    assert built.attrs["varying"] == "depth_scaling_v"
 
 
 def test_results_without_moments_say_so() -> None:
@@ -114,6 +135,30 @@ def test_contours_are_the_networks_numbers_and_squashed_where_they_span_much() -
     assert plain.label == "log s"
     assert len(contour_levels(plain)) >= 3
     assert field.y[-1] >= map_axis(built, "y").edges[-1]
+
+
+def test_contours_of_networks_scaled_by_their_depth_are_each_networks_own() -> None:
+    options = {"x_axis": "depth_scaling_v", "depth_scaling_a": "@depth_scaling_v", "overlay": "p"}
+    values = (0.0, 0.3, 1.0)
+    built = residual_map(flat, values=values, **options)
+    (field,) = theory_of(built).fields()
+    assert field.label == "log(1 + log p)"
+    assert map_axis(built, "x").label == "δ_v = δ_a"
+    for depth in DEPTHS:
+        row = int(np.flatnonzero(field.y == depth)[0])
+        for value in values:
+            network = {"activation": "relu", "depth": depth, "depth_scaling_v": value, "depth_scaling_a": value}
+            log_p = trace_of(cell_like(network)).log_p[-1]
+            assert field.values[row, np.flatnonzero(field.x == value)[0]] == pytest.approx(np.log1p(log_p))
+    theory = theory_of(built)
+    assert isinstance(theory, ResidualTheory)
+    assert theory.leading_terms == {}  # of the paper, in l alone
+    assert set(theory.failure_quantities) == {QUANTITIES[name][0] for name in ("p", "s", "chi")}
+
+
+def cell_like(given: dict) -> dict:
+    """A network with every σ = 1 and β = 0 beside what is given."""
+    return {f"sigma_{which}": 1.0 for which in "wbva"} | {f"beta_{which}": 0.0 for which in "wbva"} | given
 
 
 def peaked(cell) -> float:
@@ -195,10 +240,12 @@ def test_the_parameter_overlay_takes_one_or_two_quantities() -> None:
 
 def test_accuracies_that_hardly_differ_get_a_narrow_scale_and_say_so() -> None:
     close = residual_map(lambda cell: 0.86 + 0.03 * cell["depth"] / 60)
-    assert heat_map.colour_limits(close, "test_accuracy") == (0.85, 0.9)
+    assert colour_limits(close, "test_accuracy") == (0.85, 0.9)
+    assert scale_in_words(close) == "colours from 0.85 to 0.9"
     bar = heat_map.draw(close, None).figure.axes[1]
     assert "narrow" in bar.get_ylabel()
-    wide = residual_map(lambda cell: 0.5 + 0.3 * cell["depth"] / 60)
-    assert heat_map.colour_limits(wide, "test_accuracy") == (0.0, 1.0)
+    wide = residual_map(lambda cell: 0.2 + 0.6 * cell["depth"] / 60)
+    assert colour_limits(wide, "test_accuracy") == (0.0, 1.0)
+    assert scale_in_words(wide) == ""
     assert "narrow" not in heat_map.draw(wide, None).figure.axes[1].get_ylabel()
-    assert heat_map.colour_limits(a_map((8, 16), frontier=lambda cell: 500.0), "test_accuracy") == (0.0, 1.0)
+    assert colour_limits(a_map((8, 16), frontier=lambda cell: 500.0), "test_accuracy") == (0.0, 1.0)

@@ -148,6 +148,29 @@ def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, An
     assert "Cost: much" not in words.split("name:")[0].split("The experiment")[0]
 
 
+def test_the_page_ranks_the_depth_scales_and_says_where_on_the_slope(report: tuple[Path, str, Any]) -> None:
+    contents, expected = results(outcome=failures, eps=0.0)
+    judged = judge(phase_map.build(contents[:-1], expected, {}))
+    words = " ".join(re.sub(r"<[^>]+>", " ", report[1]).split())
+    (collapse,) = judged.collapses
+    section = words.split("Which depth scale?")[1].split("Where on the slope?")[0]
+    html = report[1].split("Which depth scale?")[1].split("Where on the slope?")[0]
+    names = re.findall(r'<th scope="row">(?:baseline: )?(.*?)(?:, fitted)?</th>', html)
+    assert names == [one.name for one in collapse.scales]
+    assert len(names) == 7
+    for one in collapse.scales:
+        assert f"{one.spread:.3f}" in section
+    assert f"All on the same {collapse.columns} of {collapse.of} columns" in section
+    slope = words.split("Where on the slope?")[1].split("What predicts")[0]
+    for contour in judged.contours:
+        row = f"{contour.used} ({contour.shallower} / {contour.deeper} / {contour.missing})"
+        assert (
+            f"{contour.kappa:.1f} {tables.ends(contour.interval, 1)} {row}".replace("\N{NO-BREAK SPACE}", " ") in slope
+        )
+    assert "The paper's 16 belongs" in slope
+    assert f"of the swept parameter itself {judged.agreement.rho_of_axis:.2f}" in words
+
+
 def test_an_eps_map_has_a_kappa_for_each_side(tmp_path: Path) -> None:
     tiles = [tile_parameters(experiment="bn-fig5c", activation="tanh", x_axis="eps", eps=eps) for eps in (0.01, 0.1, 4)]
     contents = [content(tile, lambda cell: 30.0) for tile in tiles]
@@ -166,6 +189,9 @@ def test_an_eps_map_has_a_kappa_for_each_side(tmp_path: Path) -> None:
     assert exploding != vanishing
     assert f"<dd>{exploding} and {vanishing}</dd>" in page
     assert f"κ = {exploding} where gradients explode and {vanishing} where they vanish." in page
+    assert "Columns with a frontier inside the map and a value of every scale: 2 of 2; three are needed." in page
+    for side in ("exploding", "vanishing"):
+        assert f"50%, {side} gradients" in page
 
 
 def test_the_sentences_are_measured_not_asserted(report: tuple[Path, str, Any]) -> None:

@@ -57,6 +57,18 @@ def test_censored_columns_are_left_out_of_kappa_and_tied_in_rho() -> None:
     assert agreement.rho == pytest.approx(expected, rel=1e-12)
 
 
+def test_the_swept_parameter_has_a_rho_of_its_own_over_the_same_columns() -> None:
+    rising = judged(a_map(SIZES))
+    assert (rising.rho, rising.rho_of_axis) == (1.0, 1.0)
+    assert "(Spearman ρ = 1.00; 1.00 of the swept parameter itself)" in rising.verdict
+    falling = judged(a_map(SIZES, frontier=lambda cell: 60 - 0.5 * cell["batch_size"]), lambda size: 1 / size)
+    assert (falling.rho, falling.rho_of_axis) == (1.0, -1.0)
+    deep = {6: 20.0, 8: 30.0, 12: 40.0, 16: 200.0, 32: 300.0, 64: -50.0}
+    built = a_map(SIZES, frontier=lambda cell: deep[cell["batch_size"]])
+    without = judged(built, lambda size: np.nan if size == 64 else 1 / size)
+    assert without.rho_of_axis == pytest.approx(np.corrcoef([1, 2, 3, 4.5, 4.5], [1, 2, 3, 4, 5])[0, 1], rel=1e-12)
+
+
 def test_columns_without_a_prediction_or_at_a_critical_point_are_left_out_and_counted() -> None:
     agreement = judged(a_map(SIZES), lambda size: {6: np.nan, 8: np.inf}.get(size, xi(size)))
     assert (agreement.used, agreement.unpredicted) == (4, 1)

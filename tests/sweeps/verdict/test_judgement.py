@@ -128,10 +128,12 @@ def test_what_a_map_is_judged_by_follows_from_its_theory() -> None:
     """A frontier where accuracy must fall with depth; quantities, regions and levels where it need not."""
     line, by_quantity = judge(a_map((8, 16, 32), eps=0.0)), judge(residual_map(lambda cell: 0.5 + cell["depth"] / 300))
     assert line.agreement is not None
-    assert line.verdict == line.agreement.verdict
+    (collapse,) = line.collapses
+    assert line.verdict == f"{line.agreement.verdict} {collapse.sentence}"
     assert list(line.rankings) == [WHOLE]
     assert [field.name for field in line.fields] == ["decades"]
     assert by_quantity.agreement is None
+    assert by_quantity.collapses == by_quantity.contours == []
     assert by_quantity.agreements == {}
     assert "predicts accuracy best" in by_quantity.verdict
     assert [field.name for field in by_quantity.fields] == ["s"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.fixed_point import critical_eps
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
+from phasemap.theory.batchnorm.infinite_batch import limit_record
 from phasemap.theory.batchnorm.record import batchnorm_record
 from phasemap.theory.batchnorm.whole_batch.covariance import Layer, laplace_forward, propagate
 from phasemap.theory.homogeneous import homogeneous
@@ -24,6 +26,9 @@ from phasemap.theory.homogeneous import homogeneous
         ("relu", {"shift": 2.0}, 1.0),
         ("sin", {"scale": 0.5}, 0.5),
         ("identity", {}, 1.0),
+        ("elu", {}, 1.0),
+        ("softplus", {}, 0.5),
+        ("sigmoid", {}, 0.25),
     ],
 )
 def test_the_critical_eps_of_differentiable_activations(
@@ -33,7 +38,7 @@ def test_the_critical_eps_of_differentiable_activations(
     assert critical_eps(phi, 64, sigma_w) == pytest.approx(critical, rel=1e-12)
     below = depth_scale(phi, 64, eps=0.98 * critical, sigma_w=sigma_w)
     above = depth_scale(phi, 64, eps=1.02 * critical, sigma_w=sigma_w)
-    assert batchnorm_record(phi, 64, eps=0.98 * critical, sigma_w=sigma_w)["mu_star"] > 0
+    assert batchnorm_record(phi, 64, eps=0.98 * critical, sigma_w=sigma_w, look_beyond=False)["mu_star"] > 0
     assert below.regime == "exploding"
     assert 1 < below.rate < 1.01
     assert above.regime == "vanishing"
@@ -60,6 +65,28 @@ def test_a_fixed_point_can_disappear_abruptly() -> None:
     assert 0 < len(positive) < len(spreads)
     assert positive[-1] > 0.03  # it does not shrink to 0 before it goes
     assert depth_scale(phi, 24, eps=0.1).rate == 0  # φ = 0 around 0
+
+
+@pytest.mark.parametrize("batch_size", [5, 16, "inf"])
+@pytest.mark.parametrize("eps", [0.0, 1e-3, 0.1, 0.24, 0.25, 0.26, 2.0])
+def test_sigmoid_is_half_a_shifted_tanh(batch_size: int | str, eps: float) -> None:
+    """sigmoid(z) = ½ + ½·tanh(z/2): with σ_w doubled every rate is that of tanh(z/2), collapsed or not."""
+
+    def record(name: str, **scales: float) -> dict[str, Any]:
+        phi = activation(name, scale=0.5 if name == "tanh" else 1.0)
+        if batch_size == "inf":
+            return limit_record(phi, eps=eps, **scales)
+        return batchnorm_record(phi, int(batch_size), eps=eps, look_beyond=False, **scales)
+
+    one, other = record("sigmoid", sigma_w=2.0), record("tanh")
+    for side in ("forward", "backward"):
+        for key in "GLM":
+            assert one[side][key] == pytest.approx(other[side][key], rel=1e-9, abs=1e-14)
+    assert one["mu_star"] == pytest.approx(other["mu_star"], rel=1e-9)
+    assert one["cross_batch"]["rate"] == pytest.approx(other["cross_batch"]["rate"], rel=1e-9)
+    assert one["critical_eps"] == pytest.approx(other["critical_eps"], rel=1e-14) == pytest.approx(0.25)
+    assert one["q_star"] == pytest.approx(other["q_star"] + 1, rel=1e-9)  # σ_w²·φ(0)² = 1, and E tanh = 0
+    assert one["cross_batch"]["c_star"] == pytest.approx(1, rel=1e-9)
 
 
 @pytest.mark.parametrize("batch_size", [3, 4, 8, 64])

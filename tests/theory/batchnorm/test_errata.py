@@ -6,9 +6,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from jaxtyping import Float
 from scipy import integrate
 
+from phasemap.models.activations import torch_activation
+from phasemap.models.sampling.batchnorm import NetworkLaw, bsb1_inputs, sample_networks
+from phasemap.models.sampling.rates import ratio_of
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.cross_checks import paper_theorems as gegenbauer_theorems
 from phasemap.theory.batchnorm.moments.gegenbauer import gegenbauer_moments
@@ -202,6 +206,82 @@ def test_e16_norm_of_the_axes() -> None:
     b = 7
     rows = np.linalg.eigh(np.eye(b) - 1 / b)[1][:, 1:]
     assert np.allclose(np.linalg.norm(rows, axis=1), math.sqrt((b - 1) / b))
+
+
+def pure_degree(degree: int, b: int) -> float:
+    """λ_L↑ of an activation of one Gegenbauer degree: w_l/v_l (Thm F.22)."""
+    return gegenbauer_theorems.forward_l(gegenbauer_theorems.Expansion(b, np.eye(degree + 3)[degree]))
+
+
+@pytest.mark.parametrize("b", [10, 16, 32, 64])
+def test_e28_degree_one_pulls_back(b: int) -> None:
+    """w_l ≥ v_l from l = 2 on; at l = 1, where v₁ = B, w₁ − v₁ = −2B/(1+B). Degree 1 is the linear network's."""
+    assert pure_degree(1, b) == pytest.approx(1 - 2 * b / (1 + b) / b, rel=1e-12)
+    assert pure_degree(1, b) == pytest.approx(batchnorm_record(activation("identity"), b)["forward"]["L"], rel=1e-9)
+    assert pure_degree(1, b) < 1
+    assert all(pure_degree(degree, b) >= 1 for degree in range(2, 30))
+
+
+def sampled_l_rate(name: str, b: int, points: int = 40_000) -> tuple[float, float]:
+    """λ_L↑ and its standard error from points on the sphere, by φ and φ′ alone.
+
+    BN makes z = √B·y/|y| of the centred Gaussian y. With dy = G·e_a·y_a, which changes μ·G by 2μ·G·e_a·e_aᵀ·G,
+    dz_i = δ_ia·z_a − z_a/B − z_i·z_a²/B. The answer E[dφ·φᵀ + φ·dφᵀ] is read off along the L part of G·e_a·e_aᵀ·G.
+    """
+    phi = activation(name)
+    y = centre_rows(np.random.default_rng(0).standard_normal((points, b)))
+    z = np.sqrt(b) * y / np.linalg.norm(y, axis=1, keepdims=True)
+    f, slope = centre_rows(phi.phi(z)), phi.derivative(z)
+    total, moved = slope.sum(1, keepdims=True), slope * z
+    own = moved - moved / b - moved * z**2 / b  # dφ of the sample that is moved
+    mean = (moved - total * z / b - moved.sum(1, keepdims=True) * z**2 / b) / b  # of dφ over the batch
+    along = moved * f - z / b * (slope * f).sum(1, keepdims=True) - z**2 / b * (moved * f).sum(1, keepdims=True)
+    top = 2 * ((own - mean) * f - along / b).sum(1) / (2 * b * (((b - 1) / b) ** 2 - (b - 1) / b**2))
+    mu = (f**2).sum(1) / (b - 1)
+    rate = float(top.mean() / mu.mean())
+    return rate, float(np.std(top - rate * mu, ddof=1) / mu.mean() / np.sqrt(points))
+
+
+def centre_rows(values: Float[np.ndarray, "points b"]) -> Float[np.ndarray, "points b"]:
+    return values - values.mean(1, keepdims=True)
+
+
+REPELS = {"gelu": (1.025, 39), "silu": (1.059, 26), "softplus": (1.018, 43)}
+"""λ_L↑ at B = 64, and the first B at which it is above 1."""
+
+
+@pytest.mark.parametrize("name", ["relu", "leaky-relu", "tanh", "sigmoid", "elu", "selu", "mish", *REPELS])
+def test_e29_bsb1_repels_for_todays_activations(name: str) -> None:
+    theory = batchnorm_record(activation(name), 64)["forward"]
+    rate, error = sampled_l_rate(name, 64)
+    assert abs(rate - theory["L"]) < 4 * error
+    assert abs(rate - 1) > 20 * error
+    assert (rate > 1) == (name in REPELS)
+    assert theory["M"] < 1
+    if name in REPELS:
+        quoted, first = REPELS[name]
+        assert theory["L"] == pytest.approx(quoted, abs=5e-4)
+        below, above = (batchnorm_record(activation(name), b)["forward"]["L"] for b in (first - 1, first))
+        assert below < 1 < above
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "leaves"), [("relu", False), *((name, True) for name in REPELS)])
+def test_e29_finite_networks_leave_bsb1(name: str, leaves: bool) -> None:
+    """A tenth more variance for every other sample grows by λ_L↑ a layer in networks of width 4096, or decays."""
+    b, width, networks, first, last = 64, 4096, 16, 2, 12
+    sign = np.where(np.arange(b) % 2, 1.0, -1.0)
+    inputs = bsb1_inputs(b, width) * torch.from_numpy(np.sqrt(1 + 0.1 * sign))[:, None]
+    law = NetworkLaw(torch_activation(name), width, last)
+    sample = sample_networks(law, inputs, networks=networks, seed=width, backward=False)
+    part = np.einsum("klij,ij->kl", sample.forward, centre(np.diag(sign)))
+    growth = ratio_of(part[:, last], part[:, first])
+    rate = growth.value ** (1 / (last - first))
+    error = rate * growth.error / growth.value / (last - first)
+    theory = batchnorm_record(activation(name), b)["forward"]["L"]
+    assert abs(rate - theory) < 4 * error
+    assert (rate - 4 * error > 1) == leaves
+    assert (rate + 4 * error < 1) != leaves
 
 
 def test_critical_eps_reconciles_the_text() -> None:

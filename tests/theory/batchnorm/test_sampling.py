@@ -7,7 +7,7 @@ B = 8, as squared gradients have no variance below B = 6.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.infinite_batch import infinite_batch
 from phasemap.theory.batchnorm.record import batchnorm_record
 
+at_bsb1 = partial(batchnorm_record, look_beyond=False)
 B = 8
 SAMPLES = 60_000
 G = np.eye(B) - 1 / B
@@ -30,6 +31,13 @@ CASES = [
     ("sin", {"scale": 2.0}, 0.0),
     ("alpha-relu", {"alpha": 2.0}, 0.0),
     ("leaky-relu", {"slope": 0.2}, 0.1),
+    ("gelu", {}, 0.0),
+    ("silu", {}, 1e-3),
+    ("softplus", {}, 0.1),
+    ("sigmoid", {}, 0.0),
+    ("mish", {}, 0.0),
+    ("elu", {"alpha": 0.6}, 0.0),
+    ("selu", {}, 0.2),
 ]
 
 
@@ -47,7 +55,7 @@ def members() -> dict[str, Float[np.ndarray, "b b"]]:
 def samples(name: str, options: tuple[tuple[str, float], ...], eps: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record and per-sample values whose means are the quantities."""
     phi = activation(name, **dict(options))
-    record = batchnorm_record(phi, B, eps=eps)
+    record = at_bsb1(phi, B, eps=eps)
     mu = record["mu_star"]
     rng = np.random.default_rng(1)
     y = np.sqrt(mu) * rng.normal(size=(SAMPLES, B)) @ G
@@ -99,7 +107,9 @@ def test_cross_batch(name: str, options: dict[str, float], eps: float) -> None:
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.2])
-@pytest.mark.parametrize(("name", "options"), [("tanh", {"shift": 0.5}), ("relu", {"shift": 0.5})])
+@pytest.mark.parametrize(
+    ("name", "options"), [("tanh", {"shift": 0.5}), ("relu", {"shift": 0.5}), ("gelu", {}), ("softplus", {})]
+)
 def test_the_limit_of_infinite_batches(name: str, options: dict[str, float], eps: float) -> None:
     phi = activation(name, **options)
     limit = infinite_batch(phi, eps=eps)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phasemap.theory.activations import activation
+from phasemap.theory.activations import BUILT_IN, activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.integrals.gaussian_quadrature import Quadrature
 from phasemap.theory.integrals.gaussian_transforms import moments, transforms
@@ -117,7 +117,7 @@ def test_gap_against_sampling() -> None:
     x, y = generator.standard_normal((2, 400_000))
     q, c = 2.5, 0.6
     z, other = np.sqrt(q) * x, np.sqrt(q) * (c * x + np.sqrt(1 - c * c) * y)
-    for name in ("relu", "tanh"):
+    for name in BUILT_IN:
         phi = activation(name)
         found = moments(phi, q, c * q)
         for sample, value in (
@@ -127,6 +127,61 @@ def test_gap_against_sampling() -> None:
             ((phi.phi(z) - phi.phi(other)) ** 2 / 2, found.gap),
         ):
             assert abs(sample.mean() - float(value)) <= 4 * sample.std() / np.sqrt(len(sample))
+
+
+def _mean_of_products(first: float, second: float, q: mp.mpf, lam: mp.mpf) -> mp.mpf:
+    """E z·Φ(z/k)·z′·Φ(z′/k′): by parts from E Φ(z/k)Φ(z′/k′) = ¼ + arcsin(λ/√((k² + q)(k′² + q)))/2π and its slopes."""
+    one, two = mp.mpf(first) ** 2 + q, mp.mpf(second) ** 2 + q
+    root = mp.sqrt(one * two - lam**2)
+    angle = mp.asin(lam / mp.sqrt(one * two))
+    return lam * (mp.mpf(1) / 4 + angle / (2 * mp.pi)) + (lam**2 + q**2 - lam**2 * q * (1 / one + 1 / two)) / (
+        2 * mp.pi * root
+    )
+
+
+@pytest.mark.parametrize("q", [1e-6, 0.3, 20.0, 1e6])
+@pytest.mark.parametrize("delta", [1e-10, 1e-3, 0.4, 1.0, 1.6])
+def test_gelu_against_its_closed_form(q: float, delta: float) -> None:
+    found = _at(transforms(activation("gelu")), q, delta)
+    with mp.workdps(60):
+        q_, gap = mp.mpf(q), mp.mpf(q * delta)
+        v, w = (_mean_of_products(1, 1, q_, lam) for lam in (q_, q_ - gap))
+        slope = mp.diff(lambda lam: _mean_of_products(1, 1, q_, lam), q_, direction=-1, h=q_ * mp.mpf(10) ** -30)
+    assert float(found.v[0]) == pytest.approx(float(v), rel=1e-12)
+    assert float(found.w[0]) == pytest.approx(float(w), rel=1e-10, abs=1e-12 * float(v))
+    assert float(found.gap[0]) == pytest.approx(float(v - w), rel=1e-10)
+    assert float(found.v_derivative[0]) == pytest.approx(float(slope), rel=1e-11)  # Price's theorem: ∂W/∂λ at λ = q
+
+
+@pytest.mark.parametrize("delta", [1e-3, 0.4, 1.0, 1.6])
+@pytest.mark.parametrize("q", [0.3, 20.0, 1e4])
+def test_silu_and_sigmoid_as_mixtures_of_normals(q: float, delta: float) -> None:
+    """sigmoid(z) = ½ + ½·tanh(z/2) = E_k Φ(z/2k) with the scales k of tanh's mixture of error functions."""
+    k, weight = tanh_mixture()
+    pairs = [(2 * a, 2 * b, u * v) for a, u in zip(k, weight, strict=True) for b, v in zip(k, weight, strict=True)]
+    v, w = (
+        float(mp.fsum(u * _mean_of_products(a, b, mp.mpf(q), mp.mpf(lam)) for a, b, u in pairs))
+        for lam in (q, q - q * delta)
+    )
+    silu, sigmoid = (_at(transforms(activation(name)), q, delta) for name in ("silu", "sigmoid"))
+    assert float(silu.v[0]) == pytest.approx(v, rel=1e-11)
+    assert float(silu.w[0]) == pytest.approx(w, rel=1e-10, abs=1e-11 * v)
+    tanh = _at(transforms(activation("tanh")), q / 4, delta)
+    assert float(sigmoid.v[0]) == pytest.approx((1 + float(tanh.v[0])) / 4, rel=1e-12)
+    assert float(sigmoid.gap[0]) == pytest.approx(float(tanh.gap[0]) / 4, rel=1e-10)
+    assert float(sigmoid.v_derivative[0]) == pytest.approx(float(tanh.v_derivative[0]) / 16, rel=1e-11)
+
+
+@pytest.mark.parametrize("q", [1e-4, 1.0, 9.0])
+def test_elu_second_moments(q: float) -> None:
+    """E elu² = q/2 + α²·E[(e^z − 1)²; z < 0] and E elu′² = ½ + α²·E[e^(2z); z < 0]."""
+    found = moments(activation("elu", alpha=0.7), q, 0.0)
+    with mp.workdps(40):
+        below = [mp.exp(n * n * mp.mpf(q) / 2) * mp.ncdf(-n * mp.sqrt(q)) for n in range(3)]  # E[e^(nz); z < 0]
+        square = mp.mpf(q) / 2 + mp.mpf(0.7) ** 2 * (below[2] - 2 * below[1] + below[0])
+        slope = mp.mpf(1) / 2 + mp.mpf(0.7) ** 2 * below[2]
+    assert float(found.v) == pytest.approx(float(square), rel=1e-11)
+    assert float(found.v_derivative) == pytest.approx(float(slope), rel=1e-11)
 
 
 def test_scaled_activation_goes_through_quadrature() -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from phasemap.theory.activations import activation
 from phasemap.theory.residual.advice import (
-    BETAS,
+    EXPONENTS,
     Level,
     ResidualSetting,
-    advise_beta,
+    advise_exponent,
     advise_widths,
     narrowing,
     predict,
@@ -34,6 +34,8 @@ CASES = [
     ("beta_w = beta_v", ResidualSetting("tanh", 30), [at_most("chi", 2.0)]),
     ("beta_w = beta_b", ResidualSetting("tanh", 40), [at_least("chi_sum", 7.1)]),
     ("beta_v", ResidualSetting("tanh", 30, beta_a=1.0, beta_b=1.0), [at_least("p", 1.5), at_most("e", 0.9)]),
+    ("depth_scaling_v = depth_scaling_a", ResidualSetting("relu", 60), [at_most("p", 11.3)]),
+    ("beta_w", ResidualSetting("relu", 40, depth_scaling_v=0.5), [at_most("gradient_spread", 7.0)]),
 ]
 
 
@@ -44,26 +46,29 @@ def test_the_intervals_are_those_of_a_brute_force_scan(
     betas = np.linspace(0.003, 1.997, 61)
     given = {f"sigma_{which}": getattr(setting, f"sigma_{which}") for which in "wbva"}
     given |= {f"beta_{which}": getattr(setting, f"beta_{which}") for which in "wbva"}
+    given |= {f"depth_scaling_{which}": getattr(setting, f"depth_scaling_{which}") for which in "wbva"}
     trace = residual_recurrence(
-        activation(setting.activation), setting.depth, **given | dict.fromkeys(BETAS[name], betas)
+        activation(setting.activation), setting.depth, **given | dict.fromkeys(EXPONENTS[name], betas)
     )
+    gradients = [trace.chi_w[:, 1:], trace.chi_v[:, 1:], trace.chi_a[:, 1:], trace.chi_b[:, 1:]]
     values = {
         "p": np.log(trace.p[:, -1]),
         "s": np.log(trace.p - trace.gamma)[:, -1],
         "e": (trace.gamma / trace.p)[:, -1],
         "chi": np.log(trace.chi[:, 0]),
+        "gradient_spread": np.log(np.max(gradients, axis=(0, 2)) / np.min(gradients, axis=(0, 2))),
         "chi_sum": np.log(np.sum(trace.chi_w[:, 1:] + trace.chi_v[:, 1:], axis=1)),
     }
     expected = np.ones(betas.size, bool)
     for level in levels:
         value = values[level.quantity]
         expected &= value <= level.value if level.at_most else value >= level.value
-    found = advise_beta(setting, name, levels)
+    found = advise_exponent(setting, name, levels)
     assert [any(float(beta) in span for span in found.spans) for beta in betas] == expected.tolist()
     value = found.nearest(0.0)
     assert (value is None) == (not found.spans)
     if value is not None:
-        now = predict(setting.with_(BETAS[name], value))
+        now = predict(setting.with_(EXPONENTS[name], value))
         assert all(level.verdict(now[level.quantity]) == "within" for level in levels)
 
 
@@ -73,7 +78,7 @@ def test_deeper_relu_networks_need_more_decay(depth: int, deeper: int, level: fl
     edges = []
     for blocks in (depth, depth + deeper):
         setting = ResidualSetting("relu", blocks)
-        (span,) = advise_beta(setting, "beta_w = beta_v", [at_most("p", level)]).spans
+        (span,) = advise_exponent(setting, "beta_w = beta_v", [at_most("p", level)]).spans
         assert span.open_high
         assert predict(setting.with_(["beta_w", "beta_v"], span.low))["p"] <= level
         assert predict(setting.with_(["beta_w", "beta_v"], span.low - 1e-4))["p"] > level
@@ -112,3 +117,12 @@ def test_an_interval_of_the_level_makes_three_verdicts() -> None:
         "borderline",
         "beyond",
     ]
+
+
+def test_a_width_schedule_with_a_of_the_network_is_scanned_point_by_point() -> None:
+    """A depends on σ_v·L^(−δ/2), so a grid of δ has no single schedule: the answer is that of each network."""
+    setting, level = ResidualSetting("tanh", 36, widths="512/exp(A)@n^2"), at_most("chi", -0.5)
+    found = advise_exponent(setting, "depth_scaling_v = depth_scaling_a", [level])
+    for value in np.linspace(0.013, 1.987, 12):
+        now = predict(setting.with_(["depth_scaling_v", "depth_scaling_a"], float(value)))
+        assert any(float(value) in span for span in found.spans) == (now["chi"] <= -0.5), value

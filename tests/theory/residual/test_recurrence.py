@@ -7,7 +7,9 @@ import pytest
 
 from phasemap.theory.activations import activation
 from phasemap.theory.errors import InputError
-from phasemap.theory.residual.recurrence import residual_recurrence
+from phasemap.theory.residual.quantities import log_gradient_spread
+from phasemap.theory.residual.record import record
+from phasemap.theory.residual.recurrence import SCALINGS, residual_recurrence
 from phasemap.theory.residual.widths import parse_widths
 from tests.theory.residual import mean_field_mpmath as high
 
@@ -153,6 +155,67 @@ def test_ratios_do_not_depend_on_the_depth() -> None:
     shallow_logs = shallow.log_chi_w[1:]
     assert shallow.log_gradient_spread("w")[-1] == pytest.approx(shallow_logs.max() - shallow_logs.min())
     assert deep.log_gradient_spread("w")[15] == pytest.approx(shallow.log_gradient_spread("w")[15])
+    assert log_gradient_spread(deep)[15] == pytest.approx(log_gradient_spread(shallow)[15])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("relu", {"beta_w": 0.4}),
+        ("tanh", {"sigma_a": 0.3, "beta_v": 0.5}),
+        ("tanh", {"widths": "64/2@3,8,15;24"}),
+        ("relu", {"sigma_b": 0.0, "depth_scaling_v": 1.0, "depth_scaling_w": 0.5}),
+    ],
+)
+def test_gradient_spread_is_the_largest_over_the_smallest_gradient_by_a_parameter(name: str, options: dict) -> None:
+    """Sec. 2, from its definition: over the parameters of all blocks, of every kind there is."""
+    trace = residual_recurrence(activation(name), 20, gamma0=0.3, **options)
+    for depth in (1, 7, 20):
+        every = [getattr(trace, f"chi_{kind}")[1 : depth + 1] for kind in ("w", "v", "a", "b", "pi")]
+        chi = np.concatenate([values[~np.isnan(values)] for values in every])
+        assert chi.size == 4 * depth + int(trace.projection[:depth].sum())
+        assert log_gradient_spread(trace)[depth] == pytest.approx(np.log(chi.max() / chi.min()), abs=1e-12)
+        assert log_gradient_spread(trace)[depth] >= trace.log_gradient_spread("w")[depth]
+    assert np.isnan(log_gradient_spread(trace)[0])
+
+
+def test_gradient_spread_exists_beyond_floats_and_is_infinite_where_a_gradient_is_zero() -> None:
+    """σ_a = σ_b = 0 and the others 1: χ_a^(1) = 1.5^(L−1) is the largest, χ_b^(L) = ½ the smallest. Between them lie
+    χ_v and χ_w, ½·1.5^(L−1) in every layer."""
+    depth = 2000
+    trace = residual_recurrence(activation("relu"), depth, sigma_a=0.0, sigma_b=0.0)
+    expected = (depth - 1) * np.log(1.5) - np.log(0.5)
+    assert log_gradient_spread(trace)[-1] == pytest.approx(expected, rel=1e-12)
+    assert record(trace)["gradient_spread"][-1] is None
+    assert record(trace)["log_gradient_spread"][-1] == pytest.approx(expected, rel=1e-12)
+    without = residual_recurrence(activation("tanh"), 5, sigma_v=0.0)
+    assert np.isposinf(log_gradient_spread(without)[1:]).all()
+    assert record(without)["log_gradient_spread"] == [None] * 6
+    assert any("gradient_spread is infinite" in note for note in record(without)["notes"])
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+def test_depth_scaling_is_a_smaller_sigma(name: str) -> None:
+    """Variance σ²·L^(−δ): the same as σ·L^(−δ/2), also in a grid and in A of a width schedule."""
+    sigma, delta = {"w": 1.1, "b": 0.6, "v": 1.3, "a": 0.8}, {"w": 0.5, "b": 0.25, "v": 1.0, "a": 2.0}
+    given = {f"sigma_{k}": value for k, value in sigma.items()} | {"beta_w": 0.3, "beta_a": 0.2}
+    for depth in (1, 9, 25):
+        smaller = given | {f"sigma_{k}": value * depth ** (-delta[k] / 2) for k, value in sigma.items()}
+        scaling = {f"depth_scaling_{k}": value for k, value in delta.items()}
+        widths = "4096/exp(A)@n^2"
+        scaled = residual_recurrence(activation(name), depth, widths=widths, **given, **scaling)
+        plain = residual_recurrence(activation(name), depth, widths=widths, **smaller)
+        grid = residual_recurrence(activation(name), depth, **given | {"sigma_v": np.array([0.5, 1.3])}, **scaling)
+        assert scaled.widths == plain.widths
+        for field in ("p", "q", "s", "e", "chi", "chi_w", "chi_v", "chi_b"):
+            np.testing.assert_allclose(getattr(scaled, field), getattr(plain, field), rtol=1e-12)
+        np.testing.assert_allclose(grid.p[1], plain.p, rtol=1e-12)
+
+
+def test_without_depth_scaling_nothing_changes() -> None:
+    given = {"sigma_v": 1.3, "beta_w": 0.3}
+    zero = residual_recurrence(activation("tanh"), 30, **given, **dict.fromkeys(SCALINGS, 0.0))
+    np.testing.assert_array_equal(zero.log_chi_w, residual_recurrence(activation("tanh"), 30, **given).log_chi_w)
 
 
 @pytest.mark.parametrize("name", ["relu", "tanh", "leaky-relu", "erf"])

@@ -54,9 +54,10 @@ def interrupted(parameters: dict[str, Any], path: Path, *stops: int) -> dict[str
         {},
         {"momentum": 0.9},
         {"optimizer": "rmsprop", "lr": 1e-3, "monitor": "step"},
+        {"architecture": "bn-resnet", "monitor": "step"},
         {"architecture": "resnet", "widths": "12", "width": None, "monitor": "epoch"},
     ],
-    ids=["sgd", "momentum", "rmsprop, monitored", "resnet, monitored"],
+    ids=["sgd", "momentum", "rmsprop, monitored", "skip connections, monitored", "resnet, monitored"],
 )
 def test_a_stopped_tile_ends_in_the_same_content_bit_by_bit(tmp_path: Path, settings: dict[str, Any]) -> None:
     parameters = {**SMALL, **AXES, **settings}

@@ -29,6 +29,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "rmsprop": {"optimizer": "rmsprop", "activation": "erf"},
     "sub-batches": {"statistics_batch_size": 8, "train_bn": False},
     "float64": {"dtype": "float64"},
+    "skip connections": {"architecture": "bn-resnet", "activation": "erf", "statistics_batch_size": 8},
     "resnet": {"architecture": "resnet", "activation": "tanh"},
     "projections": {"architecture": "resnet", "widths": "64/2@2", "depth": 5, "optimizer": "rmsprop"},
     "vgg": {"architecture": "vgg19-bn", "momentum": 0.9, "weight_decay": 1e-4, "schedule": "steps"},
@@ -169,6 +170,8 @@ def test_an_evaluation_makes_what_it_needs_on_the_device(settings: dict[str, Any
 DEEP: dict[str, dict[str, Any]] = {
     "relu": {},
     "tanh": {"activation": "tanh"},
+    "skip connections relu": {"architecture": "bn-resnet"},
+    "skip connections tanh": {"architecture": "bn-resnet", "activation": "tanh"},
     "residual relu": {"architecture": "resnet"},
     "residual tanh": {"architecture": "resnet", "activation": "tanh"},
 }
@@ -198,6 +201,7 @@ def _ten_layers(settings: dict[str, Any]) -> dict[str, float]:
     [
         *({"activation": name} for name in sorted(BUILT_IN)),
         *({"activation": name, "architecture": "resnet"} for name in sorted(BUILT_IN)),
+        *({"activation": name, "architecture": "bn-resnet"} for name in sorted(BUILT_IN)),
         {"optimizer": "rmsprop"},
         {"architecture": "resnet", "momentum": 0.9, "widths": "384/2@10"},
         {"dtype": "float64", "activation": "erf"},

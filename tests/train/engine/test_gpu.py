@@ -33,10 +33,11 @@ FAMILIES = [
     {"momentum": 0.9, "activation": "tanh"},
     {"optimizer": "rmsprop", "lr": 1e-3, "activation": "erf"},
     {"statistics_batch_size": 8, "train_bn": False},
+    {"architecture": "bn-resnet"},
     {"architecture": "resnet", "widths": "64", "activation": "tanh", "lr": 1e-3},
 ]
 VGG: dict[str, Any] = {"architecture": "vgg19-bn", "lr": 0.01, "momentum": 0.9, "schedule": "steps", "steps": 8}
-IDS = ["sgd", "momentum", "rmsprop", "sub-batches", "resnet"]
+IDS = ["sgd", "momentum", "rmsprop", "sub-batches", "skip connections", "resnet"]
 
 
 @pytest.fixture(autouse=True)

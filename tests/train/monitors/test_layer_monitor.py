@@ -27,7 +27,7 @@ from phasemap.train.compat.lightning import pl
 from phasemap.train.monitors.layer_magnitudes import LayerWatch
 from phasemap.train.monitors.layer_monitor import LayerMonitor
 from phasemap.train.parameters import normalise
-from phasemap.train.probe.backward import log_norm
+from phasemap.train.probe.autograd.backward import log_norm
 from phasemap.train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 12, "batch_size": 32, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 4}

@@ -18,7 +18,7 @@ from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
 from phasemap.theory.residual.recurrence import residual_recurrence
 from phasemap.train.probe.measure import Comparison, Probe, probe
-from phasemap.train.probe.prediction import finite_width_allowance
+from phasemap.train.probe.batchnorm import finite_width_allowance
 from phasemap.train.probe.rate import LEVEL, explosion_rate
 from phasemap.train.probe.report import record
 
@@ -195,8 +195,8 @@ def test_why_there_is_no_prediction() -> None:
         *(m for _ in range(4) for m in (nn.Linear(12, 12), nn.BatchNorm1d(12), nn.ReLU(), nn.Dropout()))
     )
     assert "no single activation" in reasons(drop, x)
-    unknown = Functional(4, 12, functional.softplus)
-    assert "Softplus is no activation that the theory knows" in reasons(unknown, x)
+    unknown = Functional(4, 12, functional.hardswish)
+    assert "Hardswish is no activation that the theory knows" in reasons(unknown, x)
     assert "LayerNorm" in reasons(
         nn.Sequential(*(m for _ in range(4) for m in (nn.Linear(12, 12), nn.LayerNorm(12)))), x
     )

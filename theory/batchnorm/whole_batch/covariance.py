@@ -1,9 +1,9 @@
 """The covariance of a whole batch, layer by layer, from any input: V_Bφ(Σ) and its backward operator for a general Σ.
 
 Σ^(l+1) = σ_w²·V_Bφ(Σ^l) + σ_b²·11ᵀ and Π^l = σ_w²·E[J(h)ᵀ·Π^(l+1)·J(h)], h ~ N(0, Σ^l), Eqs. 8 and 17 (Π of the
-gradient with respect to pre-activations). Two methods: the Laplace integral (Thm 3.2 and its counterparts of App. G.2,
-extended to a general Σ and to ε > 0) for homogeneous φ, a single 1-D integral; and randomised quasi-Monte Carlo over
-the sphere (Thm 3.3) for any φ, with a standard error.
+gradient with respect to pre-activations); with skip connections Σ^l and Π^(l+1) are added. Two methods: the Laplace
+integral (Thm 3.2 and its counterparts of App. G.2, extended to a general Σ and to ε > 0) for homogeneous φ, a single
+1-D integral; and randomised quasi-Monte Carlo over the sphere (Thm 3.3) for any φ, with a standard error.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import special
+from scipy import linalg, special
 
 from phasemap.theory.activations import Activation
 from phasemap.theory.errors import InputError
@@ -26,12 +26,17 @@ SCRAMBLES = 8
 
 @dataclass(frozen=True)
 class Layer:
-    """A BN layer's settings, as in ``phasemap.theory.batchnorm.record``."""
+    """A BN layer's settings, as in ``phasemap.theory.batchnorm.record``.
+
+    Attributes:
+        skip: whether h^l is added to what the layer makes of it (``phasemap.theory.batchnorm.skip_connections``).
+    """
 
     activation: Activation
     eps: float = 0.0
     sigma_w: float = 1.0
     sigma_b: float = 0.0
+    skip: bool = False
 
 
 def centre(gram: Gram) -> Gram:
@@ -72,12 +77,12 @@ def _laplace_nodes(
     return s, log_weight + np.log(LAPLACE_STEP)
 
 
-def _kernels(phi: Homogeneous, covariance: Gram) -> tuple[Float[np.ndarray, " batch"], Gram, Gram]:
-    """Standard deviations, J_φ of the correlations and J′_φ of the correlations."""
+def _correlations(covariance: Gram) -> tuple[Float[np.ndarray, " batch"], Gram]:
+    """Standard deviations and correlations."""
     deviation = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
     c = np.clip(covariance / np.outer(deviation, deviation), -1, 1)
     np.fill_diagonal(c, 1.0)
-    return deviation, phi.kernel(c), phi.kernel_slope(np.where(np.eye(len(c), dtype=bool), 0.0, c))
+    return deviation, c
 
 
 def laplace_forward(gram: Gram, phi: Homogeneous, eps: float = 0.0) -> Gram:
@@ -88,9 +93,9 @@ def laplace_forward(gram: Gram, phi: Homogeneous, eps: float = 0.0) -> Gram:
     nodes, log_weights = _laplace_nodes(values, alpha, eps, batch_size)
     for s, log_weight in zip(nodes, log_weights, strict=True):
         covariance = (vectors * (values / (1 + 2 * s * values))) @ vectors.T
-        deviation, kernel, _ = _kernels(phi, covariance)
+        deviation, c = _correlations(covariance)
         scaled = deviation * np.sqrt(batch_size * s)  # s^α·B^α·D^α in one bounded power
-        total += np.exp(log_weight) / s * np.outer(scaled, scaled) ** alpha * kernel
+        total += np.exp(log_weight) / s * np.outer(scaled, scaled) ** alpha * phi.kernel(c)
     return phi.c_alpha / special.gamma(alpha) * total
 
 
@@ -113,8 +118,8 @@ def laplace_backward(gram: Gram, phi: Homogeneous, gradient: Gram, eps: float = 
     nodes, log_weights = _laplace_nodes(values, alpha, eps, batch_size)
     for s, log_weight in zip(nodes, log_weights, strict=True):
         covariance = (vectors * (values / (1 + 2 * s * values))) @ vectors.T
-        deviation, kernel, kernel_slope = _kernels(phi, covariance)
-        c = covariance / np.outer(deviation, deviation)
+        deviation, c = _correlations(covariance)
+        kernel, kernel_slope = phi.kernel(c), phi.kernel_slope(np.where(np.eye(batch_size, dtype=bool), 0.0, c))
         size = np.outer(deviation, deviation) ** (alpha - 1)
         second = phi.c_alpha * size * np.outer(deviation, deviation) * kernel  # V_φ(S)
         # ∂V_ij/∂S_ij and ∂V_ij/∂S_ii of Prop E.22; on the diagonal ∂V_ii/∂S_ii
@@ -123,7 +128,7 @@ def laplace_backward(gram: Gram, phi: Homogeneous, gradient: Gram, eps: float = 
         np.fill_diagonal(off, 0.0)
         np.fill_diagonal(mixed, alpha * np.diag(second) / deviation**2 / 2)
         adjoint = gradient * off + np.diag(2 * np.sum(gradient * mixed, axis=1))
-        slopes = slope.c_alpha * size * slope.kernel(np.clip(c, -1, 1))
+        slopes = slope.c_alpha * size * slope.kernel(c)
         pulled = covariance @ adjoint
         order0 = gradient * slopes
         order1 = alpha * (pulled + pulled.T)
@@ -152,9 +157,14 @@ class Sample:
 def _normalised(
     points: Float[np.ndarray, "n dimension"], gram: Gram, eps: float
 ) -> tuple[Float[np.ndarray, "n batch"], Float[np.ndarray, "n 1"]]:
-    """BN's output for h ~ N(0, Σ), and 1/√(variance + ε)."""
+    """BN's output for h ~ N(0, Σ), and 1/√(variance + ε).
+
+    By the symmetric root of Σ^G: the same points give nearly the same output for nearly the same Σ, so that iterating
+    Σ with them converges.
+    """
     values, vectors = _spectrum(gram)
-    y = (points[:, : len(values)] * np.sqrt(values)) @ vectors.T
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    y = points @ (linalg.helmert(len(gram)) @ root)
     inverse = 1 / np.sqrt(np.mean(y * y, axis=1, keepdims=True) + eps)
     return y * inverse, inverse
 
@@ -227,7 +237,7 @@ def propagate(first: Gram, layer: Layer, depth: int, *, log2_points: int = 13, s
     grams, worst = [np.asarray(first, dtype=float)], 0.0
     for _ in range(depth - 1):
         gram, error = next_gram(grams[-1], layer, sample)
-        grams.append(gram)
+        grams.append(grams[-1] + gram if layer.skip else gram)
         worst = max(worst, error)
     return Transient(tuple(grams), worst)
 
@@ -250,7 +260,8 @@ def backpropagate(
             below = laplace_backward(gram, phi, gradients[-1], layer.eps)
         else:
             below, _ = sampled_backward(gram, layer, gradients[-1], sample)
-        gradients.append(layer.sigma_w**2 * below)
+        below = layer.sigma_w**2 * below
+        gradients.append(gradients[-1] + below if layer.skip else below)
     return tuple(reversed(gradients))
 
 

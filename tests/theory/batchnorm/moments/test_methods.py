@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,20 @@ from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
 from phasemap.theory.batchnorm.infinite_batch import infinite_batch
 from phasemap.theory.batchnorm.record import batchnorm_record
 
+at_bsb1 = partial(batchnorm_record, look_beyond=False)
 BATCH_SIZES = [4, 5, 6, 8, 16, 64, 512, 4096]
-SMOOTH = [("tanh", {"shift": 0.6}), ("tanh", {"scale": 2.0}), ("sin", {"scale": 1.5, "shift": 0.3}), ("erf", {})]
+SMOOTH = [
+    ("tanh", {"shift": 0.6}),
+    ("tanh", {"scale": 2.0}),
+    ("sin", {"scale": 1.5, "shift": 0.3}),
+    ("erf", {}),
+    ("gelu", {}),
+    ("gelu-tanh", {}),
+    ("silu", {}),
+    ("mish", {}),
+    ("softplus", {}),
+    ("sigmoid", {"scale": 3.0}),
+]
 HOMOGENEOUS = [
     ("relu", {}),
     ("leaky-relu", {"slope": 0.3}),
@@ -49,8 +62,8 @@ def test_series_and_quadrature_agree_for_smooth_activations(
     name: str, options: dict[str, float], batch_size: int
 ) -> None:
     phi = activation(name, **options)
-    series = batchnorm_record(phi, batch_size, method="gegenbauer")
-    assert_same(series, batchnorm_record(phi, batch_size, method="spherical"), 1e-10)
+    series = at_bsb1(phi, batch_size, method="gegenbauer")
+    assert_same(series, at_bsb1(phi, batch_size, method="spherical"), 1e-10)
     assert series["digits"] >= 10
 
 
@@ -58,17 +71,33 @@ def test_series_and_quadrature_agree_for_smooth_activations(
 @pytest.mark.parametrize(("name", "options"), HOMOGENEOUS)
 def test_closed_forms_and_quadrature_agree(name: str, options: dict[str, float], batch_size: int) -> None:
     phi = activation(name, **options)
-    closed = batchnorm_record(phi, batch_size)
+    closed = at_bsb1(phi, batch_size)
     assert closed["method"] == "laplace"
-    assert_same(closed, batchnorm_record(phi, batch_size, method="spherical"), 1e-10)
+    assert_same(closed, at_bsb1(phi, batch_size, method="spherical"), 1e-10)
 
 
 @pytest.mark.parametrize("batch_size", [16, 64, 512, 4096])
 @pytest.mark.parametrize("shift", [-0.5, 0.7, 2.0])
 def test_series_and_quadrature_agree_for_shifted_relu(shift: float, batch_size: int) -> None:
     phi = activation("relu", shift=shift)
-    series = batchnorm_record(phi, batch_size, method="gegenbauer")
-    assert_same(series, batchnorm_record(phi, batch_size, method="spherical"), 1e-9)
+    series = at_bsb1(phi, batch_size, method="gegenbauer")
+    assert_same(series, at_bsb1(phi, batch_size, method="spherical"), 1e-9)
+
+
+@pytest.mark.parametrize(("batch_size", "eps"), [(8, 0.0), (16, 0.0), (64, 0.0), (8, 1e-3), (16, 1e-3)])
+@pytest.mark.parametrize(("name", "options"), [("elu", {}), ("elu", {"alpha": 0.4}), ("selu", {})])
+def test_series_and_quadrature_agree_for_elu(name: str, options: dict[str, float], batch_size: int, eps: float) -> None:
+    phi = activation(name, **options)
+    series, quadrature = (at_bsb1(phi, batch_size, eps=eps, method=m) for m in ("gegenbauer", "spherical"))
+    assert_same(series, quadrature, 1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [8, 16, 64])
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "softplus", "sigmoid"])
+def test_series_and_quadrature_agree_with_eps(name: str, batch_size: int) -> None:
+    phi = activation(name)
+    series, quadrature = (at_bsb1(phi, batch_size, eps=1e-3, method=m) for m in ("gegenbauer", "spherical"))
+    assert_same(series, quadrature, 1e-10)
 
 
 def shifted_relu_rate(b: int, shift: float) -> float:
@@ -121,7 +150,7 @@ def test_shifted_relu_rate_by_one_dimensional_integrals(shift: float, batch_size
 def test_the_papers_quadratic_forms(name: str, options: dict[str, float], batch_size: int) -> None:
     phi = activation(name, **options)
     record, expansion = (
-        batchnorm_record(phi, batch_size),
+        at_bsb1(phi, batch_size),
         gegenbauer_theorems.expand(phi, batch_size, terms=160, nodes=1024),
     )
     q, qc = gegenbauer_theorems.fixed_point(expansion)
@@ -139,20 +168,23 @@ def test_the_papers_quadratic_forms(name: str, options: dict[str, float], batch_
 @pytest.mark.parametrize(("name", "scale"), [("erf", 1.0), ("sin", 1.5)])
 def test_fourier_method(name: str, scale: float, batch_size: int) -> None:
     phi = activation(name, scale=scale)
-    record = batchnorm_record(phi, batch_size)
+    record = at_bsb1(phi, batch_size)
     q, qc = batchnorm_fourier.fixed_point(phi, batch_size)
     assert q == pytest.approx(record["q_star"], rel=1e-12)
     assert qc == pytest.approx(record["q_star"] * record["c_star"], rel=1e-9, abs=1e-15)
 
 
 @pytest.mark.parametrize("eps", [0.0, 0.2])
-@pytest.mark.parametrize(("name", "options"), [("tanh", {"shift": 0.3}), ("relu", {}), ("relu", {"shift": 0.4})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("tanh", {"shift": 0.3}), ("relu", {}), ("relu", {"shift": 0.4}), ("gelu", {}), ("softplus", {}), ("selu", {})],
+)
 def test_large_batches_approach_the_limit_like_one_over_b(name: str, options: dict[str, float], eps: float) -> None:
     phi = activation(name, **options)
     limit = infinite_batch(phi, eps=eps)
     gaps = []
     for batch_size in (512, 1024):
-        record = batchnorm_record(phi, batch_size, eps=eps)
+        record = at_bsb1(phi, batch_size, eps=eps)
         pairs = [(record["q_star"], limit.q_star), (record["c_star"], limit.c_star)]
         pairs += [(record["forward"][key], getattr(limit.forward, key)) for key in "GLM"]
         pairs += [(record["backward"][key], getattr(limit.backward, key)) for key in "GLM"]
@@ -165,5 +197,5 @@ def test_large_batches_approach_the_limit_like_one_over_b(name: str, options: di
 def test_no_overflow_at_the_largest_batch() -> None:
     for name, options in [*SMOOTH, *HOMOGENEOUS, ("relu", {"shift": 0.7})]:
         for eps in (0.0, 1e-3):
-            values = numbers(batchnorm_record(activation(name, **options), 4096, eps=eps))
+            values = numbers(at_bsb1(activation(name, **options), 4096, eps=eps))
             assert all(math.isfinite(value) for value in values.values())

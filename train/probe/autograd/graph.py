@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from phasemap.theory.errors import InputError
-from phasemap.train.probe.forward import Node
+from phasemap.train.probe.autograd.forward import Node
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from phasemap.train.probe.forward import Call, Moments, Node, Place
-from phasemap.train.probe.graph import Graph
+from phasemap.train.probe.autograd.forward import Call, Moments, Node, Place
+from phasemap.train.probe.autograd.graph import Graph
 
 NORMALISATION = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
@@ -39,6 +39,12 @@ class Point:
     layers: tuple[Call, ...]
     node: Node
     moments: Moments
+
+    @property
+    def is_layer(self) -> bool:
+        """Whether it is the output of a single layer, and not where the paths of a block join."""
+        place = self.layers[0].place
+        return len(self.layers) == 1 and place is not None and place[0] is self.node
 
 
 def is_weight_layer(call: Call) -> bool:
@@ -75,6 +81,15 @@ def _common(names: list[str]) -> str:
             break
         shared.append(level[0])
     return ".".join(shared) or f"{names[0]} … {names[-1]}"
+
+
+def is_sum(below: Point, above: Point, graph: Graph) -> bool:
+    """Whether ``above`` is ``below`` plus the output of the last layer between them."""
+    outer = above.layers[-1].place
+    if above.node.name() != "AddBackward0" or above.node._saved_alpha != 1 or outer is None:
+        return False
+    branches = graph.below(above.node)
+    return len(branches) == 2 and set(branches) == {below.node, outer[0]}
 
 
 def between(graph: Graph, place: Place | None, end: Node) -> list[Node] | None:

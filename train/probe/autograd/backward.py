@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from phasemap.train.probe.forward import Node, Place
-from phasemap.train.probe.graph import Graph
+from phasemap.train.probe.autograd.forward import Node, Place
+from phasemap.train.probe.autograd.graph import Graph
 
 Gradients = tuple["Tensor | None", ...]
 

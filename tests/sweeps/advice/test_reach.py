@@ -1,0 +1,200 @@
+"""How many layers a network can have: κ by side, the critical ε, a signal that is lost, and what was not tried."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from typing import Any
+
+import pytest
+
+from phasemap.command_line import main
+from phasemap.sweeps.advice.answer import advise, text
+from phasemap.sweeps.advice.kappa import KAPPA_PAGE, papers_kappa
+from phasemap.sweeps.advice.reach import FAINT, Criterion
+from phasemap.sweeps.advice.vanishing import MEASURED, known
+from phasemap.sweeps.phase_map import from_results
+from phasemap.theory.batchnorm.advice import critical, rates, signal_left
+from phasemap.theory.batchnorm.setting import Setting
+from phasemap.train import cells as cells_of
+from tests import ROOT
+from tests.sweeps.synthetic import content, tile_parameters
+
+DEFAULT = Criterion(papers_kappa(), known(None, None))
+TANH, RELU2 = Setting("tanh", 64), Setting("relu", 64, beta=2.0)
+EPS = (0.001, 0.1, 0.8, 1.0, 1.25, 1.6)
+BELOW, AT, ABOVE = 12.0, 70.0, 5.0
+"""The made-up map's frontier: in depth scales below the critical ε, in layers at it, in depth scales above."""
+
+
+def reach(setting: Setting, criterion: Criterion = DEFAULT) -> float:
+    found = criterion.reach(setting)
+    assert found is not None
+    assert found.low is not None
+    return found.low
+
+
+def change(record: dict[str, Any], parameter: str) -> dict[str, Any]:
+    return next(one for one in record["advice"] if one["parameter"] == parameter)
+
+
+def test_the_measured_numbers_are_those_of_the_page() -> None:
+    lines = (ROOT / KAPPA_PAGE).read_text().splitlines()
+    deepest = next(line for line in lines if "very deep networks are trainable" in line)
+    for one, column in zip(MEASURED, ("| 5(c)", "| 5(d)"), strict=False):
+        row = next(line for line in lines if line.startswith(column))
+        kappa = one.kappa
+        interval = f" ({kappa.low:.1f} to {kappa.high:.1f})" if kappa.low < kappa.high else " above"
+        words = f"{kappa.value:.1f}{interval}"
+        assert words in row
+        assert re.search(rf"to {one.at_critical:g} (layers )?at ε = 1", deepest)
+
+
+@pytest.mark.parametrize(("setting", "one"), [(TANH, MEASURED[0]), (RELU2, MEASURED[1])])
+def test_above_the_critical_eps_kappa_is_that_of_the_vanishing_side(setting: Setting, one: Any) -> None:
+    """ξ = 1/ln ε there, for these two; never deeper than at the critical ε, where ξ is infinite."""
+    for eps in (1.0 + 1e-6, 1.001, 1.05, 1.25, 1.6, 3.0):
+        expected = min(one.kappa.low / math.log(eps), one.at_critical)
+        assert reach(setting.with_("eps", eps)) == pytest.approx(expected, rel=1e-9)
+    assert reach(setting.with_("eps", 1.0)) == one.at_critical
+    assert reach(setting.with_("eps", 0.3)) == pytest.approx(16 / rates(setting.with_("eps", 0.3)).explosion)  # type: ignore[union-attr]
+
+
+def test_the_network_that_stayed_at_chance_is_not_called_trainable() -> None:
+    record = advise("bn-mlp", 120, {"activation": "tanh", "batch_size": 64, "eps": 1.1})
+    assert record["verdict"] == "not trainable"
+    assert record["kappa"]["value"] == 4.9
+    assert record["kappa_by_side"]["exploding"]["value"] == 16.0
+    assert record["predicted"]["reach"] == pytest.approx(4.9 / math.log(1.1))
+    assert record["predicted"]["margin"] < 0.5
+    (span,) = change(record, "eps")["intervals"]
+    assert 0.1 < span["low"] < span["high"] < 1
+    assert "Not trainable by theory: kappa xi = 51.4 layers, asked for 120 (margin 0.428)." in text(record)
+
+
+def test_at_the_critical_eps_no_unlimited_depth_is_promised() -> None:
+    given = {"activation": "tanh", "batch_size": 64, "eps": 1.0}
+    shallow, deep = advise("bn-mlp", 90, given), advise("bn-mlp", 96, given)
+    assert (shallow["verdict"], deep["verdict"]) == ("trainable", "not trainable")
+    assert shallow["predicted"]["reach"] == deep["at_critical"] == 95
+    assert "the spread of the signal still decays, as 1/depth" in text(deep)
+    assert "95.0 layers, which is what the map reached at the critical eps" in text(deep)
+    assert change(deep, "eps")["recommended"]["value"] < 1
+
+
+def test_what_no_map_supports_is_not_tried(capfd: pytest.CaptureFixture[str]) -> None:
+    """Above the critical ε of erf, 4/π; at it; and where a map's activation has another γ or β, or small batches."""
+    record = advise("bn-mlp", 20, {"activation": "erf", "batch_size": 64, "eps": 1.5})
+    assert record["verdict"] == "not tried"
+    assert record["kappa"]["value"] is record["predicted"]["reach"] is None
+    assert record["predicted"]["limited_by"] == "not tried"
+    eps = change(record, "eps")
+    assert eps["intervals"][-1]["high"] < 4 / math.pi
+    assert eps["recommended"]["value"] < 4 / math.pi
+    assert "Not tried: no map has networks like this one that lose their signal" in text(record)
+    assert record["try"] in text(record)
+    command = shlex.split(record["try"])
+    assert command[0] == "phasemap"
+    assert "eps=[1.02, 1.27, 1.59, 2.04]" in command
+    with pytest.raises(SystemExit) as ended:
+        main([*command[1:], "--check"])
+    assert not ended.value.code, capfd.readouterr()
+    unlike = [
+        Setting("erf", 64, eps=4 / math.pi),
+        Setting("tanh", 64, gamma=0.25, eps=0.0626),
+        Setting("tanh", 64, gamma=4.0, eps=16.1),
+        Setting("tanh", 64, beta=1.0, eps=0.9),
+        Setting("tanh", 8, eps=1.1),
+        Setting("relu", 64, beta=1.0, eps=1.1),
+        Setting("relu", 64, beta=2.0, sigma_w=3.0, eps=9.1),
+    ]
+    for setting in unlike:
+        found = DEFAULT.reach(setting)
+        assert found is not None
+        assert (found.verdict(20), found.low) == ("not tried", None), setting
+        assert math.isnan(DEFAULT.used(setting, 20))
+    assert advise("bn-mlp", 20, {"activation": "tanh", "eps": 1.1, "batch_size": 48})["verdict"] == "trainable"
+
+
+def test_a_faint_signal_is_not_promised_the_depth_of_a_full_one() -> None:
+    """relu(z + β) has critical ε 1 for every β > 0: at ε = 0.5 and β = 1e-6 its gradients hardly explode, at a signal
+    of 1e-13. Neither the search nor the verdict takes it for an advantage."""
+    faint = Setting("relu", 64, beta=1e-6, eps=0.5)
+    assert 0 < signal_left(faint) < 1e-10
+    judged = DEFAULT.reach(faint)
+    assert judged is not None
+    assert judged.low is None
+    assert judged.verdict(30) == "not tried"
+    assert judged.verdict(1000) == "not trainable"  # its gradients alone
+    record = advise("bn-mlp", 30, {"activation": "relu", "batch_size": 64, "eps": 0.5})
+    value = change(record, "beta")["recommended"]["value"]
+    assert signal_left(Setting("relu", 64, beta=value, eps=0.5)) >= FAINT
+
+
+def test_the_collapse_of_relu_counts_against_it() -> None:
+    """Its reach falls with ε: neither the slower gradients make up for the signal's decay nor the other way round."""
+    at = critical(Setting("relu", 64))
+    own = Criterion(papers_kappa(), known(papers_kappa(), None))
+    layers = [reach(Setting("relu", 64, eps=factor * at), own) for factor in (1.05, 1.2, 1.4, 1.46, 1.6, 3.0)]
+    assert layers == sorted(layers, reverse=True)
+    assert layers[0] < reach(Setting("relu", 64, eps=1e-3), own)
+    for eps in (0.356, 0.4, 0.473):
+        record = advise("bn-mlp", 41, {"activation": "relu", "batch_size": 64, "eps": eps})
+        assert record["verdict"] != "trainable"
+        for one in record["advice"]:
+            chosen = one["recommended"]
+            assert chosen is None or chosen["signal_depth_scale"] is None
+    (span,) = change(record, "gamma")["intervals"][-1:]
+    assert (span["low"]) ** 2 * at > 0.473
+
+
+def test_the_users_own_kappa_of_either_side() -> None:
+    given = {"activation": "erf", "batch_size": 64, "eps": 1.5}
+    xi = 1 / math.log(1.5 * math.pi / 4)
+    record = advise("bn-mlp", 20, {**given, "kappa": 9.0, "kappa_vanishing": 3.0})
+    assert record["predicted"]["reach"] == pytest.approx(3.0 * xi)
+    assert record["kappa_by_side"]["exploding"]["value"] == 9.0
+    assert advise("bn-mlp", 20, {**given, "kappa": 9.0})["verdict"] == "not tried"
+    at = {**given, "eps": 4 / math.pi}
+    assert advise("bn-mlp", 20, {**at, "kappa_vanishing": 3.0})["verdict"] == "not tried"
+    measured = advise("bn-mlp", 20, {"activation": "tanh", "eps": 1.001, "kappa_vanishing": 3.0})
+    assert measured["predicted"]["reach"] == 95
+
+
+@pytest.fixture(scope="module")
+def eps_map() -> Any:
+    def frontier(cell: dict[str, Any]) -> float:
+        found = rates(Setting.of(cell))
+        assert found is not None
+        if found.decay:
+            return min(ABOVE / found.decay, AT) if found.decay > 1e-9 else AT
+        return BELOW / found.explosion
+
+    tiles = [
+        tile_parameters(activation="tanh", eps=eps, batch_size=32, x_axis="eps", experiment="bn-fig5c", depth=DEPTHS)
+        for eps in EPS
+    ]
+    contents = [content(tile, frontier) for tile in tiles]
+    return from_results.build(contents, [cell for tile in tiles for cell in cells_of.cells(tile)], {})
+
+
+DEPTHS = list(range(4, 101, 4))
+
+
+def test_a_map_gives_the_kappa_of_either_side(eps_map: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: eps_map)
+    record = advise("bn-mlp", 40, {"activation": "tanh", "batch_size": 32, "eps": 1.1}, "runs/mine")
+    sides = record["kappa_by_side"]
+    assert sides["exploding"]["value"] == pytest.approx(BELOW, rel=0.03)
+    assert sides["vanishing"]["value"] == pytest.approx(ABOVE, rel=0.05)
+    assert (sides["exploding"]["support"]["columns"], sides["vanishing"]["support"]["columns"]) == (2, 2)
+    assert (sides["vanishing"]["support"]["x_from"], sides["vanishing"]["support"]["x_to"]) == (1.25, 1.6)
+    for side in sides.values():
+        assert side["low"] <= side["value"] <= side["high"]
+    assert record["at_critical"] == pytest.approx(AT, abs=2)
+    assert record["kappa"] == sides["vanishing"]
+    assert record["predicted"]["reach"] == pytest.approx(ABOVE / math.log(1.1), rel=0.05)
+    other = advise("bn-mlp", 40, {"activation": "relu", "beta": 2.0, "batch_size": 32, "eps": 1.1}, "runs/mine")
+    assert other["kappa_by_side"]["vanishing"]["value"] == 6.5  # the map has tanh networks
+    assert other["kappa_by_side"]["exploding"] == sides["exploding"]

@@ -1,0 +1,1 @@
+"""How large a learning rate may be: curvature at initialisation, and the first steps. `models` and above import it."""

@@ -1,0 +1,46 @@
+"""Deep networks with batch normalisation and skip connections, h ↦ h + W·φ(BN(h)) (He et al. 2016)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from phasemap.theory.errors import InputError
+from phasemap.train.families.batchnorm_mlp import BatchNormMLP
+from phasemap.train.families.family import Cell
+from phasemap.train.families.step_cost import Layer
+
+if TYPE_CHECKING:
+    from phasemap.models.batchnorm_mlp import BNMLPStack
+
+LAYER = Layer(kernels=24, traffic=31, kept=3.0)
+"""As in networks without skip connections, and the sum of two gradients."""
+
+
+class BatchNormResidual(BatchNormMLP):
+    """The same parameters, weights and cells as without skip connections; ``depth`` counts the layers with BN."""
+
+    name = "bn-resnet"
+    lines = ()
+    contours = ("growth",)
+    layer = LAYER
+
+    def stack_type(self) -> type[BNMLPStack]:
+        """The module that ``build`` makes."""
+        from phasemap.models.batchnorm_residual import BNResidualStack
+
+        return BNResidualStack
+
+    def log_explosion(self, cell: Cell) -> float:
+        """λ_G·ln depth, with which the squared gradient is a power of the layer (docs/theory-bn-residual.md)."""
+        from phasemap.theory.batchnorm.setting import Setting
+        from phasemap.theory.batchnorm.skip_connections import gradient_exponent
+
+        setting = Setting.of(cell)
+        try:
+            return gradient_exponent(setting.phi, int(setting.batch_size)) * math.log(cell["depth"])
+        except InputError:  # there is no exponent: nothing to object to
+            return 0.0
+
+
+FAMILY = BatchNormResidual()
