@@ -1,10 +1,10 @@
 """The largest learning rate: what theory predicts at initialisation against networks that are trained.
 
-    python benchmarks/largest_learning_rate.py [--only kernels,edges,levels,batch_norm]
+    python benchmarks/largest_learning_rate.py [--only kernels,edges,levels,batch_norm] [--out FILE]
 
 * kernels: the tangent kernel and the largest eigenvalue of the Gauss–Newton matrix, of random networks and by theory.
 * edges: the learning rate at which residual networks diverge within 40 steps on digits, by bisection for each of six
-  seeds, and the two predictions of ``phasemap.theory.learning_rate.residual``.
+  seeds, in units of √(N·p)/Θ and of 2/λ_max, both of ``phasemap.theory.learning_rate.residual``.
 * levels: the log p above which the networks of Fig. 2(a,c), quick preset, must diverge, by learning rate.
 * batch_norm: the depth that BN networks train to, by learning rate and number of steps.
 
@@ -25,8 +25,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from phasemap.models.stack import Stack
 from phasemap.models.sampling.tangent_kernel import tangent_kernel
+from phasemap.models.stack import Stack
 from phasemap.sweeps.advice.levels import DIVERGES
 from phasemap.sweeps.verdict.divergence_level import threshold
 from phasemap.theory.activations import activation
@@ -68,7 +68,7 @@ TANH = [
 EDGES = [{"activation": "relu", **row} for row in RELU] + [{"activation": "tanh", **row} for row in TANH]
 SEEDS, STEPS = tuple(range(6)), 40
 BLOWN_UP = 1e4  # times the first loss; one that does not diverge stays below 4·√N times it
-OCTAVES, HALVINGS = 4.0, 6  # of the learning rate around the prediction, and how often the search halves them
+OCTAVES, HALVINGS = 6.0, 6  # of the learning rate above √(N·p)/Θ, and how often the search halves them
 
 
 def residual(setting: Mapping[str, Any]) -> Row:
@@ -88,7 +88,9 @@ def moments_of(data: Data) -> tuple[float, float]:
 
 def trace_of(parameters: Mapping[str, Any], p0: float, gamma0: float) -> ResidualTrace:
     settings = {name: value for name, value in parameters.items() if name.startswith(("sigma_", "beta_"))}
-    return residual_recurrence(activation(parameters["activation"]), parameters["depth"], p0=p0, gamma0=gamma0, **settings)
+    return residual_recurrence(
+        activation(parameters["activation"]), parameters["depth"], p0=p0, gamma0=gamma0, **settings
+    )
 
 
 def copies(cell: Cell, inputs: int) -> Callable[[int], Stack]:
@@ -204,61 +206,61 @@ def edge(setting: Mapping[str, Any]) -> Row:
         batch_size=parameters["batch_size"],
     )
     points = cells(parameters)
-    low, high = np.full(len(points), -OCTAVES), np.full(len(points), OCTAVES)
+    low, high = np.zeros(len(points)), np.full(len(points), OCTAVES)
 
     def bad(octaves: np.ndarray) -> np.ndarray:
-        rates = predicted.diverges * 2**octaves
+        rates = predicted.unit * 2**octaves
         return diverge([Cell({**point, "lr": float(rate)}) for point, rate in zip(points, rates, strict=True)], data)
 
-    assert bad(high).all(), "the search begins too low"
+    assert bad(high).all(), "the search ends too low"
     assert not bad(low).any(), "the search begins too high"
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         found = bad(middle)
         low, high = np.where(found, low, middle), np.where(found, middle, high)
-    measured = np.sort(predicted.diverges * 2 ** ((low + high) / 2))
+    lengths = np.sort(2 ** ((low + high) / 2))
     return {
         "log_p": float(trace.log_p[-1]),
-        "measured": [float(value) for value in measured],
-        "median": float(np.median(measured)),
-        "predicted": vars(predicted),
-        "measured/predicted": float(np.median(measured)) / predicted.diverges,
-        "measured/curvature": float(np.median(measured)) / predicted.curvature,
+        "unit": predicted.unit,
+        "curvature": predicted.curvature,
+        "step_lengths": [float(value) for value in lengths],
+        "median_step_length": float(np.median(lengths)),
+        "lr": float(np.median(lengths)) * predicted.unit,
+        "lr/curvature": float(np.median(lengths)) * predicted.unit / predicted.curvature,
     }
 
 
-ZIG = {"activation": "relu", "widths": "64", "batch_size": 32}
+ZIG: Row = {"activation": "relu", "widths": "64", "batch_size": 32}
 ZIG_DEPTHS, ZIG_BETAS = (8, 12, 16, 20, 25, 30, 40, 60), (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-MNIST = {"p0": 1.0, "gamma0": 0.29, "inputs": 784}
-"""As docs/figures-vv.md has them."""
+P0, GAMMA0, INPUTS = 1.0, 0.29, 784
+"""Of MNIST, as docs/figures-vv.md has them."""
 
 
 def zig() -> Row:
     """Predicted learning rates of the networks of Fig. 2(a,c)'s columns, and the level of log p at each learning rate
     that has the fewest of them on the wrong side: the statistic of ``phasemap.sweeps.verdict.divergence_level``."""
-    log_p, diverges, curvature = [], [], []
+    found = []
     for beta in ZIG_BETAS:
         for depth in ZIG_DEPTHS:
-            parameters = residual({**ZIG, "depth": depth, "beta_w": beta, "beta_b": beta})
-            trace = trace_of(parameters, MNIST["p0"], MNIST["gamma0"])
-            found = largest_learning_rate(trace, activation("relu"), width=64, inputs=int(MNIST["inputs"]))
-            log_p.append(float(trace.log_p[-1]))
-            diverges.append(found.diverges)
-            curvature.append(found.curvature)
+            trace = trace_of(residual({**ZIG, "depth": depth, "beta_w": beta, "beta_b": beta}), P0, GAMMA0)
+            limits = largest_learning_rate(trace, activation("relu"), width=int(ZIG["widths"]), inputs=INPUTS)
+            found.append(
+                (float(trace.log_p[-1]), limits.low, limits.diverges, limits.high, limits.unit, limits.curvature)
+            )
+    log_p, *by_limit = np.array(found).T
     levels = []
-    for rate, (measured, low, high) in DIVERGES.items():
-        row: Row = {"lr": rate, "measured": [measured, low, high]}
-        for name, limits in (("predicted", diverges), ("by_curvature", curvature)):
-            bad = np.array(limits) < rate
+    for rate, measured in DIVERGES.items():
+        row: Row = {"lr": rate, "measured": list(measured)}
+        for name, limit in zip(("low", "diverges", "high", "unit", "curvature"), by_limit, strict=True):
             row[name] = None
-            if bad.any() and not bad.all():
-                below, above, wrong = threshold(np.array(log_p), bad)
+            if (limit < rate).any() and (limit > rate).any():
+                below, above, wrong = threshold(log_p, limit < rate)
                 row[name] = {"level": (below + above) / 2, "between": [below, above], "wrong": wrong}
         levels.append(row)
-    return {"log_p": log_p, "diverges": diverges, "curvature": curvature, "levels": levels}
+    return {"levels": levels}
 
 
-BN_DEPTHS = tuple(range(4, 49, 4))
+BN_DEPTHS = tuple(range(6, 49, 6))
 BN = {"activation": "relu", "dataset": "digits", "width": 64, "batch_size": 32}
 
 
@@ -281,7 +283,11 @@ def batch_norm(setting: Mapping[str, Any]) -> Row:
     for rate in parameters["lr"]:
         accuracy = np.array(
             [
-                [each["test_accuracy"] or 0.0 for each in result if each["parameters"]["lr"] == rate and each["seed"] == s]
+                [
+                    each["test_accuracy"] or 0.0
+                    for each in result
+                    if each["parameters"]["lr"] == rate and each["seed"] == s
+                ]
                 for s in parameters["seed"]
             ]
         )
@@ -300,16 +306,15 @@ def batch_norm(setting: Mapping[str, Any]) -> Row:
 
 
 KERNELS = [
-    {"activation": "relu", "depth": 8, "seed": list(range(24))},
-    {"activation": "relu", "depth": 16, "seed": list(range(24))},
-    {"activation": "relu", "depth": 16, "beta_w": 0.4, "beta_b": 0.4, "seed": list(range(24))},
-    {"activation": "tanh", "depth": 16, "seed": list(range(24))},
+    {"activation": "relu", "depth": 8, "seed": list(range(8))},
+    {"activation": "relu", "depth": 16, "seed": list(range(8))},
+    {"activation": "relu", "depth": 16, "beta_w": 0.4, "beta_b": 0.4, "seed": list(range(8))},
+    {"activation": "tanh", "depth": 16, "seed": list(range(8))},
 ]
 BN_KERNELS = [{"depth": depth, "width": 128, "batch_size": 32} for depth in (4, 8, 16)]
 BN_SETTINGS = [
-    *({"lr": [2.0**-8, 2.0**-6, 2.0**-4, 2.0**-2, 1.0], "steps": steps} for steps in (38, 150, 600)),
-    {"lr": [1.0, 4.0, 16.0, 64.0], "steps": 150, "train_bn": False},
-    {"lr": [1.0, 4.0, 16.0, 64.0], "steps": 150, "train_bn": True},
+    *({"lr": [2.0**-8, 2.0**-6, 2.0**-4, 2.0**-2], "steps": steps} for steps in (38, 150, 600)),
+    *({"lr": [1.0, 4.0, 16.0, 64.0], "depth": [6, 12], "steps": 150, "train_bn": each} for each in (True, False)),
 ]
 PARTS: dict[str, list[tuple[str, Callable[[Any], Row], Mapping[str, Any]]]] = {
     "kernels": [("residual", residual_kernels, row) for row in KERNELS]
@@ -323,16 +328,17 @@ PARTS: dict[str, list[tuple[str, Callable[[Any], Row], Mapping[str, Any]]]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
-    wanted = parser.parse_args().only.split(",")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for part in wanted:
+    results = json.loads(given.out.read_text()) if given.out.exists() else {}
+    for part in given.only.split(","):
         rows = results.setdefault(part, [])
         for kind, compute, setting in PARTS[part]:
             head = {"family": kind, "setting": dict(setting)}
             if not any({key: row[key] for key in head} == head for row in rows):
                 rows.append(head | compute(setting))
-                RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+                given.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
                 print(part, json.dumps(rows[-1], ensure_ascii=False)[:600], flush=True)
 
 

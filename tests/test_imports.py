@@ -30,6 +30,7 @@ ORDER = (
     "theory.batchnorm.cross_checks",
     "theory.residual",
     "theory.residual.growth_laws",
+    "theory.learning_rate",
     # models: stacks and sampled networks
     "models",
     "models.sampling",

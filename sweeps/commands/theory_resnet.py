@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phasemap.theory.errors import InputError
+
+if TYPE_CHECKING:
+    from phasemap.theory.activations import Activation
+    from phasemap.theory.residual.trace import ResidualTrace
 
 
 def command(
@@ -28,6 +32,9 @@ def command(
     gamma0: Annotated[float, typer.Option(help="Mean product of two inputs' coordinates.")] = 0.5,
     widths: Annotated[
         str | None, typer.Option(help="2048, 2048/2@16,25,36, 2048/exp(A)@n^2, a list; after ';' the hidden widths.")
+    ] = None,
+    inputs: Annotated[
+        int | None, typer.Option(help="Numbers in a sample: adds the learning rate from which on SGD diverges.")
     ] = None,
     slope: Annotated[float, typer.Option(help="Of leaky-relu below zero.")] = 0.01,
     alpha: Annotated[float, typer.Option(help="Exponent of alpha-relu, or α of elu.")] = 1.0,
@@ -71,6 +78,7 @@ def command(
     if mistakes:
         raise InputError(*mistakes)
     trace = residual_recurrence(phi, depth, widths=widths, **parameters)
+    limit = None if inputs is None else _largest_learning_rate(trace, phi, inputs)
     from phasemap.theory.residual.record import notes, record, table
 
     parameters = {name: value for name, value in parameters.items() if value or name not in SCALINGS}
@@ -79,7 +87,8 @@ def command(
         import json
 
         head = {"activation": phi.label, "depth": depth, "parameters": parameters}
-        print(json.dumps(head | record(trace), allow_nan=False, ensure_ascii=False))
+        tail = {} if limit is None else {"largest_learning_rate": limit}
+        print(json.dumps(head | record(trace) | tail, allow_nan=False, ensure_ascii=False))
         return
     from rich import box
     from rich.console import Console
@@ -98,3 +107,15 @@ def command(
     console.print(shown)
     for note in notes(trace):
         console.print(note)
+    if limit:
+        console.print("SGD diverges from a learning rate of {lr:.2g} on ({low:.2g} to {high:.2g})".format(**limit))
+
+
+def _largest_learning_rate(trace: ResidualTrace, phi: Activation, inputs: int) -> dict[str, float]:
+    """The learning rate from which on networks diverge, with its interval."""
+    from phasemap.theory.learning_rate.residual import largest_learning_rate
+
+    if trace.widths is None:
+        raise InputError(f"--inputs {inputs}: the learning rate depends on the width; expected --widths beside it")
+    found = largest_learning_rate(trace, phi, width=trace.widths.activation[0], inputs=inputs)
+    return {"lr": found.diverges, "low": found.low, "high": found.high}

@@ -1,4 +1,16 @@
-"""The largest learning rates of plain SGD on a residual network, from its recurrence: no training, nothing fitted."""
+"""The largest learning rates of plain SGD with cross entropy on a residual network, from its recurrence.
+
+Two limits. Where the quadratic approximation at initialisation becomes unstable, lr·λ_max = 2 (Karakida et al. 2019);
+cross entropy's gradient is bounded, so that networks train beyond it. And where the weights leave for good: a step
+changes the logits by lr·Θ·|r|, |r| ≈ 1 the residual softmax − label and Θ the tangent kernel of two inputs. The largest
+logits that an activation of length √(N·p) can have, along a read-out vector of length 1, are √(N·p). Once a step makes
+larger ones, it changes the layers by more than their own size, Θ and the next step grow with them, and the steps
+diverge. So they do from
+
+    lr·Θ = ε·√(N·p)
+
+on, with an ε of order 1 that does not depend on the network. Θ is about N·L·p, which gives lr ~ 1/(L·√(N·p)).
+"""
 
 from __future__ import annotations
 
@@ -8,10 +20,12 @@ import numpy as np
 
 from phasemap.theory.activations import Activation
 from phasemap.theory.errors import InputError
-from phasemap.theory.learning_rate.first_steps import Chain, diverging_epsilon, sliced
 from phasemap.theory.learning_rate.gauss_newton import uniform_eigenvalue
 from phasemap.theory.learning_rate.residual_kernel import residual_kernel
 from phasemap.theory.residual.trace import ResidualTrace
+
+STEP_LENGTHS = (4.7, 3.6, 6.1)
+"""ε: the geometric mean, the least and the largest of networks of docs/learning-rate.md; measured, not derived."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +33,9 @@ class LargestLearningRate:
     """Learning rates at which SGD on cross entropy stops to work.
 
     Attributes:
-        diverges: the learning rate above which the first steps of half of all random networks blow up; infinite where
-            they do not. low, high: the same for 10 % and 90 % of them.
-        unit: √(N·p)/Θ, the learning rate at which a step moves the last activation by its own length.
-        curvature: 2/λ_max of the Fisher information at uniform predictions (Karakida et al. 2019): where gradient
-            descent on the quadratic approximation stops to be stable.
+        diverges: the learning rate from which on networks diverge. low, high: with the least and the largest ε.
+        unit: √(N·p)/Θ, the learning rate at ε = 1, in which nothing is measured.
+        curvature: 2/λ_max of the Fisher information at uniform predictions.
     """
 
     diverges: float
@@ -34,43 +46,26 @@ class LargestLearningRate:
 
 
 def largest_learning_rate(
-    trace: ResidualTrace,
-    activation: Activation,
-    *,
-    width: int,
-    inputs: int,
-    classes: int = 10,
-    batch_size: int = 32,
-    networks: int = 32,
-    seed: int = 0,
+    trace: ResidualTrace, activation: Activation, *, width: int, inputs: int, classes: int = 10, batch_size: int = 32
 ) -> LargestLearningRate:
-    """The two limits for residual networks of constant width, standard parametrisation.
+    """Both limits for networks of constant width in the standard parametrisation, weights N(0, σ²/fan_in).
 
     Args:
-        trace: of one network, its p0 and gamma0 those of the data. activation: φ. width: N.
-        inputs: numbers in a sample. classes: logits. batch_size: samples in a step.
-        networks, seed: random networks in which the first steps are followed (``theory.learning_rate.first_steps``).
+        trace: of one network, its p0 and gamma0 those of the data. activation: φ, the one of ``trace``.
+        width: N. inputs: numbers in a sample.
+        classes, batch_size: logits, and samples in a step; only ``curvature`` depends on them.
 
     Raises:
-        InputError: as ``residual_kernel``; fewer than two classes; inputs whose gradients have a negative product.
+        InputError: as ``residual_kernel``; fewer than two classes; a gamma0 so negative that Θ is.
     """
-    if min(classes, batch_size + 1, networks + 1) < 2:
-        raise InputError(
-            f"classes {classes}, batch_size {batch_size}, networks {networks}: expected at least 2 classes, 1 of the rest"
-        )
+    if classes < 2 or batch_size < 1:
+        raise InputError(f"classes {classes}, batch_size {batch_size}: expected at least 2 classes and 1 sample")
     kernel = residual_kernel(trace, activation, width=width, inputs=inputs)
-    total = float(kernel.pair[:-1].sum())
-    if np.any(kernel.pair < 0):
-        raise InputError(f"gamma0 {trace.gamma[0]:g}: two inputs' gradients have a negative product; expected gamma0 >= 0")
-    length = float(np.sqrt(width * trace.p[-1]))
-    chain = Chain(sliced(kernel.pair[:-1]), float(kernel.pair[-1]) / total, length, width, classes, batch_size)
-    low, middle, high = (diverging_epsilon(chain, share, networks=networks, seed=seed) for share in (0.1, 0.5, 0.9))
-    unit = length / total
     own, pair = float(kernel.own.sum()), float(kernel.pair.sum())
-    return LargestLearningRate(
-        diverges=middle * unit,
-        low=low * unit,
-        high=high * unit,
-        unit=unit,
-        curvature=2 / uniform_eigenvalue(own, pair, batch_size, classes),
-    )
+    if pair <= 0:
+        raise InputError(
+            f"gamma0 {trace.gamma[0]:g}: the gradients of two inputs have a negative product; expected more"
+        )
+    unit = float(np.sqrt(width * trace.p[-1])) / pair
+    middle, low, high = (length * unit for length in STEP_LENGTHS)
+    return LargestLearningRate(middle, low, high, unit, 2 / uniform_eigenvalue(own, pair, batch_size, classes))

@@ -56,15 +56,21 @@ def residual_kernel(trace: ResidualTrace, activation: Activation, *, width: int,
         mistakes.append(f"widths: they change or differ from {width}; expected one constant width")
     if width < 1 or inputs < 1:
         mistakes.append(f"width {width}, inputs {inputs}: expected at least 1 of each")
-    if not np.isfinite(trace.p).all():
-        mistakes.append(f"depth {trace.depth}: p exceeds every float, and so does the kernel")
     if mistakes:
         raise InputError(*mistakes)
-    q, t, lam = trace.q[1:], (trace.q - trace.lambda_)[1:], trace.lambda_[1:]
-    moments = transforms(activation)(q, t, lam)
-    slopes = slope_covariance(activation, q, t, lam)
-    one = _parts(trace, trace.p, moments.v, moments.v_derivative, width, inputs)
-    return ResidualKernel(one, _parts(trace, trace.gamma, moments.w, slopes, width, inputs))
+    kernel = None
+    if np.isfinite(trace.p).all():
+        q, t, lam = trace.q[1:], (trace.q - trace.lambda_)[1:], trace.lambda_[1:]
+        moments = transforms(activation)(q, t, lam)
+        slopes = slope_covariance(activation, q, t, lam)
+        with np.errstate(over="ignore"):
+            one = _parts(trace, trace.p, moments.v, moments.v_derivative, width, inputs)
+            kernel = ResidualKernel(one, _parts(trace, trace.gamma, moments.w, slopes, width, inputs))
+    if kernel is None or not np.isfinite(kernel.own.sum() + kernel.pair.sum()):
+        raise InputError(
+            f"depth {trace.depth}: the kernel exceeds every float; expected fewer blocks or a larger decay"
+        )
+    return kernel
 
 
 def _parts(trace: ResidualTrace, product: Array, outer: Array, slopes: Array, width: int, inputs: int) -> Array:

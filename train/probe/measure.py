@@ -190,10 +190,10 @@ def _notes(
     elif not np.isfinite(steps).all():
         where = places[int(np.flatnonzero(~np.isfinite(steps))[-1])].name
         notes.append(f"the gradient is zero or not finite at {where!r}")
-    if any(len(point.layers) > 1 for point in places):
+    blocks = sum(not point.is_layer for point in places)
+    if blocks:
         notes.append(
-            "a step is a layer, or a block where a skip connection spans several layers: "
-            f"{sum(len(p.layers) > 1 for p in places)} of {len(places)} points are blocks"
+            f"a step is a layer, or a block that a skip connection spans: {blocks} of {len(places)} points are blocks"
         )
     if functions:
         named = ", ".join(f"{kind} ({count})" for kind, count in functions.items())

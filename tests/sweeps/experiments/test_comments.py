@@ -23,6 +23,9 @@ STATED = re.compile(
 PAGES = ("figures-bn-maps", "figures-bn-trained", "figures-vv")
 BN_MAPS = ("bn-fig3a", "bn-fig3b", "bn-fig3c", "bn-fig3d", "bn-fig5a", "bn-fig5b", "bn-fig5c", "bn-fig5d")
 
+LONG = ("bn-fig5a", "bn-fig5b")
+"""Whose dtypes take the theory some seconds."""
+
 
 def stated(name: str) -> list[tuple[str, ...]]:
     """Networks, data set, FLOP and both times that a YAML's comment states, at the paper's scale and quick."""
@@ -37,7 +40,7 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "_measured", dict)
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LONG)) for n in available()])
 def test_a_yamls_comment_states_the_estimate(name: str) -> None:
     """Else: ``python -m tests.sweeps.experiments.cost_comments``."""
     expected = []
@@ -101,6 +104,7 @@ def test_fig_4s_comment_counts_the_layers_that_the_page_measured() -> None:
     assert measured == {"0.00128": small, "0.128": large}
 
 
+@pytest.mark.slow
 def test_the_pages_costs_are_estimates_too() -> None:
     """Numbers that a page calls an estimate; what it measured is its own."""
     pages = {name: (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in PAGES}

@@ -120,7 +120,7 @@ def test_deeper_relu_networks_need_a_larger_beta(depth: int, deeper: int) -> Non
     assert edges[1] > edges[0]
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(
     depth=st.integers(100, 5000), vanishing=st.floats(2.0, 16.0), gamma=st.floats(0.5, 2.0), sigma_w=st.floats(0.5, 2)
 )
@@ -193,7 +193,7 @@ def test_the_share_of_the_signal_that_gamma_and_eps_leave(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "factor"), [("relu", 1.3), ("tanh", 1.3), ("leaky-relu", 1.1)])
 def test_rates_of_a_collapsed_signal_against_sampled_layers(name: str, factor: float) -> None:
-    """One layer of 20 000 neurons, with a signal that is 1e-4 of ε: its samples' spread after the layer, and a random
+    """One layer of 20 000 neurons, with a signal that is 1e-6 of ε: its samples' spread after the layer, and a random
     gradient that goes back through W, φ and the Jacobian of BN. Within 4 standard errors over 8 layers."""
     setting = Setting(name, 16, slope=0.2)
     setting = setting.with_("eps", factor * critical(setting))
@@ -203,17 +203,18 @@ def test_rates_of_a_collapsed_signal_against_sampled_layers(name: str, factor: f
     centre = np.eye(b) - 1 / b
     signal, gradient = [], []
     for _ in range(8):
-        y = centre @ (np.sqrt(1e-4 * setting.eps) * rng.normal(size=(b, neurons)))
+        y = centre @ (np.sqrt(1e-6 * setting.eps) * rng.normal(size=(b, neurons)))
         variance = np.mean(y**2, axis=0)
         scale = np.sqrt(variance + setting.eps)
         x = setting.phi.phi(y / scale)
         signal.append(np.log(np.sum((centre @ x) ** 2) / np.sum(y**2)))  # W of variance 1/N keeps the mean square
-        back = setting.phi.derivative(y / scale) * rng.normal(size=(b, neurons))
+        arriving = centre @ rng.normal(size=(b, neurons))  # from the next layer's BN
+        back = setting.phi.derivative(y / scale) * arriving
         through = centre @ (back - y * np.mean(y * back, axis=0) / scale**2) / scale
-        gradient.append(np.log(np.sum(through**2) / (b * neurons)))
+        gradient.append(np.log(np.sum(through**2) / np.sum(arriving**2)))
     for sampled, expected in ((signal, found.signal), (gradient, found.gradient)):
         error = np.std(sampled, ddof=1) / math.sqrt(len(sampled))
-        assert abs(np.mean(sampled) - expected) < 4 * error + 1e-4  # and the signal's share of ε
+        assert abs(np.mean(sampled) - expected) < 4 * error + 1e-5  # and the signal's share of ε
 
 
 def test_no_number_where_the_theory_has_none() -> None:
