@@ -27,7 +27,7 @@ from phasemap.train.tile import train_tile
 
 RESULTS = Path(__file__).parent / "results" / "advised_settings.json"
 DATA = {"dataset": "mnist", "train_size": 10000, "test_size": 2000, "seed": [0, 1, 2]}
-WIDTH, LR = 64, 0.02
+WIDTH, LR = 96, 0.01
 STEPS = round(6 * 384 / WIDTH / LR)
 """N·Σlr is that of the paper, whose κ = 16 the promises rest on: width 384 and Σ lr = 6."""
 RESIDUAL = {"widths": "64", "batch_size": 32, "steps": 600}
@@ -75,18 +75,18 @@ def residual(name: str, depth: int, change: str, activation: str, lr: float, **e
 
 
 QUESTIONS = (
-    batchnorm("tanh, smaller gamma", 100, "gamma", "tanh"),
-    batchnorm("tanh, larger eps", 100, "eps", "tanh"),
-    batchnorm("tanh, gamma 2", 50, "gamma", "tanh", 32, gamma=2.0),
+    batchnorm("tanh, gamma 1.4, smaller gamma", 60, "gamma", "tanh", 32, gamma=1.4),
+    batchnorm("tanh, gamma 1.4, larger eps", 60, "eps", "tanh", 32, gamma=1.4),
+    batchnorm("tanh, gamma 2", 40, "gamma", "tanh", 32, gamma=2.0),
     batchnorm("tanh, larger batches", 70, "batch_size", "tanh", 8),
-    batchnorm("relu, larger beta", 60, "beta", "relu"),
-    batchnorm("relu, beta 0.5, larger beta", 90, "beta", "relu", 32, beta=0.5),
+    batchnorm("relu, larger beta", 50, "beta", "relu"),
+    batchnorm("relu, beta 0.5, larger beta", 70, "beta", "relu", 32, beta=0.5),
     batchnorm("relu, larger batches", 36, "batch_size", "relu", 8),
     batchnorm("relu, collapsed by eps", 30, "eps", "relu", eps=0.356),
     batchnorm("relu, collapsed by gamma", 30, "gamma", "relu", gamma=0.05),
     batchnorm("tanh, above the critical eps", 40, "eps", "tanh", eps=1.6),
-    batchnorm("tanh, above the critical eps, deep", 80, "gamma", "tanh", eps=1.25),
-    batchnorm("relu, beta 2, above the critical eps", 30, "eps", "relu", beta=2.0, eps=2.0),
+    batchnorm("tanh, above the critical eps, larger gamma", 50, "gamma", "tanh", eps=1.25),
+    batchnorm("relu, beta 2, above the critical eps", 40, "eps", "relu", beta=2.0, eps=2.0),
     batchnorm("gelu, larger beta", 40, "beta", "gelu"),
     residual("relu, lr 1e-4, all beta", 60, "beta (all four)", "relu", 1e-4),
     residual("relu, lr 1e-4, beta of the weights", 40, "beta_w = beta_v", "relu", 1e-4),

@@ -25,7 +25,7 @@ from phasemap.theory.learning_rate.residual_kernel import residual_kernel
 from phasemap.theory.residual.trace import ResidualTrace
 
 STEP_LENGTHS = (4.7, 3.6, 6.1)
-"""ε: the geometric mean, the least and the largest of networks of docs/learning-rate.md; measured, not derived."""
+"""ε: the geometric mean, the least and the largest of the ReLU networks of docs/learning-rate.md; measured, not derived."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,18 @@ RELU = torch_activation("relu")
 
 
 def dense_networks(
-    inputs: torch.Tensor, width: int, depth: int, networks: int, seed: int, groups: int, weights: str, sigma_w: float
+    inputs: torch.Tensor,
+    width: int,
+    depth: int,
+    networks: int,
+    seed: int,
+    groups: int,
+    weights: str,
+    sigma_w: float,
+    skip: bool,
 ) -> tuple[Array, Array]:
-    """ReLU BN networks with real weight matrices, BN written out, and autograd through the whole: Σ^L and ln |δ^l|²."""
+    """ReLU BN networks with real weight matrices, BN written out, and autograd through the whole: Σ^L (of h^L with skip
+    connections) and ln |δ^l|²."""
     generator = torch.Generator().manual_seed(seed)
     rows = inputs.shape[0]
     x = inputs.expand(networks, -1, -1)
@@ -30,7 +39,7 @@ def dense_networks(
             w = q * torch.sign(torch.diagonal(r, dim1=1, dim2=2)).unsqueeze(1)
         else:
             w = w / x.shape[2] ** 0.5
-        h = x @ (w if layer == 0 else sigma_w * w)
+        h = x @ (w if layer == 0 else sigma_w * w) + (hs[-1] if skip and hs else 0.0)
         h.requires_grad_() if layer == 0 else h.retain_grad()
         hs.append(h)
         parts = h.view(networks, groups, rows // groups, width)
@@ -40,20 +49,28 @@ def dense_networks(
     top = torch.from_numpy(np.kron(np.eye(groups), centring(rows // groups))) @ top
     (x * top).sum().backward()
     norms = torch.stack([(h.grad**2).sum((1, 2)).log() for h in hs], 1)
-    return (x @ x.mT / width).detach().numpy(), norms.numpy()
+    shown = hs[-1] if skip else x
+    return (shown @ shown.mT / width).detach().numpy(), norms.numpy()
 
 
 @pytest.mark.parametrize(
-    ("weights", "groups", "width"), [("gaussian", 1, 10), ("gaussian", 2, 14), ("orthogonal", 2, 16)]
+    ("weights", "groups", "width", "skip"),
+    [
+        ("gaussian", 1, 10, False),
+        ("gaussian", 2, 14, False),
+        ("orthogonal", 2, 16, False),
+        ("gaussian", 1, 10, True),
+        ("orthogonal", 2, 16, True),
+    ],
 )
-def test_law_is_that_of_networks_with_weight_matrices(weights: str, groups: int, width: int) -> None:
+def test_law_is_that_of_networks_with_weight_matrices(weights: str, groups: int, width: int, skip: bool) -> None:
     """Very narrow networks, where everything that is O(1/N) is large: all means agree within 4 standard errors."""
     rows, depth, networks = 4 * groups, 3, 4000
     generator = np.random.default_rng(5)
     inputs = torch.from_numpy(generator.standard_normal((rows, width)))
-    law = NetworkLaw(RELU, width, depth, gamma=0.8, beta=0.3, eps=0.1, sigma_w=1.3, weights=weights)
+    law = NetworkLaw(RELU, width, depth, gamma=0.8, beta=0.3, eps=0.1, sigma_w=1.3, weights=weights, skip=skip)
     sample = sample_networks(law, inputs, networks=networks, seed=1, groups=groups)
-    covariance, norms = dense_networks(inputs, width, depth, networks, 2, groups, weights, 1.3)
+    covariance, norms = dense_networks(inputs, width, depth, networks, 2, groups, weights, 1.3, skip)
     for ours, theirs in (
         (sample.forward[:, -1], covariance),
         (sample.forward[:, -1] ** 2, covariance**2),

@@ -7,7 +7,7 @@ import pytest
 
 from phasemap.sweeps.commands import compare as comparing
 from phasemap.sweeps.comparison.shared_function import transfer
-from phasemap.theory.residual.quantities import log_gradient_sum
+from phasemap.theory.residual.quantities import QUANTITIES, log_gradient_sum
 from tests.sweeps.residual_maps import residual_map, rising
 from tests.sweeps.synthetic import a_map
 
@@ -43,7 +43,7 @@ def test_r2_is_by_hand_the_share_that_is_explained() -> None:
     chi = next(each for each in transfer(a, b) if each.name.startswith("log χ⁽⁰⁾"))
     assert chi.a_to_b == pytest.approx(expected)
     assert chi.b_to_a == pytest.approx(expected)
-    assert len(transfer(one, other)) == 8
+    assert len(transfer(one, other)) == len(QUANTITIES)
 
 
 def test_diverged_networks_are_left_out_and_other_maps_have_none() -> None:

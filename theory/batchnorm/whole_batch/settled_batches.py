@@ -178,7 +178,8 @@ def _polished(found: BSB2, layer: Layer, sample: Sample | None) -> BSB2:
     """Iterated as a BSB2: what sampling did to single samples is averaged out in every layer."""
     for _ in range(MOST_LAYERS):
         after = BSB2.of(next_gram(found.matrix(), layer, sample)[0], found.main_block)
-        change = abs(after.d1 / found.d1 - 1) + abs(after.d2 / found.d2 - 1)
+        pairs = ((after.d1, found.d1), (after.d2, found.d2))  # a block of φ(z) = 0 stays so
+        change = sum(abs(new - old) / (old or 1.0) for new, old in pairs)
         found = after
         if change < POLISHED:
             break

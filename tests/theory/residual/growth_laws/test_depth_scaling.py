@@ -14,7 +14,7 @@ from phasemap.theory.activations import activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.residual.growth_laws.decay import Decay
 from phasemap.theory.residual.growth_laws.depth_scaling import relu_depth_limit
-from phasemap.theory.residual.quantities import log_gradient_spread
+from phasemap.theory.residual.quantities import log_gradient_spread, log_gradient_sum
 from phasemap.theory.residual.recurrence import residual_recurrence
 from phasemap.theory.residual.trace import ResidualTrace
 from tests import ROOT
@@ -95,6 +95,20 @@ def test_the_bias_a_alone_lets_p_grow_as_the_depth() -> None:
     assert (limit.p, limit.chi) == (math.inf, pytest.approx(math.exp(0.5)))
     p = scaled("relu", 4000, {}, {"v": 1.0}).p[-1]
     assert p / 4000 == pytest.approx(math.expm1(0.5) / 0.5, rel=2e-3)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+def test_the_sum_and_the_spread_of_gradients_grow_as_the_depth(name: str) -> None:
+    """At δ_v = δ_a = 1, where p and χ do not: L blocks add χ_v of order 1, and χ_b is of order 1/L; with w and v at ½
+    both grow as √L."""
+    both = {"v": 0.5, "w": 0.5, "b": 0.5, "a": 1.0}
+    for deltas, spread_power in (({"v": 1.0, "a": 1.0}, 1.0), (both, 0.5)):
+        short, long = (scaled(name, depth, {}, deltas) for depth in (1000, 4000))
+        grown = log_gradient_spread(long)[-1] - log_gradient_spread(short)[-1]
+        assert grown == pytest.approx(spread_power * math.log(4), abs=0.05)
+        if spread_power == 1:
+            sums = [log_gradient_sum(trace)[-1] for trace in (short, long)]
+            assert sums[1] - sums[0] == pytest.approx(math.log(4), abs=0.01)
 
 
 @pytest.mark.parametrize("depth", [1, 30, 1000])
