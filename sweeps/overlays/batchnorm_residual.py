@@ -77,9 +77,9 @@ class BatchNormResidualTheory(MapTheory):
 @lru_cache(maxsize=512)
 def _log_growth(setting: Setting, spread: float, depth: int) -> Float[np.ndarray, " layers"]:
     """By depth: the growth over l layers does not depend on the layers above. NaN where there is none."""
-    scales = {"eps": setting.eps, "sigma_w": setting.sigma_w}
+    size, eps, sigma_w = int(setting.batch_size), setting.eps, setting.sigma_w
     try:
-        found = residual_growth(setting.phi, int(setting.batch_size), depth, spread=spread, **scales)
+        found = residual_growth(setting.phi, size, depth, spread=spread, eps=eps, sigma_w=sigma_w)
     except InputError:
         return np.full(depth, np.nan)
     return found.log_gradient[0] - found.log_gradient

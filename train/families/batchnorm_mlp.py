@@ -27,7 +27,7 @@ class BatchNormMLP(Family):
     name = "bn-mlp"
     rows = shared("depth", "width", "activation", "slope", "alpha", "gamma", "beta", "eps", "train_bn", "sigma_w")
     uses_batch_statistics = True
-    lines = ("xi",)
+    lines: ClassVar[tuple[str, ...]] = ("xi",)
     layer: ClassVar[Layer] = LAYER
 
     def stack_type(self) -> type[BNMLPStack]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from phasemap.theory.errors import InputError
 from phasemap.train.families.batchnorm_mlp import BatchNormMLP
@@ -21,7 +21,7 @@ class BatchNormResidual(BatchNormMLP):
     """The same parameters, weights and cells as without skip connections; ``depth`` counts the layers with BN."""
 
     name = "bn-resnet"
-    lines = ()
+    lines: ClassVar[tuple[str, ...]] = ()
     contours = ("growth",)
     layer = LAYER
 

@@ -10,9 +10,9 @@ import pytest
 from scipy import special
 
 from phasemap.theory.activations import Activation, activation
+from phasemap.theory.batchnorm.alpha_transition import alpha_transition
 from phasemap.theory.batchnorm.record import batchnorm_record
 from phasemap.theory.batchnorm.whole_batch import broken_symmetry as batchnorm_bsb2
-from phasemap.theory.batchnorm.alpha_transition import alpha_transition
 from phasemap.theory.batchnorm.whole_batch.broken_symmetry import BSB2
 from phasemap.theory.batchnorm.whole_batch.covariance import (
     Layer,
