@@ -23,6 +23,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 from scipy import stats
 
 from phasemap.sweeps.advice.answer import advise
+from phasemap.train.families import batchnorm_mlp
+from phasemap.train.families import residual as residual_family
 from phasemap.train.tile import train_tile
 
 RESULTS = Path(__file__).parent / "results" / "advised_settings.json"
@@ -36,6 +38,7 @@ MOMENTS = {"p0": 1.0, "gamma0": 0.29}
 """Of MNIST, docs/figures-vv.md."""
 NOTHING = 0.1
 """Of the lead over chance that is possible: what is no further above chance is at chance."""
+BATCH_NORM, RESIDUAL_NETWORKS = batchnorm_mlp.FAMILY.name, residual_family.FAMILY.name
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Question:
     depth: int
     network: dict[str, Any]
     change: str
-    arch: str = "bn-mlp"
+    arch: str = BATCH_NORM
     evidence: dict[str, Any] = field(default_factory=dict)
     lr: float = LR
 
@@ -61,7 +64,7 @@ class Question:
 
     def training(self, network: Mapping[str, Any]) -> dict[str, Any]:
         """Parameters of the tile that trains it."""
-        there = RESIDUAL if self.arch == "resnet" else {"width": WIDTH, "steps": STEPS}
+        there = RESIDUAL if self.arch == RESIDUAL_NETWORKS else {"width": WIDTH, "steps": STEPS}
         return {"architecture": self.arch, "depth": self.depth, **DATA, **there, **network, "lr": self.lr}
 
 
@@ -71,7 +74,7 @@ def batchnorm(name: str, depth: int, change: str, activation: str, batch_size: i
 
 def residual(name: str, depth: int, change: str, activation: str, lr: float, **evidence: Any) -> Question:
     given = {**MOMENTS, **({"lr": lr} if activation == "relu" else evidence)}
-    return Question(name, depth, {"activation": activation}, change, "resnet", given, lr)
+    return Question(name, depth, {"activation": activation}, change, RESIDUAL_NETWORKS, given, lr)
 
 
 QUESTIONS = (

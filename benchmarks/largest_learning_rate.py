@@ -65,7 +65,10 @@ TANH = [
     {"depth": 30, "beta_v": 1.0, "beta_a": 1.0},
     {"depth": 30, "beta_v": 0.5, "beta_a": 0.5, "beta_w": 0.5, "beta_b": 0.5},
 ]
-EDGES = [{"activation": "relu", **row} for row in RELU] + [{"activation": "tanh", **row} for row in TANH]
+LINEAR = [{"depth": depth} for depth in (8, 16)]
+EDGES = [
+    {"activation": name, **row} for name, rows in (("relu", RELU), ("tanh", TANH), ("identity", LINEAR)) for row in rows
+]
 SEEDS, STEPS = tuple(range(6)), 40
 BLOWN_UP = 1e4  # times the first loss; one that does not diverge stays below 4·√N times it
 OCTAVES, HALVINGS = 6.0, 6  # of the learning rate above √(N·p)/Θ, and how often the search halves them

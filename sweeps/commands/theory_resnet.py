@@ -107,15 +107,18 @@ def command(
     console.print(shown)
     for note in notes(trace):
         console.print(note)
-    if limit:
+    if limit and limit["lr"] is None:
+        console.print("SGD diverges at several times a learning rate of {unit:.2g}".format(**limit))
+    elif limit:
         console.print("SGD diverges from a learning rate of {lr:.2g} on ({low:.2g} to {high:.2g})".format(**limit))
 
 
-def _largest_learning_rate(trace: ResidualTrace, phi: Activation, inputs: int) -> dict[str, float]:
-    """The learning rate from which on networks diverge, with its interval."""
+def _largest_learning_rate(trace: ResidualTrace, phi: Activation, inputs: int) -> dict[str, float | None]:
+    """The learning rate from which on networks diverge, with its interval; None where it is known up to a factor."""
     from phasemap.theory.learning_rate.residual import largest_learning_rate
 
     if trace.widths is None:
         raise InputError(f"--inputs {inputs}: the learning rate depends on the width; expected --widths beside it")
     found = largest_learning_rate(trace, phi, width=trace.widths.activation[0], inputs=inputs)
-    return {"lr": found.diverges, "low": found.low, "high": found.high}
+    numbers = {"unit": found.unit, "lr": found.diverges, "low": found.low, "high": found.high}
+    return {name: value if value == value else None for name, value in numbers.items()}

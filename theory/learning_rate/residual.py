@@ -9,7 +9,7 @@ diverge. So they do from
 
     lr·Θ = ε·√(N·p)
 
-on, with an ε of order 1 that does not depend on the network. Θ is about N·L·p, which gives lr ~ 1/(L·√(N·p)).
+on, with an ε of order 1 that hardly depends on anything but φ. Θ is about N·L·p, which gives lr ~ 1/(L·√(N·p)).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from phasemap.theory.learning_rate.gauss_newton import uniform_eigenvalue
 from phasemap.theory.learning_rate.residual_kernel import residual_kernel
 from phasemap.theory.residual.trace import ResidualTrace
 
-STEP_LENGTHS = (4.7, 3.6, 6.1)
-"""ε: the geometric mean, the least and the largest of the ReLU networks of docs/learning-rate.md; measured, not derived."""
+STEP_LENGTHS = {"relu": (4.6, 3.4, 6.4), "tanh": (6.2, 5.1, 8.3)}
+"""ε by activation: geometric mean, least and largest of networks, measured, not derived (docs/learning-rate.md)."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,16 @@ class LargestLearningRate:
     """Learning rates at which SGD on cross entropy stops to work.
 
     Attributes:
-        diverges: the learning rate from which on networks diverge. low, high: with the least and the largest ε.
         unit: √(N·p)/Θ, the learning rate at ε = 1, in which nothing is measured.
+        diverges: the learning rate from which on networks diverge. low, high: with the least and the largest ε. NaN
+            for an activation whose ε was not measured.
         curvature: 2/λ_max of the Fisher information at uniform predictions.
     """
 
+    unit: float
     diverges: float
     low: float
     high: float
-    unit: float
     curvature: float
 
 
@@ -67,5 +68,6 @@ def largest_learning_rate(
             f"gamma0 {trace.gamma[0]:g}: the gradients of two inputs have a negative product; expected more"
         )
     unit = float(np.sqrt(width * trace.p[-1])) / pair
-    middle, low, high = (length * unit for length in STEP_LENGTHS)
-    return LargestLearningRate(middle, low, high, unit, 2 / uniform_eigenvalue(own, pair, batch_size, classes))
+    lengths = STEP_LENGTHS.get(activation.label, (np.nan,) * 3)
+    curvature = 2 / uniform_eigenvalue(own, pair, batch_size, classes)
+    return LargestLearningRate(unit, *(length * unit for length in lengths), curvature)

@@ -28,9 +28,18 @@ def test_it_is_added_where_the_sizes_are_given(capsys: pytest.CaptureFixture[str
     assert set(told) - set(plain) == {"largest_learning_rate"}
     phi = activation("relu")
     found = largest_learning_rate(residual_recurrence(phi, 9, beta_w=0.5), phi, width=64, inputs=784)
-    assert told["largest_learning_rate"] == {"lr": found.diverges, "low": found.low, "high": found.high}
+    numbers = {"unit": found.unit, "lr": found.diverges, "low": found.low, "high": found.high}
+    assert told["largest_learning_rate"] == numbers
     text = _run(capsys, 0, "--widths", "64", "--inputs", "784")[0]
     assert f"from a learning rate of {found.diverges:.2g} on" in text
+
+
+def test_an_activation_that_was_not_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--activation", "erf", "--widths", "64", "--inputs", "784"]
+    told = json.loads(_run(capsys, 0, *words, "--json")[0])["largest_learning_rate"]
+    assert told.pop("unit") > 0
+    assert told == {"lr": None, "low": None, "high": None}
+    assert "several times" in _run(capsys, 0, *words)[0]
 
 
 @pytest.mark.parametrize(

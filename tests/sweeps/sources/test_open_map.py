@@ -14,6 +14,7 @@ from phasemap.sweeps.phase_map.squares import outcome_counts
 from phasemap.sweeps.report.draw import draw
 from phasemap.sweeps.sources.open_map import open_map
 from phasemap.sweeps.store import result as store
+from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.theory.errors import InputError
 from tests.sweeps.fake_backend import fake_result
 from tests.sweeps.sources.test_status import folder_of
@@ -45,12 +46,12 @@ def test_comparisons_and_advice_see_failed_cells_too(folder: str, monkeypatch: p
         seen.extend([a, b])
         return []
 
-    def map_kappa(phase_map: xr.Dataset, source: str, arch: str) -> kappa.Kappa:
+    def agreement_of(phase_map: xr.Dataset, source: str, arch: str) -> Agreement:
         seen.append(phase_map)
-        return kappa.papers_kappa()
+        return kappa.agreement_of(phase_map, source, arch)
 
     monkeypatch.setattr(shared_function, "transfer", transfer)
-    monkeypatch.setattr(batchnorm, "map_kappa", map_kappa)
+    monkeypatch.setattr(batchnorm, "agreement_of", agreement_of)
     compare.run(folder, folder)
     advise("bn-mlp", 30, {"eps": 0.0}, folder)
     assert len(seen) == 3

@@ -45,7 +45,9 @@ def test_limits_scale_as_they_should() -> None:
     assert one.unit / larger.unit == pytest.approx(10, rel=1e-4)  # 1/√p
     assert one.curvature / larger.curvature == pytest.approx(100, rel=1e-4)  # 1/p
     assert one.low < one.diverges < one.high
-    assert one.diverges / one.unit == pytest.approx(STEP_LENGTHS[0])
+    assert one.diverges / one.unit == pytest.approx(STEP_LENGTHS["relu"][0])
+    assert np.isnan(_limits(12, "erf").diverges)  # not measured
+    assert _limits(12, "erf").unit > 0
 
 
 def _diverges(depth: int, rates: list[float], **settings: float) -> list[bool]:
