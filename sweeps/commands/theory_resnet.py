@@ -108,9 +108,14 @@ def command(
     for note in notes(trace):
         console.print(note)
     if limit and limit["lr"] is None:
-        console.print("SGD diverges at several times a learning rate of {unit:.2g}".format(**limit))
+        console.print(f"SGD diverges at several times a learning rate of {_short(limit['unit'])}")
     elif limit:
-        console.print("SGD diverges from a learning rate of {lr:.2g} on ({low:.2g} to {high:.2g})".format(**limit))
+        lr, low, high = (_short(limit[name]) for name in ("lr", "low", "high"))
+        console.print(f"SGD diverges from a learning rate of {lr} on ({low} to {high})")
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
 
 
 def _largest_learning_rate(trace: ResidualTrace, phi: Activation, inputs: int) -> dict[str, float | None]:

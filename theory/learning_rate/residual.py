@@ -68,6 +68,6 @@ def largest_learning_rate(
             f"gamma0 {trace.gamma[0]:g}: the gradients of two inputs have a negative product; expected more"
         )
     unit = float(np.sqrt(width * trace.p[-1])) / pair
-    lengths = STEP_LENGTHS.get(activation.label, (np.nan,) * 3)
+    middle, low, high = STEP_LENGTHS.get(activation.label, (np.nan, np.nan, np.nan))
     curvature = 2 / uniform_eigenvalue(own, pair, batch_size, classes)
-    return LargestLearningRate(unit, *(length * unit for length in lengths), curvature)
+    return LargestLearningRate(unit, middle * unit, low * unit, high * unit, curvature)
