@@ -127,7 +127,7 @@ def test_a_faint_signal_is_not_promised_the_depth_of_a_full_one() -> None:
     assert judged is not None
     assert judged.low is None
     assert judged.verdict(30) == "not tried"
-    assert judged.verdict(1000) == "not trainable"  # its gradients alone
+    assert judged.verdict(2000) == "not trainable"  # its gradients alone
     setting = Setting("relu", 64, eps=0.5)
     value = bn_advise(setting, "beta", lambda one: DEFAULT.used(one, 30)).nearest(0.0)
     assert value is not None
