@@ -90,7 +90,7 @@ QUESTIONS = (
     batchnorm("tanh, above the critical eps", 40, "eps", "tanh", eps=1.6),
     batchnorm("tanh, above the critical eps, larger gamma", 50, "gamma", "tanh", eps=1.25),
     batchnorm("relu, beta 2, above the critical eps", 40, "eps", "relu", beta=2.0, eps=2.0),
-    batchnorm("gelu, larger beta", 40, "beta", "gelu"),
+    batchnorm("gelu, larger beta", 60, "beta", "gelu"),
     residual("relu, lr 1e-4, all beta", 60, "beta (all four)", "relu", 1e-4),
     residual("relu, lr 1e-4, beta of the weights", 40, "beta_w = beta_v", "relu", 1e-4),
     residual("relu, lr 1e-4, blocks scaled by depth", 80, "depth_scaling_v = depth_scaling_a", "relu", 1e-4),

@@ -25,7 +25,7 @@ from phasemap.theory.learning_rate.residual_kernel import residual_kernel
 from phasemap.theory.residual.trace import ResidualTrace
 
 STEP_LENGTHS = {"relu": (4.6, 3.4, 6.4), "tanh": (6.2, 5.1, 8.3)}
-"""ε by activation: geometric mean, least and largest of networks, measured (benchmarks/largest_learning_rate.py)."""
+"""ε by activation: geometric mean, least and largest of networks, measured (docs/learning-rate.md)."""
 
 
 @dataclass(frozen=True)
