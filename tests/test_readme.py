@@ -26,7 +26,17 @@ PAGES = [
     "README.md",
     *(
         f"docs/{name}.md"
-        for name in ("run", "wandb-sweep", "gpu-workstation", "theory-guide", "theory", "report", "advise", "probe")
+        for name in (
+            "run",
+            "wandb-sweep",
+            "gpu-workstation",
+            "theory-guide",
+            "theory",
+            "learning-rate",
+            "report",
+            "advise",
+            "probe",
+        )
     ),
 ]
 # What makes a reader's minutes a test's seconds: fewer, smaller and shorter networks, and the data that are embedded.
