@@ -30,7 +30,7 @@ def lines() -> list[str]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the page has its reader save."""
     found = tmp_path_factory.mktemp("extending")
-    files = re.findall(r"[Ss]ave this as `(\S*?)`.*?^```\w+\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    files = re.findall(r"[Ss]ave this as\s+`(\S*?)`.*?^```\w+\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
     assert len(files) == 7
     for name, text in files:
         (found / name).write_text(text, encoding="utf-8")

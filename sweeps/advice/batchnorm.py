@@ -18,7 +18,7 @@ from phasemap.sweeps.advice.kappa import (
     map_kappas,
     papers_kappa,
 )
-from phasemap.sweeps.advice.reach import Criterion, Reach
+from phasemap.sweeps.advice.reach import Criterion, Reach, faintest
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.batchnorm import advice as bn
 from phasemap.theory.batchnorm.gradient_explosion import check_batch_size, check_scales
@@ -89,7 +89,8 @@ class BatchNormAdviser(Adviser):
             found = agreement_of(phase_map, map_source, self.arch)
             kappas = map_kappas(phase_map, map_source, found)
             own = vanishing.of_map(phase_map, found, kappas["vanishing"]) if "vanishing" in kappas else None
-            return Criterion(kappas.get("exploding", papers_kappa()), vanishing.known(None, own))
+            known = vanishing.known(None, own)
+            return Criterion(kappas.get("exploding", papers_kappa()), known, faintest(phase_map, found))
         given = {name: given_kappa(name.replace("_", "-"), value) for name, value in evidence.items()}
         return Criterion(given.get("kappa", papers_kappa()), vanishing.known(given.get("kappa_vanishing"), None))
 
@@ -152,16 +153,20 @@ def _change(setting: Setting, name: str, depth: int, criterion: Criterion) -> Re
 
 
 def _experiment(setting: Setting) -> str:
-    """The command that measures networks like this one on both sides of the critical ε."""
-    eps = ", ".join(f"{factor * bn.critical(setting):.3g}" for factor in COLUMNS)
-    network = {
-        name: value
-        for name, value in asdict(setting).items()
-        if name not in ("eps", "batch_size") and value != getattr(Setting("", 0), name)
-    }
-    sets = [f"{name}={value}" for name, value in (network | {"batch_size": int(setting.batch_size)}).items()]
-    options = " ".join(f"--set {one}" for one in sets)
-    return f'phasemap run bn-fig5c --preset quick {options} --set "eps=[{eps}]" --out runs/not-tried'
+    """The command that measures networks like this one: on both sides of the critical ε, or where it is far, over γ."""
+    if setting.eps < COLUMNS[0] / 2 * bn.critical(setting):
+        experiment, axis = "bn-fig5a", "gamma"
+        values = [setting.gamma ** (1 - step / (len(COLUMNS) - 1)) for step in range(len(COLUMNS))]
+    else:
+        experiment, axis = "bn-fig5c", "eps"
+        values = [factor * bn.critical(setting) for factor in COLUMNS]
+    network = asdict(setting) | {"batch_size": int(setting.batch_size)}
+    usual = asdict(Setting("", 0))
+    options = " ".join(
+        f"--set {name}={value}" for name, value in network.items() if name != axis and value != usual[name]
+    )
+    columns = ", ".join(f"{value:.3g}" for value in values)
+    return f'phasemap run {experiment} --preset quick {options} --set "{axis}=[{columns}]" --out runs/not-tried'
 
 
 def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[str]:
@@ -173,7 +178,10 @@ def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[
             " With a map of your own data, width and learning rate: --map DIR."
         )
     if known is None and verdict != "not tried":
-        notes.append("From 0.8 of the critical eps on, no map has networks like this one: nothing there is advised.")
+        notes.append(
+            "No map has networks like this one that lose their signal (eps near the critical one or above it, a small"
+            " gamma): no such value is advised."
+        )
     supports = [one.support for one in (kappa, known.kappa if known else None) if one is not None and one.support]
     for support in supports[:1]:
         theirs = support["activation"]

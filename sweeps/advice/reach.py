@@ -13,11 +13,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from phasemap.sweeps.advice.kappa import Kappa
 from phasemap.sweeps.advice.vanishing import Vanishing
 from phasemap.theory.batchnorm import advice as bn
 from phasemap.theory.batchnorm.setting import Setting
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from phasemap.sweeps.verdict.depth_scale import Agreement
 
 FAINT = 0.15
 """Share of the signal (``signal_left``) below which networks are not promised κ·ξ layers: with 0.09 of it, by a γ of
@@ -58,10 +64,12 @@ class Criterion:
 
     Attributes:
         exploding: κ where gradients explode. vanishing: what is known of where they vanish (``vanishing.known``).
+        faint: share of the signal down to which ``exploding`` holds.
     """
 
     exploding: Kappa
     vanishing: Sequence[Vanishing]
+    faint: float = FAINT
 
     def vanishing_of(self, setting: Setting) -> Vanishing | None:
         """What is known of networks like this one where signal and gradients vanish."""
@@ -74,7 +82,7 @@ class Criterion:
             return None
         explodes = rates.explosion > LITTLE
         most = self.exploding.high / rates.explosion if explodes else math.inf
-        if not rates.decay and not bn.signal_left(setting) < FAINT:
+        if not rates.decay and not bn.signal_left(setting) < self.faint:
             value, low = (
                 k / rates.explosion if explodes else math.inf for k in (self.exploding.value, self.exploding.low)
             )
@@ -102,3 +110,14 @@ class Criterion:
         rates = bn.rates(setting, look_beyond=look_beyond)
         share = depth / found.low if found.low > 0 else math.inf
         return -share if rates is not None and rates.gradient < 0 else share
+
+
+def faintest(phase_map: xr.Dataset, found: Agreement) -> float:
+    """The least share of the signal in columns that a map's κ of exploding gradients rests on, if below ``FAINT``."""
+    import numpy as np
+
+    from phasemap.sweeps.phase_map.columns import column_parameters
+
+    used = np.isfinite(found.ratio) & (np.array(found.prediction.regime) == "exploding")
+    columns = [column for column, counts in zip(column_parameters(phase_map), used, strict=True) if counts]
+    return min([FAINT, *(bn.signal_left(Setting.of(column)) for column in columns)])

@@ -14,25 +14,29 @@ from phasemap.sweeps.phase_map.squares import summarise
 WHOLE = (0.0, 1.0)
 NARROW = 0.5
 """Accuracies that span less than this are drawn on a scale of their own, if they need not fall with depth."""
-STEPS = 20
-"""Of accuracy: a narrow scale ends at whole twentieths."""
+STEPS = ((0.1, 20), (0.0, 100))
+"""A narrow scale ends at whole twentieths, or hundredths where accuracies span less than 0.1."""
 
 
 def colour_limits(phase_map: xr.Dataset, metric: str) -> tuple[float, float]:
     """Fixed, so that maps compare: accuracy 0 to 1; loss 0 to ln(1/chance), about the loss of guessing.
 
     Only where accuracy need not fall with depth and all accuracies of the map, on whichever set, are within NARROW, the
-    whole twentieths around them: its peak would be no more than a shade. All accuracies of a map have one scale."""
+    round numbers around them: a peak would be no more than a shade. All accuracies of a map have one scale."""
     if metric not in ACCURACIES:
         chance = phase_map.attrs["chance"]
         return 0.0, float(np.log(1 / chance)) if 0 < chance < 1 else 1.0
     if theory_of(phase_map).has_frontier:
         return WHOLE
     means = np.concatenate([summarise(phase_map, one).mean.ravel() for one in ACCURACIES])
-    if not np.isfinite(means).any() or np.nanmax(means) - np.nanmin(means) >= NARROW:
+    if not np.isfinite(means).any():
         return WHOLE
-    low = min(math.floor(float(np.nanmin(means)) * STEPS), STEPS - 1)
-    return low / STEPS, max(math.ceil(float(np.nanmax(means)) * STEPS), low + 1) / STEPS
+    least, most = float(np.nanmin(means)), float(np.nanmax(means))
+    if most - least >= NARROW:
+        return WHOLE
+    steps = next(steps for span, steps in STEPS if most - least >= span)
+    low = min(math.floor(least * steps), steps - 1)
+    return low / steps, max(math.ceil(most * steps), low + 1) / steps
 
 
 def scale_in_words(phase_map: xr.Dataset) -> str:

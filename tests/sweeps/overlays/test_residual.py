@@ -240,8 +240,8 @@ def test_the_parameter_overlay_takes_one_or_two_quantities() -> None:
 
 def test_accuracies_that_hardly_differ_get_a_narrow_scale_and_say_so() -> None:
     close = residual_map(lambda cell: 0.86 + 0.03 * cell["depth"] / 60)
-    assert colour_limits(close, "test_accuracy") == (0.85, 0.9)
-    assert scale_in_words(close) == "colours from 0.85 to 0.9"
+    assert colour_limits(close, "test_accuracy") == (0.86, 0.89)
+    assert scale_in_words(close) == "colours from 0.86 to 0.89"
     bar = heat_map.draw(close, None).figure.axes[1]
     assert "narrow" in bar.get_ylabel()
     wide = residual_map(lambda cell: 0.2 + 0.6 * cell["depth"] / 60)
