@@ -32,7 +32,7 @@ SHARED = ("activation", "slope", "alpha", "widths")
 """What all networks of a map must have in common."""
 DECIDE_A = tuple(f"{kind}_{which}" for kind in ("sigma", "depth_scaling") for which in "vwa")
 """What A of a width schedule depends on, so that all networks of a map that has one share these too."""
-MAY_FAIL = ("p", "s", "chi")
+MAY_FAIL = ("p", "s", "chi", "chi_sum")
 """Quantities above a level of which networks may diverge."""
 SQUASHED_FROM = 12.0
 """A logarithm that spans more than this has its contours at equal steps of log(1 + log f), the paper's numbers."""
@@ -105,7 +105,7 @@ class ResidualTheory(MapTheory):
 
     @cached_property
     def failure_quantities(self) -> dict[str, Grid]:
-        """The leading terms of log p, and p, s and the ratio of χ themselves."""
+        """The leading terms of log p, and p, s, the ratio of χ and the sum of χ_w and χ_v themselves."""
         labels = [QUANTITIES[name][0] for name in MAY_FAIL]
         return {**self.leading_terms, **{label: self.quantities[label] for label in labels if self.quantities}}
 

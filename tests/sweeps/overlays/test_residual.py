@@ -153,7 +153,7 @@ def test_contours_of_networks_scaled_by_their_depth_are_each_networks_own() -> N
     theory = theory_of(built)
     assert isinstance(theory, ResidualTheory)
     assert theory.leading_terms == {}  # of the paper, in l alone
-    assert set(theory.failure_quantities) == {QUANTITIES[name][0] for name in ("p", "s", "chi")}
+    assert set(theory.failure_quantities) == {QUANTITIES[name][0] for name in ("p", "s", "chi", "chi_sum")}
 
 
 def cell_like(given: dict) -> dict:
