@@ -31,12 +31,14 @@ ORDER = (
     "theory.residual",
     "theory.residual.growth_laws",
     "theory.learning_rate",
+    "theory.tables",
     # models: stacks and sampled networks
     "models",
     "models.sampling",
     # train: one tile
     "train.result_types",
     "train.provenance",
+    "train.whole_file",
     "train.compat",
     "train.machine",
     "train.data",

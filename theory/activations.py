@@ -145,6 +145,19 @@ def activation(
     )
 
 
+def as_activation(named: str | Activation, **parameters: float) -> Activation:
+    """``activation(named, **parameters)`` of a name; an ``Activation`` as it is, whose parameters are bound already.
+
+    Raises:
+        InputError: as ``activation``, or it is neither.
+    """
+    if isinstance(named, Activation):
+        return named
+    if not isinstance(named, str):
+        raise InputError(f"activation {named!r}: expected a name such as 'relu', or an Activation")
+    return activation(named, **parameters)
+
+
 def value_at_zero(activation: Activation) -> float:
     """φ(0), or 0 where φ is not finite there."""
     with np.errstate(all="ignore"):

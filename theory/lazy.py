@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -16,3 +17,12 @@ def attribute(package: str, name: str, lines: Mapping[str, str]) -> Any:
     if name not in lines:
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
     return getattr(import_module(lines[name]), name)
+
+
+class CallableModule(ModuleType):
+    """A package that is called like its table: ``phasemap.theory.batchnorm("relu", 64)``."""
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        """What the package's ``_TABLE``, ``module:function``, gives."""
+        module, _, name = self._TABLE.partition(":")
+        return getattr(import_module(module), name)(*given, **named)

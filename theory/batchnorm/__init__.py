@@ -1,8 +1,12 @@
-"""The theory of deep batch-normalised networks; the rooms above import its files, and you the names here."""
+"""The theory of deep batch-normalised networks; the rooms above import its files, and you the names here.
 
+Called, ``phasemap.theory.batchnorm("relu", batch_size=[8, 64])``, it gives its table (``tables.batchnorm_table``).
+"""
+
+import sys
 from typing import TYPE_CHECKING, Any
 
-from phasemap.theory.lazy import attribute
+from phasemap.theory.lazy import CallableModule, attribute
 
 if TYPE_CHECKING:
     from phasemap.theory.batchnorm.gradient_explosion import (
@@ -23,7 +27,11 @@ _LINES = {
     "gradient_explosion_rate": "phasemap.theory.batchnorm.gradient_explosion",
     "Setting": "phasemap.theory.batchnorm.setting",
 }
+_TABLE = "phasemap.theory.tables.batchnorm_table:batchnorm"
 
 
 def __getattr__(name: str) -> Any:
     return attribute(__name__, name, _LINES)
+
+
+sys.modules[__name__].__class__ = CallableModule

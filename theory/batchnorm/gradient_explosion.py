@@ -5,12 +5,14 @@ Sources: Thms 3.9 and 3.10, Yang et al. 2019; ε > 0 is derived in docs/epsilon.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from phasemap.theory.activations import Activation
+from phasemap.theory.activations import Activation, as_activation
 from phasemap.theory.batchnorm import closed_forms as laplace
 from phasemap.theory.batchnorm.eigenvalues import backward
 from phasemap.theory.batchnorm.fixed_point import FixedPoint, collapsed_rate, fixed_point, slopes_at_zero
@@ -49,8 +51,10 @@ class DepthScale:
         return DepthScale(rate, 1 / abs(log), regime, error / rate / log**2)
 
 
-def check_batch_size(batch_size: int) -> None:
+def check_batch_size(batch_size: Any) -> None:
     """Raises InputError for batch sizes for which the theory does not exist, naming the reason."""
+    if np.ndim(batch_size):
+        raise InputError(f"batch_size {batch_size}: expected one integer; depth_scales() takes several")
     if batch_size == 1:
         raise InputError("--batch-size 1: the variance of a single sample is 0, so batch normalisation is not defined")
     if batch_size == 2:
@@ -75,12 +79,13 @@ def check_scales(eps: float, sigma_w: float, sigma_b: float = 0.0) -> None:
         raise InputError(*problems)
 
 
-def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
+def depth_scale(activation: Activation | str, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
     """λ_G↓, ξ and the regime of one activation at one batch size, at BSB1 whether or not it attracts.
 
     Args:
-        activation: φ with γ and β of BN bound (``phasemap.theory.activations.activation``).
-        batch_size: samples per BN statistic, at least 3 (at 3 with ε = 0 the rate is infinite).
+        activation: a name, or φ with γ and β of BN bound (``phasemap.theory.activations.activation``).
+        batch_size: samples per BN statistic, at least 3 (at 3 with ε = 0 the rate is infinite); one number, several are
+            for ``depth_scales``.
         eps: ε of BN. sigma_w: matters only for ε > 0.
 
     Raises:
@@ -88,6 +93,7 @@ def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, si
     """
     check_batch_size(batch_size)
     check_scales(eps, sigma_w)
+    activation = as_activation(activation)
     rate, error, reason = explosion_rate(activation, batch_size, eps, sigma_w, "auto")
     if rate is None:
         raise InputError(f"{activation.label}, batch size {batch_size}: {reason}")
@@ -95,9 +101,14 @@ def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, si
 
 
 def depth_scales(
-    activation: Activation, batch_sizes: Int[np.ndarray, " n"], *, eps: float = 0.0, sigma_w: float = 1.0
+    activation: Activation | str,
+    batch_sizes: Int[np.ndarray, " n"] | Sequence[int],
+    *,
+    eps: float = 0.0,
+    sigma_w: float = 1.0,
 ) -> Float[np.ndarray, " n"]:
     """ξ at many batch sizes; closed forms are evaluated at once. Raises as ``depth_scale``."""
+    activation = as_activation(activation)
     phi = homogeneous(activation)
     sizes = np.asarray(batch_sizes)
     if eps == 0 and phi is not None and phi.alpha > 0.5 and bool(np.all(sizes >= 4)):
@@ -106,7 +117,7 @@ def depth_scales(
 
 
 def gradient_explosion_rate(
-    activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0
+    activation: Activation | str, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0
 ) -> float:
     """λ_G↓, the factor on E‖dLoss/dh‖² per layer towards the input (Thms 3.9, 3.10). Raises as ``depth_scale``."""
     return depth_scale(activation, batch_size, eps=eps, sigma_w=sigma_w).rate

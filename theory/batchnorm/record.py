@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from phasemap.theory.activations import Activation, value_at_zero
+from phasemap.theory.activations import Activation, as_activation, value_at_zero
 from phasemap.theory.batchnorm import closed_forms as laplace
 from phasemap.theory.batchnorm.attracting import attracting
 from phasemap.theory.batchnorm.eigenvalues import backward, cross_batch_rate, forward
@@ -30,7 +30,7 @@ CHOICES = ("auto", *METHODS)
 
 
 def batchnorm_record(
-    activation: Activation,
+    activation: Activation | str,
     batch_size: int,
     *,
     eps: float = 0.0,
@@ -55,6 +55,7 @@ def batchnorm_record(
     below 10^−digits relative. ``depth_scale_error`` is absolute; at BSB2 it is the standard error over several batches.
 
     Args:
+        activation: a name, or φ with γ and β of BN bound.
         method: ``auto``, ``laplace`` (homogeneous φ), ``gegenbauer`` or ``spherical``.
         look_beyond: whether to look for the fixed point where BSB1 repels, which takes seconds; else there is no rate
             then, and ``reasons`` says why.
@@ -64,6 +65,7 @@ def batchnorm_record(
     """
     check_batch_size(batch_size)
     check_scales(eps, sigma_w, sigma_b)
+    activation = as_activation(activation)
     phi = homogeneous(activation)
     if method not in CHOICES:
         raise InputError(f"--method {method}: expected one of {', '.join(CHOICES)}")

@@ -27,7 +27,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from phasemap.theory.activations import Activation
+from phasemap.theory.activations import Activation, as_activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.integrals.gaussian_moments import Array
 from phasemap.theory.integrals.gaussian_transforms import transforms
@@ -40,7 +40,7 @@ RESCALE = 300  # binary orders of magnitude between two rescalings
 
 
 def residual_recurrence(
-    activation: Activation,
+    activation: Activation | str,
     depth: int,
     *,
     sigma_w: Values = 1.0,
@@ -66,7 +66,7 @@ def residual_recurrence(
     one call with the greatest depth serves a whole depth axis. With δ ≠ 0 each depth is another network.
 
     Args:
-        activation: φ, from ``phasemap.theory.activations.activation``.
+        activation: φ, from ``phasemap.theory.activations.activation``, or its name.
         depth: L, the number of residual blocks.
         sigma_*, beta_*, depth_scaling_*: variance σ²·l^(−β)·L^(−δ) of each parameter; scalars or arrays that broadcast
             to the grid's shape.
@@ -94,6 +94,7 @@ def residual_recurrence(
     grid = np.broadcast_shapes(*(value.shape for value in values.values()))
     points = grid or (1,)
     projection = np.zeros(depth, bool) if schedule is None else np.array(schedule.projection)
+    activation = as_activation(activation)
     rule = transforms(activation)
     rescaled = activation.degree == 1
 
