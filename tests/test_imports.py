@@ -14,6 +14,7 @@ from tests import ROOT
 
 ORDER = (
     # theory: no torch, no drawing, no command line
+    "theory.shown",
     "theory.errors",
     "theory.lazy",
     "theory.user_code",

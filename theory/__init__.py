@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from phasemap.theory import activations, batchnorm, residual
-    from phasemap.theory.tables.residual_table import resnet
+    from phasemap.theory.tables.residual_table import residual_layers as resnet
 
-__all__ = ["activations", "batchnorm", "residual", "resnet"]
+_TABLES = {
+    "resnet": "phasemap.theory.tables.residual_table:residual_layers",
+}
+__all__ = ["activations", "batchnorm", "residual", *_TABLES]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "resnet":
-        return import_module(f"{__name__}.tables.residual_table").resnet
+    if name in _TABLES:
+        module, _, function = _TABLES[name].partition(":")
+        return getattr(import_module(module), function)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

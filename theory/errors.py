@@ -6,13 +6,15 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from phasemap.theory.shown import shown
+
 
 class InputError(Exception):
     """What the user gave cannot be used. Each message is one line: the file, key and value, and what was expected."""
 
     def __init__(self, *messages: str) -> None:
-        super().__init__("\n".join(messages))
-        self.messages = messages
+        self.messages = tuple(map(shown, messages))
+        super().__init__("\n".join(self.messages))
 
 
 @contextmanager

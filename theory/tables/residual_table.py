@@ -33,7 +33,9 @@ DEFAULTS = {
 QUANTITIES = (*PLAIN, "gradient_spread", *LOGARITHMS, "log_gradient_spread")
 
 
-def resnet(activation: Any = "tanh", depth: Any = 100, *, widths: Any = None, **parameters: Any) -> pd.DataFrame:
+def residual_layers(
+    activation: Any = "tanh", depth: Any = 100, *, widths: Any = None, **parameters: Any
+) -> pd.DataFrame:
     """What the theory predicts for residual networks, one row for each layer 0, …, depth of each setting.
 
     Args:

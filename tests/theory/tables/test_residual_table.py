@@ -8,11 +8,11 @@ import pytest
 import phasemap
 from phasemap.theory.errors import InputError
 from phasemap.theory.residual.recurrence import residual_recurrence
-from phasemap.theory.tables.residual_table import QUANTITIES, UNITS, resnet
+from phasemap.theory.tables.residual_table import QUANTITIES, UNITS, residual_layers
 
 
 def test_a_row_for_every_layer_of_every_setting() -> None:
-    table = resnet("relu", [4, 6], beta_w=[0.0, 0.5])
+    table = residual_layers("relu", [4, 6], beta_w=[0.0, 0.5])
     assert len(table) == 2 * (5 + 7)
     assert list(table.columns[:4]) == ["activation", "depth", "beta_w", "layer"]
     for (depth, beta), rows in table.groupby(["depth", "beta_w"]):
@@ -31,7 +31,7 @@ def test_the_front_door_gives_it_with_units() -> None:
 
 
 def test_what_no_float_holds_is_missing_and_its_logarithm_there() -> None:
-    last = resnet("relu", 2000).iloc[-1]
+    last = residual_layers("relu", 2000).iloc[-1]
     assert np.isnan(last["p"])
     assert last["log_p"] > 709
 
@@ -48,4 +48,4 @@ def test_what_no_float_holds_is_missing_and_its_logarithm_there() -> None:
 )
 def test_bad_input(arguments: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        resnet(**arguments)
+        residual_layers(**arguments)
