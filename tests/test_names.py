@@ -10,9 +10,7 @@ from tests import ROOT
 OWN = ("train/families/", "models/", "sweeps/experiments/")
 LINES = re.compile(r'^\s*"[\w-]+": "[\w.]+(:\w+)?",?$')
 """A line of a catalogue."""
-COMMAND = re.compile(
-    r"theory resnet|'theory', 'resnet'|theory_resnet|errata-resnet|theory\.resnet|residual_layers as resnet|docs/theory-resnet"
-)
+COMMAND = re.compile(r"theory resnet|'theory', 'resnet'|theory_resnet|errata-resnet|theory\.resnet|docs/theory-resnet")
 """`phasemap theory resnet` and its pages are called as the paper calls the networks."""
 
 

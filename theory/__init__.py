@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from phasemap.theory import activations, batchnorm, residual
-    from phasemap.theory.tables.residual_table import residual_layers as resnet
 
 _TABLES = {
     "resnet": "phasemap.theory.tables.residual_table:residual_layers",
