@@ -6,13 +6,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 import phasemap
 from phasemap.theory.errors import InputError
 
-SETTINGS = ["steps=3", "batch_size=[8, 16]", "depth=[2, 4, 6]", "seed=0", "width=8"]
+SET = {"steps": 3, "batch_size": [8, 16], "depth": [2, 4, 6], "seed": [0, 1], "width": 8}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[xr.Dataset, Path]:
+    out = tmp_path_factory.mktemp("front") / "map"
+    return phasemap.run("bn-fig3a", preset="smoke", out=out, set=SET, workers=1, quiet=True), out
 
 
 def test_importing_it_imports_nothing_heavy() -> None:
@@ -24,14 +32,41 @@ def test_importing_it_imports_nothing_heavy() -> None:
     assert ran.stdout.splitlines() == ["['load', 'plot', 'probe', 'run', 'theory']", "set()"]
 
 
-def test_a_map_from_its_name_to_its_picture(tmp_path: Path) -> None:
-    trained = phasemap.run("bn-fig3a", preset="smoke", out=tmp_path / "map", settings=SETTINGS, workers=1, quiet=True)
-    assert trained.equals(phasemap.load(tmp_path / "map"))
-    assert trained.sizes["depth"] == 3
-    axes = phasemap.plot(trained, metric="train_accuracy")
-    axes.figure.savefig(tmp_path / "map.png")  # type: ignore[union-attr]
+def test_a_map_from_its_name_to_its_picture(trained: tuple[xr.Dataset, Path], tmp_path: Path) -> None:
+    found, out = trained
+    assert found.identical(phasemap.load(out))
+    assert found.sizes == {"depth": 3, "batch_size": 2, "seed": 2}
+    axes = phasemap.plot(found, metric="train_accuracy")
+    axes.figure.savefig(tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 1000
     assert axes.get_xlabel() == "batch size B"
+
+
+def test_what_the_theory_says_is_in_the_map(trained: tuple[xr.Dataset, Path]) -> None:
+    found, out = trained
+    for place, size in enumerate(SET["batch_size"]):
+        xi = phasemap.theory.batchnorm("relu", size, eps=0.001)["depth_scale"][0]
+        assert found["xi"][place] == xi
+        assert found["predicted_depth"][place] == 16 * xi
+        np.testing.assert_allclose(found["depth_over_xi"][:, place], found["depth"] / xi)
+    with_curves = phasemap.load(out, curves=True, metric="train_accuracy")
+    assert with_curves.attrs["judged_metric"] == "train_accuracy"
+    assert with_curves["loss_curve"].dims == ("depth", "batch_size", "seed", "point")
+    assert with_curves["loss_step"].max() == SET["steps"]
+
+
+def test_plots_go_where_they_are_told(trained: tuple[xr.Dataset, Path]) -> None:
+    from matplotlib import pyplot
+
+    found, _ = trained
+    figure, (left, right) = pyplot.subplots(1, 2)
+    assert phasemap.plot(found, ax=left, colour_bar=False) is left
+    bare = phasemap.plot(found, ax=right, overlay="none", colour_bar=False)
+    assert len(left.lines) > len(bare.lines)
+    assert phasemap.plot(found, colour_bar=False) is right  # pyplot's current axes
+    pyplot.close(figure)
+    with pytest.raises(InputError, match="overlay 'p': expected one of xi, none"):
+        phasemap.plot(found, overlay="p")
 
 
 def test_the_theory_and_the_probe() -> None:

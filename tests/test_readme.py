@@ -33,6 +33,7 @@ PAGES = [
             "theory-guide",
             "theory",
             "learning-rate",
+            "python",
             "report",
             "advise",
             "probe",

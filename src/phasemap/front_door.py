@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +15,22 @@ if TYPE_CHECKING:
     from phasemap.train.probe.measure import Probe
 
 
-def run(experiment: str, *, preset: str = "quick", out: str | Path | None = None, **options: Any) -> xr.Dataset:
-    """Trains an experiment of ``phasemap list``, or a YAML file of your own, and gives its phase map.
+def run(
+    experiment: str | Path,
+    *,
+    preset: str = "quick",
+    set: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> xr.Dataset:
+    """Trains an experiment of ``phasemap list``, or a YAML file of your own, and gives its phase map as ``load`` does.
 
     What was trained before in ``out`` is not trained again.
 
     Args:
+        set: parameters in place of the experiment's, ``{"depth": [2, 4], "lr": 0.01}``, as ``--set`` takes them.
         out: folder of the results; ``runs/EXPERIMENT-PRESET`` if not given.
-        options: as ``sweeps.execution.run.run_experiment`` takes them: ``settings=["depth=[2, 4]"]``, ``workers=2`` …
+        options: as ``sweeps.execution.run.run_experiment`` takes them: ``workers=2``, ``quiet=True`` …
 
     Raises:
         InputError: one line for every mistake, before anything is trained.
@@ -29,39 +39,88 @@ def run(experiment: str, *, preset: str = "quick", out: str | Path | None = None
     from phasemap.sweeps.execution.run import run_experiment
 
     folder = Path(out) if out is not None else Path("runs") / f"{Path(experiment).stem}-{preset}"
-    code = run_experiment(experiment, preset=preset, out=folder, **options)
+    settings = [f"{name}={_as_yaml(value)}" for name, value in (set or {}).items()]
+    code = run_experiment(str(experiment), preset=preset, out=folder, settings=settings, **options)
     if code:
         raise RuntimeError(f"the run ended with code {code}; phasemap status {folder} says what is left")
-    return load(str(folder))
+    return load(folder)
 
 
-def load(*sources: str | Path) -> xr.Dataset:
-    """The phase map of output folders and ``wandb:ENTITY/PROJECT/SWEEP`` sweeps, several merged.
+def _as_yaml(value: Any) -> str:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load(*sources: str | Path, metric: str | None = None, curves: bool = False) -> xr.Dataset:
+    """The phase map of output folders and ``wandb:ENTITY/PROJECT/SWEEP`` sweeps, several merged, with ξ, the predicted
+    line, the frontier and κ in it (``sweeps.annotated.dataset.annotated`` lists the variables).
+
+    Args:
+        metric: the accuracy that the frontier belongs to; the map's own if not given.
+        curves: whether the training losses over the steps come with it, as ``loss_curve`` and ``loss_step``.
 
     Raises:
         InputError: a source cannot be read, there are no results yet, or they do not make one map.
     """
-    from phasemap.sweeps.sources.open_map import open_map
+    from phasemap.sweeps.annotated.dataset import annotated
+    from phasemap.sweeps.annotated.loss_curves import with_loss_curves
+    from phasemap.sweeps.sources.open_map import map_of, open_results
 
-    return open_map([str(source) for source in sources])
+    results = open_results([str(source) for source in sources])
+    found = annotated(map_of(results), metric)
+    return with_loss_curves(found, results.contents) if curves else found
 
 
-def plot(phase_map: xr.Dataset, *, metric: str | None = None, ax: Axes | None = None) -> Axes:
+def plot(
+    phase_map: xr.Dataset,
+    *,
+    metric: str | None = None,
+    overlay: str | None = None,
+    ax: Axes | None = None,
+    colour_bar: bool = True,
+) -> Axes:
     """Draws the map with what its theory predicts: the line or the contours, the frontier, the fitted line.
 
     Args:
-        metric: the map's own if not given. ax: None makes a figure of its own.
+        metric: the map's own if not given.
+        overlay: ``xi``, the name of a quantity (``p``, ``s``, ``s|chi`` …), or ``none`` for the bare map; the map's own
+            if not given.
+        ax: the current axes of pyplot if not given. colour_bar: whether a colour bar is drawn beside them.
 
     Returns:
         The axes; ``ax.figure.savefig("map.png")`` writes them.
+
+    Raises:
+        InputError: no such metric, or an overlay that the map's theory does not have.
     """
     from phasemap.sweeps.figures.maps.heat_map import draw
     from phasemap.sweeps.verdict.judgement import judge
+    from phasemap.train.presentation import NO_OVERLAY
 
+    if ax is None:
+        from matplotlib import pyplot
+
+        ax = pyplot.gca()
     shown = metric or str(phase_map.attrs["metric"])
+    if overlay is not None:
+        phase_map = _with_overlay(phase_map, overlay)
+    if phase_map.attrs["overlay"] == NO_OVERLAY:
+        return draw(phase_map, None, ax=ax, metric=shown, colour_bar=colour_bar)
     judged = judge(phase_map, shown)
     contours = [field for field in judged.fields if not field.optional]
-    return draw(phase_map, judged.agreement, ax=ax, metric=shown, fields=contours)
+    return draw(phase_map, judged.agreement, ax=ax, metric=shown, fields=contours, colour_bar=colour_bar)
+
+
+def _with_overlay(phase_map: xr.Dataset, overlay: str) -> xr.Dataset:
+    from phasemap.sweeps.overlays.catalogue import theory_of
+    from phasemap.theory.errors import InputError
+    from phasemap.train.presentation import NO_OVERLAY
+
+    theory = theory_of(phase_map)
+    offered = (*theory.lines, *theory.contours, NO_OVERLAY)
+    if not all(name in offered for name in overlay.split("|")):
+        raise InputError(f"overlay {overlay!r}: expected one of {', '.join(offered)}")
+    return phase_map.assign_attrs(overlay=overlay)
 
 
 def probe(model: nn.Module, x: Tensor, **options: Any) -> Probe:

@@ -19,6 +19,7 @@ from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.theory.activations import Activation, activation
 from phasemap.theory.errors import InputError
 
+DEPTH_IN_SCALES = "depth/ξ"
 CURVE_POINTS = 193
 FIELD_POINTS = 1000
 DECADES = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
@@ -30,6 +31,7 @@ class BatchNormTheory(MapTheory):
     networks = "batch-normalised networks"
     paper = "Yang et al. 2019"
     lines = ("xi",)
+    variables = {DEPTH_IN_SCALES: "depth_over_xi"}  # noqa: RUF012
 
     def inapplicable(self) -> str:
         """Why no column of this map can have a ξ, or ""."""
@@ -61,7 +63,7 @@ class BatchNormTheory(MapTheory):
         """Depth in depth scales; none where no column has a ξ."""
         if not self.prediction.exists:
             return {}
-        return {"depth/ξ": self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
+        return {DEPTH_IN_SCALES: self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
 
     @cached_property
     def scales(self) -> dict[str, Float[np.ndarray, " columns"]]:

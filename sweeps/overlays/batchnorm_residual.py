@@ -20,6 +20,7 @@ from phasemap.theory.errors import InputError
 
 PARAMETERS = ("activation", "slope", "alpha", "gamma", "beta", "eps", "sigma_w", "statistics_batch_size")
 GROWTH = "growth of the squared gradient norm, in powers of ten"
+LOG_GROWTH = f"log₁₀ of the {GROWTH.split(',')[0]}"
 
 
 class BatchNormResidualTheory(MapTheory):
@@ -28,6 +29,7 @@ class BatchNormResidualTheory(MapTheory):
     networks = "batch-normalised residual networks"
     has_frontier = False
     contours = ("growth",)
+    variables = {LOG_GROWTH: "log10_gradient_growth"}  # noqa: RUF012
     glossary = {  # noqa: RUF012
         "gradient growth": "of a wide network at initialisation: mean square of the gradient by the sum h before the "
         "first block, over that before the last BN. It is about (depth/ℓ₀)^λ_G, ℓ₀ being how many blocks add as much "
@@ -51,7 +53,7 @@ class BatchNormResidualTheory(MapTheory):
         if self.inapplicable():
             return {}
         depths = self.phase_map["depth"].values.astype(int)
-        return {f"log₁₀ of the {GROWTH.split(',')[0]}": self._decades(int(depths.max()))[depths - 1]}
+        return {LOG_GROWTH: self._decades(int(depths.max()))[depths - 1]}
 
     def fields(self, metric: str = "test_accuracy") -> tuple[Field, ...]:
         """The growth as contours, where the map's ``overlay`` asks for it; none on an axis of categories."""

@@ -31,6 +31,8 @@ class MapTheory(ABC):
             ``quantities`` predicts its accuracy, and at which level of them training fails.
         lines, contours: the values of the parameter ``overlay`` that it offers: predicted lines, and quantities.
         glossary: its own words and what they mean, for the report.
+        variables: names that files can hold for its ``quantities``; a quantity without one is called by its label's
+            letters.
     """
 
     networks: ClassVar[str]
@@ -39,6 +41,7 @@ class MapTheory(ABC):
     lines: ClassVar[tuple[str, ...]] = ()
     contours: ClassVar[tuple[str, ...]] = ()
     glossary: ClassVar[Mapping[str, str]] = {}
+    variables: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, phase_map: xr.Dataset) -> None:
         self.phase_map = phase_map

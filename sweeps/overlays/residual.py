@@ -50,6 +50,7 @@ class ResidualTheory(MapTheory):
     paper = "Yang & Schoenholz 2018"
     has_frontier = False
     contours = tuple(QUANTITIES)
+    variables = {label: f"theory_{name}" for name, (label, _) in QUANTITIES.items()}  # noqa: RUF012
     glossary = {  # noqa: RUF012
         "p, s, e": "of a wide network at initialisation, at the last block: mean square of an activation, half the "
         "mean squared distance of two inputs' activations, cosine of the two.",
