@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -218,3 +219,19 @@ def test_run_status_export_report_and_train_agree(
     code, _, err = call(capfd, "run", tiny, "--out", "out", "--set", "width=9")
     assert code == 2
     assert err == "phasemap: error: --out out: holds another experiment: width is 8 there and 9 here\n"
+
+
+def test_a_shell_completes_commands_and_experiments() -> None:
+    for words, place, expected in (
+        ("phasemap the", 1, {"theory"}),
+        ("phasemap run bn-fig5", 2, {f"bn-fig5{x}" for x in "abcd"}),
+    ):
+        environment = {"_PHASEMAP_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(place)}
+        ran = subprocess.run(
+            [sys.executable, "-m", "phasemap"],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert set(ran.stdout.split()) == expected

@@ -13,6 +13,7 @@ import xarray as xr
 
 import phasemap
 from phasemap.theory.errors import InputError
+from tests import ROOT
 
 SET = {"steps": 3, "batch_size": [8, 16], "depth": [2, 4, 6], "seed": [0, 1], "width": 8}
 
@@ -29,7 +30,7 @@ def test_importing_it_imports_nothing_heavy() -> None:
         "print({'numpy', 'scipy', 'torch', 'xarray', 'matplotlib', 'typer'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.splitlines() == ["['load', 'plot', 'probe', 'run', 'theory']", "set()"]
+    assert ran.stdout.splitlines() == ["['__version__', 'load', 'plot', 'probe', 'run', 'theory']", "set()"]
 
 
 def test_a_map_from_its_name_to_its_picture(trained: tuple[xr.Dataset, Path], tmp_path: Path) -> None:
@@ -83,3 +84,11 @@ def test_bad_input_is_one_error() -> None:
         phasemap.run("bn-fig33")
     with pytest.raises(AttributeError, match="no attribute 'plto'"):
         phasemap.plto  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_version_is_one_everywhere() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{phasemap.__version__}"' in project
+    assert f"version: {phasemap.__version__}" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    ran = subprocess.run([sys.executable, "-m", "phasemap", "--version"], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"phasemap {phasemap.__version__}\n"

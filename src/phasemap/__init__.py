@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from phasemap import theory
     from phasemap.front_door import load, plot, probe, run
 
+    __version__: str
+
 __all__ = ["load", "plot", "probe", "run", "theory"]
 
 
@@ -18,10 +20,12 @@ def __getattr__(name: str) -> Any:
 
     if name == "theory":
         return import_module("phasemap.theory")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("phasemap")
     if name in __all__:
         return getattr(import_module("phasemap.front_door"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import cast
+from typing import Annotated, cast
 
 import typer
 
@@ -33,16 +33,24 @@ THEORY_COMMANDS = ("theory_batchnorm", "theory_resnet", "theory_figure")
 """Those of `phasemap theory`, which are called as their modules are."""
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        import phasemap
+
+        print(f"phasemap {phasemap.__version__}")
+        raise typer.Exit
+
+
 def assembled() -> typer.Typer:
     """The application with every command."""
     app = typer.Typer(
         name="phasemap",
         help="Trainability phase maps: train a grid of deep networks, draw the theory's prediction over the heat map.",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_options)
     theory = typer.Typer(
         help="What the theory predicts, without training.", no_args_is_help=True, rich_markup_mode=None
     )
@@ -53,6 +61,14 @@ def assembled() -> typer.Typer:
             module = importlib.import_module(f"phasemap.sweeps.commands.{module_name}")
             group.command(name, context_settings=getattr(module, "CONTEXT_SETTINGS", None))(module.command)
     return app
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Trainability phase maps: train a grid of deep networks, draw the theory's prediction over the heat map."""
 
 
 def main(arguments: list[str] | None = None) -> None:

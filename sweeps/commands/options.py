@@ -7,8 +7,19 @@ from typing import Annotated, Optional
 
 import typer
 
+
+def _experiments(typed: str) -> list[str]:
+    """What a shell may complete an experiment's name to; a file is the shell's own to complete."""
+    from phasemap.sweeps.experiments.experiment import available
+
+    return [name for name in available() if name.startswith(typed)]
+
+
 # typer reads these at run time, and Python 3.10 has no `Path | None` that it understands in every version.
-Name = Annotated[str, typer.Argument(help="an experiment of `phasemap list`, or a YAML file of your own")]
+Name = Annotated[
+    str,
+    typer.Argument(help="an experiment of `phasemap list`, or a YAML file of your own", autocompletion=_experiments),
+]
 Preset = Annotated[str, typer.Option(help="smoke, quick or paper (the YAML as it is)")]
 Settings = Annotated[Optional[list[str]], typer.Option("--set", help="key=value: overrides a parameter; repeatable")]  # noqa: UP045
 Out = Annotated[Optional[Path], typer.Option(help="output folder")]  # noqa: UP045
