@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.shown import shown
 
 # Typer carries its own copy of click in newer versions; this is its UsageError in all of them.
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -17,6 +20,8 @@ UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
 COMMANDS = {
     "advise": "advise",
     "list": "list_experiments",
+    "init": "init",
+    "parameters": "parameters",
     "run": "run",
     "status": "status",
     "report": "report",
@@ -73,8 +78,10 @@ def _options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Bad input prints one line per mistake on standard error and exits with 2."""
+    _open_what_is_closed()
     try:
         code = assembled()(args=arguments, prog_name="phasemap", standalone_mode=False)
+        sys.stdout.flush()  # here, and not when all is over: what cannot be written is told
     except InputError as error:
         for message in error.messages:
             print(f"phasemap: error: {message}", file=sys.stderr)
@@ -84,19 +91,44 @@ def main(arguments: list[str] | None = None) -> None:
             print(error.format_message())
         else:
             command = error.ctx.command_path if error.ctx else "phasemap"
-            print(f"{command}: error: {error.format_message()}", file=sys.stderr)
+            print(f"{command}: error: {shown(error.format_message(), lines=True)}", file=sys.stderr)
         sys.exit(2)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(130)
     except BrokenPipeError:  # the reader (`| head`) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(1)
     except OSError as error:  # a full disk, a folder that is not ours
         if error.errno is None:
             raise
-        print(f"phasemap: error: {error.filename or 'writing'}: {os.strerror(error.errno)}", file=sys.stderr)
+        _drop_output()
+        where = shown(str(error.filename or "writing"))
+        print(f"phasemap: error: {where}: {os.strerror(error.errno)}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError:
+        print("phasemap: error: out of memory", file=sys.stderr)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_what_is_closed() -> None:
+    """Standard streams that the caller closed (``>&-``) lead nowhere: else the first files opened would take their
+    places, and what is printed would go into these."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.set_inheritable(number, True)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere: Python would try once more at its end, and say so."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

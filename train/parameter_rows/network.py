@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from phasemap.theory.user_code import is_user_code
-from phasemap.train.parameter_rows.row import POSITIVE, Parameter, at_least
+from phasemap.train.parameter_rows.row import Parameter, in_range
 
 
 def _built_in() -> tuple[str, ...]:
@@ -16,9 +16,14 @@ def _built_in() -> tuple[str, ...]:
 
 SHARED: Mapping[str, Parameter] = {
     "depth": Parameter(
-        int, 10, "hidden layers (Linear, BN, activation), or residual blocks", **at_least(1), stackable=True
+        int,
+        10,
+        "hidden layers (Linear, BN, activation), or residual blocks",
+        **in_range("depth"),
+        stackable=True,
+        unit="layers",
     ),
-    "width": Parameter(int, 128, "units in every hidden layer", **at_least(1)),
+    "width": Parameter(int, 128, "units in every hidden layer", **in_range("width"), unit="units"),
     "activation": Parameter(
         str,
         "relu",
@@ -26,13 +31,15 @@ SHARED: Mapping[str, Parameter] = {
         lambda value: is_user_code(value) or value in _built_in(),
         lambda: f"one of {', '.join(_built_in())}, or path/to/file.py:name",
     ),
-    "slope": Parameter(float, 0.01, "slope of leaky-relu below zero"),
-    "alpha": Parameter(float, 1.0, "exponent of alpha-relu, or alpha of elu", **POSITIVE),
-    "gamma": Parameter(float, 1.0, "initial scale of BN", stackable=True),
-    "beta": Parameter(float, 0.0, "initial shift of BN", stackable=True),
-    "eps": Parameter(float, 1e-3, "added to the variance in BN", **at_least(0), stackable=True),
+    "slope": Parameter(float, 0.01, "slope of leaky-relu below zero", **in_range("slope")),
+    "alpha": Parameter(float, 1.0, "exponent of alpha-relu, or alpha of elu", **in_range("alpha")),
+    "gamma": Parameter(float, 1.0, "initial scale of BN", **in_range("gamma"), stackable=True),
+    "beta": Parameter(float, 0.0, "initial shift of BN", **in_range("beta"), stackable=True),
+    "eps": Parameter(float, 1e-3, "added to the variance in BN", **in_range("eps"), stackable=True),
     "train_bn": Parameter(bool, True, "train gamma and beta of BN (false: freeze them)"),
-    "sigma_w": Parameter(float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **at_least(0), stackable=True),
+    "sigma_w": Parameter(
+        float, 1.0, "hidden weights are N(0, sigma_w^2/fan_in)", **in_range("sigma_w"), stackable=True
+    ),
 }
 
 

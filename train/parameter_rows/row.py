@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from phasemap.theory.ranges import RANGES, Range
 from phasemap.train.provenance import below_home
 
 
@@ -22,6 +23,7 @@ class Parameter:
             It is then left out of the parameters, so that keys and contents of results without it stay as they are.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
         spelling: of a text, the one form that all its spellings are brought to.
+        unit: of a number that has one, in words.
     """
 
     kind: type
@@ -34,6 +36,7 @@ class Parameter:
     neutral: Any = None
     identity: bool = True
     spelling: Callable[[str], str] = below_home
+    unit: str = ""
 
     @property
     def expected_in_words(self) -> str:
@@ -46,9 +49,16 @@ def one_of(*choices: str) -> dict[str, Any]:
     return {"check": lambda value: value in choices, "expected": "one of " + ", ".join(choices)}
 
 
+def in_range(name: str) -> dict[str, Any]:
+    """The check of a number whose range is in the table that the theory has, too."""
+    return within(RANGES[name])
+
+
 def at_least(bound: int | float) -> dict[str, Any]:
     """The check of a number with a lower bound."""
     return {"check": lambda value: value >= bound, "expected": f"at least {bound}"}
 
 
-POSITIVE: dict[str, Any] = {"check": lambda value: value > 0, "expected": "more than 0"}
+def within(allowed: Range) -> dict[str, Any]:
+    """The check of a number in a range of its own."""
+    return {"check": allowed.holds, "expected": allowed.in_words}

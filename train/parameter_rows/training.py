@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from phasemap.theory.ranges import COUNT, Range
 from phasemap.train.data.catalogue import DATA_SETS, is_data_set
-from phasemap.train.parameter_rows.row import POSITIVE, Parameter, at_least, one_of
+from phasemap.train.parameter_rows.row import Parameter, in_range, one_of, within
+
+SAMPLES = Range(3, COUNT.most)
 
 DATA: Mapping[str, Parameter] = {
     "dataset": Parameter(
@@ -16,24 +19,32 @@ DATA: Mapping[str, Parameter] = {
         lambda: f"one of {', '.join(DATA_SETS)}, or path/to/file.npz",
     ),
     "train_size": Parameter(
-        int, None, "training samples used (first of a fixed permutation)", **at_least(3), nullable=True
+        int,
+        None,
+        "training samples used (first of a fixed permutation)",
+        **within(SAMPLES),
+        nullable=True,
+        unit="samples",
     ),
-    "test_size": Parameter(int, None, "test samples used (first of a fixed permutation)", **at_least(3), nullable=True),
+    "test_size": Parameter(
+        int, None, "test samples used (first of a fixed permutation)", **within(SAMPLES), nullable=True, unit="samples"
+    ),
 }
 
 STEP: Mapping[str, Parameter] = {
-    "batch_size": Parameter(int, 64, "samples in one step", **at_least(3)),
+    "batch_size": Parameter(int, 64, "samples in one step", **in_range("batch_size"), unit="samples"),
     "statistics_batch_size": Parameter(
         int,
         None,
         "samples in one BN statistic; divides batch_size, and is batch_size if not given",
-        **at_least(3),
+        **in_range("batch_size"),
         nullable=True,
+        unit="samples",
     ),
     "optimizer": Parameter(str, "sgd", "optimizer", **one_of("sgd", "rmsprop")),
-    "lr": Parameter(float, None, "learning rate", **POSITIVE, stackable=True, nullable=True),
+    "lr": Parameter(float, None, "learning rate", **in_range("lr"), stackable=True, nullable=True),
     "lr_per_sample": Parameter(
-        float, None, "learning rate / batch_size, instead of lr", **POSITIVE, stackable=True, nullable=True
+        float, None, "learning rate / batch_size, instead of lr", **in_range("lr"), stackable=True, nullable=True
     ),
     "momentum": Parameter(float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)"),
 }
@@ -41,12 +52,17 @@ STEP: Mapping[str, Parameter] = {
 
 RUN: Mapping[str, Parameter] = {
     "rmsprop_alpha": Parameter(float, 0.99, "RMSProp's smoothing constant", lambda value: 0 <= value < 1, "in [0, 1)"),
-    "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **POSITIVE),
+    "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **in_range("lr")),
     "epochs": Parameter(
-        int, None, "passes over the training set (the last partial batch is dropped)", **at_least(1), nullable=True
+        int,
+        None,
+        "passes over the training set (the last partial batch is dropped)",
+        **within(COUNT),
+        nullable=True,
+        unit="epochs",
     ),
-    "steps": Parameter(int, None, "steps, instead of epochs", **at_least(1), nullable=True),
-    "seed": Parameter(int, 0, "of the cell: initial weights and order of the data", **at_least(0), stackable=True),
+    "steps": Parameter(int, None, "steps, instead of epochs", **within(COUNT), nullable=True, unit="steps"),
+    "seed": Parameter(int, 0, "of the cell: initial weights and order of the data", **in_range("seed"), stackable=True),
     "dtype": Parameter(
         str, "auto", "auto: float64 where gradients would overflow float32", **one_of("auto", "float32", "float64")
     ),

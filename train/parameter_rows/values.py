@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any, cast
 
+from phasemap.theory.ranges import brief
 from phasemap.train.parameter_rows.row import Parameter
+
+LARGEST = int(sys.float_info.max)
 
 
 def read_value(name: str, row: Parameter, value: Any, table: Mapping[str, Parameter]) -> Any:
@@ -24,8 +28,8 @@ def read_value(name: str, row: Parameter, value: Any, table: Mapping[str, Parame
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError:
-            raise ValueError(f"{name}: {value!r} is not a list such as [1, 2, 3]") from None
+        except (ValueError, RecursionError):
+            raise ValueError(f"{name}: {brief(value)} is not a list such as [1, 2, 3]") from None
     if not isinstance(value, (list, tuple)):
         return _scalar(name, row, value)
     if not row.stackable:
@@ -37,14 +41,16 @@ def read_value(name: str, row: Parameter, value: Any, table: Mapping[str, Parame
             values.append(_scalar(name, row, entry))
         except ValueError as error:
             wrong.append(str(error))
-    if row.neutral is not None and None in values:
-        wrong.append(f"{name}: {values} holds null, which stands for a parameter that is not given; expected numbers")
+    if None in values:
+        wrong.append(
+            f"{name}: {brief(values)} holds null, which stands for a parameter that is not given; expected numbers"
+        )
     if wrong:
         raise ValueError("\n".join(dict.fromkeys(wrong)))
     if not values:
         raise ValueError(f"{name}: the list is empty")
     if len(set(values)) < len(values):
-        raise ValueError(f"{name}: {values} holds a value twice")
+        raise ValueError(f"{name}: {brief(values)} holds a value twice")
     return values
 
 
@@ -59,9 +65,9 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
     if row.kind is int and isinstance(value, float) and value.is_integer():
         value = int(value)
     if row.kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = float(value) if abs(value) <= LARGEST else math.inf
     if not isinstance(value, row.kind) or (row.kind is not bool and isinstance(value, bool)):
-        raise ValueError(f"{name}: {value!r} is not {_kind_in_words(row.kind)}")
+        raise ValueError(f"{name}: {brief(value)} is not {_kind_in_words(row.kind)}")
     if row.kind is float and not math.isfinite(cast(float, value)):
         raise ValueError(f"{name}: {value!r} is not finite")
     if row.kind is float:
@@ -69,7 +75,7 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
     if row.kind is str:
         value = row.spelling(cast(str, value))
     if not row.check(value):
-        raise ValueError(f"{name}: {value!r}: expected {row.expected_in_words}")
+        raise ValueError(f"{name}: {brief(value)}: expected {row.expected_in_words}")
     return value
 
 
@@ -83,7 +89,7 @@ def _from_text(name: str, row: Parameter, text: str) -> Any:
             return kind(text)
         except ValueError:
             continue
-    raise ValueError(f"{name}: {text!r} is not {_kind_in_words(row.kind)}")
+    raise ValueError(f"{name}: {brief(text)} is not {_kind_in_words(row.kind)}")
 
 
 def _kind_in_words(kind: type) -> str:
