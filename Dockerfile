@@ -6,7 +6,9 @@
 # Holds no key: give W&B's with -e WANDB_API_KEY. Data sets: -v /your/data:/data -e PHASEMAP_DATA_DIR=/data
 FROM pytorch/pytorch:2.9.1-cuda12.8-cudnn9-runtime
 
-RUN useradd --create-home researcher && mkdir /runs && chown researcher /runs
+RUN groupadd --gid 10001 researcher \
+    && useradd --uid 10001 --gid 10001 --create-home researcher \
+    && install --directory --owner 10001 --group 10001 /runs
 WORKDIR /opt/phasemap
 
 # The dependencies are a layer of their own, made anew only when pyproject.toml changes. The image's torch satisfies them.
@@ -14,7 +16,7 @@ COPY pyproject.toml ./
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > requirements.txt \
     && python -m pip install --no-cache-dir -r requirements.txt
 
-# Named one by one: nothing else of the folder, no key, no result, can get into the image.
+# Named one by one, and .dockerignore names the kinds of files in them: no key, no result, can get into the image.
 COPY LICENSE README.md ./
 COPY src src/
 COPY theory theory/
@@ -23,7 +25,8 @@ COPY train train/
 COPY sweeps sweeps/
 RUN python -m pip install --no-cache-dir --no-deps .
 
-USER researcher
+# By number, so that a cluster sees that it is not root.
+USER 10001:10001
 WORKDIR /runs
 ENTRYPOINT ["phasemap"]
 CMD ["--help"]

@@ -18,6 +18,7 @@ from torch.nn import functional
 from phasemap.theory.activations import BUILT_IN
 from phasemap.theory.elementwise import SELU_ALPHA, SELU_SCALE
 from phasemap.theory.errors import InputError
+from phasemap.theory.guard import passes, reason
 from phasemap.theory.user_code import is_user_code, load_user_activation
 
 LINEAR = 40.0  # where softplus(z) = z to rounding, also in float64; torch's default of 20 leaves a step of 2e-9
@@ -87,6 +88,27 @@ def _gelu(form: str) -> TorchActivation:
     )
 
 
+def _own(function: Callable[[Tensor], Any], name: str) -> Callable[[Tensor], Tensor]:
+    """A user's function; what it raises, and what it returns or does that no activation may, is told as the file's."""
+
+    def called(z: Tensor) -> Tensor:
+        version = z._version
+        try:
+            found = function(z)
+        except BaseException as error:  # whatever the user's function raises is the user's to read
+            if passes(error) or isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+                raise
+            raise InputError(f"{name!r}: it fails on a tensor: {reason(error)}") from error
+        if not isinstance(found, Tensor) or found.shape != z.shape or found.is_complex():
+            got = f"{found.dtype} {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"{name!r}: of a tensor {tuple(z.shape)} it made {got}: expected real numbers, as many")
+        if z._version != version:
+            raise InputError(f"{name!r}: it writes into the tensor it is given: expected a new tensor")
+        return found.to(z.dtype)
+
+    return called
+
+
 def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> TorchActivation:
     """The activation ``name`` (``phasemap.theory.activations.BUILT_IN`` or ``path/to/file.py:name``).
 
@@ -95,7 +117,8 @@ def torch_activation(name: str, *, slope: float = 0.01, alpha: float = 1.0) -> T
     """
     if is_user_code(name):
         _, phi, derivative = load_user_activation(name, torch)
-        return TorchActivation(phi, lambda g, z, out: g * derivative(z), True)
+        phi, slope_of = (_own(function, name) for function in (phi, derivative))
+        return TorchActivation(phi, lambda g, z, out: g * slope_of(z), True)
     aten = torch.ops.aten
     catalogue: dict[str, TorchActivation] = {
         "relu": TorchActivation(torch.relu, lambda g, z, out: aten.threshold_backward(g, out, 0), False, torch.relu_),

@@ -14,8 +14,10 @@ from tests import ROOT
 
 ORDER = (
     # theory: no torch, no drawing, no command line
+    "theory.letters",
     "theory.shown",
     "theory.errors",
+    "theory.ranges",
     "theory.lazy",
     "theory.guard",
     "theory.trust",

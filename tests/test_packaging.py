@@ -12,6 +12,7 @@ import sysconfig
 import tarfile
 import venv
 import zipfile
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def test_dockerfile_is_pinned_keyless_and_runs_as_a_user() -> None:
     words = [word for word, _ in steps]
     assert words.count("FROM") == 1
     assert re.fullmatch(r"\S+/\S+:\d+\.\d+\.\d+-cuda\d+\.\d+-cudnn\d+-runtime", dict(steps)["FROM"])
-    assert dict(steps)["USER"] not in ("root", "0")
+    assert re.fullmatch(r"[1-9]\d{3,}:[1-9]\d{3,}", dict(steps)["USER"])  # a number is seen not to be root
     assert words.index("USER") > max(place for place, word in enumerate(words) if word in ("RUN", "COPY"))
     assert json.loads(dict(steps)["ENTRYPOINT"]) == ["phasemap"]
     assert not {"ARG", "ENV", "ADD"} & set(words)  # nothing that could bake a key in
@@ -134,9 +135,42 @@ def test_dockerfile_copies_the_dependencies_first_and_nothing_but_the_project() 
     assert copied[0] == ["pyproject.toml"]
     files = {"pyproject.toml", "README.md", "LICENSE", "src", *ROOMS}
     assert sorted(chain.from_iterable(copied)) == sorted(files)
-    ignored = (ROOT / ".dockerignore").read_text().splitlines()
-    assert ignored[1] == "*"
-    assert {line[1:] for line in ignored if line.startswith("!")} == files
+
+
+def in_the_context(names: Iterable[str]) -> set[str]:
+    """What Docker's builder sees: of the patterns that match a file or a folder above it the last counts."""
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    patterns = []
+    for line in lines:
+        pattern = re.escape(line.removeprefix("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
+        patterns.append((line.startswith("!"), re.compile(rf"{pattern}(?:/.*)?")))
+    return {name for name in names if [kept for kept, pattern in patterns if pattern.fullmatch(name)][-1]}
+
+
+def test_the_context_of_the_image_holds_the_rooms_and_nothing_else() -> None:
+    tracked = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True).stdout
+    rooms = {name for name in tracked.splitlines() if name.split("/")[0] in ("src", *ROOMS)}
+    assert in_the_context(tracked.splitlines()) == {*rooms, "pyproject.toml", "README.md", "LICENSE"}
+    folders = ("", "sweeps/", "train/data/", "src/phasemap/", "sweeps/report/")
+    foreign = [
+        ".env",
+        ".env.py",
+        ".git/config",
+        ".git/hooks/a.py",
+        ".netrc",
+        ".aws/credentials",
+        "id_rsa",
+        "key.pem",
+        "runs/x.json",
+        "mnist.npz",
+        "wandb/run.log",
+        "a.ipynb",
+        ".ipynb_checkpoints/a.py",
+        "__pycache__/a.py",
+        "x.egg-info/a.py",
+        "tile.ckpt",
+    ]
+    assert in_the_context(folder + name for folder in folders for name in foreign) == set()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import numpy as np
 
 from phasemap.theory import elementwise
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import wrong
 from phasemap.theory.user_code import is_user_code, load_user_activation
 
 Function = Callable[[Any], Any]
@@ -84,25 +85,31 @@ def _user(text: str) -> tuple[Function, Function, tuple[float, ...], float | Non
     """
     module, values, slopes = load_user_activation(text, np)
     name = text.rpartition(":")[2]
-    kinks = tuple(float(k) for k in getattr(module, f"{name}_kinks", ()))
+    kinks = _numbers(text, f"{name}_kinks", getattr(module, f"{name}_kinks", ()))
+    degree = getattr(module, f"{name}_degree", None)
     _check_derivative(text, values, slopes, kinks)
-    return values, slopes, kinks, getattr(module, f"{name}_degree", None)
+    return values, slopes, kinks, None if degree is None else _numbers(text, f"{name}_degree", (degree,))[0]
+
+
+def _numbers(text: str, name: str, declared: Any) -> tuple[float, ...]:
+    """What a user's file declares, as finite numbers. Raises InputError."""
+    try:
+        numbers = tuple(float(each) for each in declared)
+    except (TypeError, ValueError, OverflowError):
+        numbers = (float("nan"),)
+    if not np.isfinite(numbers).all():
+        expected = "a finite number" if name.endswith("_degree") else "a tuple of finite numbers"
+        raise InputError(f"{text!r}: {name}: expected {expected}")
+    return numbers
 
 
 def _check_derivative(text: str, phi: Function, derivative: Function, kinks: tuple[float, ...]) -> None:
     """Raises InputError if the given derivative is not that of φ at points away from the kinks."""
     z, step = np.linspace(-3.0, 3.0, 61) + 0.0123, 1e-5
     z = z[np.all(np.abs(z[:, None] - np.array([*kinks, 1e9])) > 10 * step, axis=1)]
-    try:
-        with np.errstate(all="ignore"):
-            numeric = (np.asarray(phi(z + step)) - np.asarray(phi(z - step))) / (2 * step)
-            given = np.asarray(derivative(z), dtype=float)
-            fits = numeric.shape == given.shape == z.shape
-            wrong = fits & ~(np.abs(numeric - given) <= 1e-4 * (1 + np.abs(numeric)))
-    except Exception as error:  # whatever the user's function raises is the user's mistake to read
-        raise InputError(f"{text!r}: it fails on an array of numbers: {type(error).__name__}: {error}") from error
-    if not fits:
-        raise InputError(f"{text!r}: φ and its derivative must keep the shape of the array they are given")
+    with np.errstate(all="ignore"):
+        numeric, given = (phi(z + step) - phi(z - step)) / (2 * step), derivative(z)
+        wrong = ~(np.abs(numeric - given) <= 1e-4 * (1 + np.abs(numeric)))
     if np.sum(wrong) > 3:  # a few may sit on kinks that were not declared
         at = float(z[np.argmax(wrong)])
         raise InputError(
@@ -127,6 +134,10 @@ def activation(
     """
     if not (np.isfinite(scale) and np.isfinite(shift)):
         raise InputError(f"scale {scale}, shift {shift}: expected finite numbers")
+    mistakes = [*wrong("gamma", scale, "scale"), *wrong("beta", shift, "shift"), *wrong("slope", slope, "--slope")]
+    mistakes += wrong("alpha", alpha, "--alpha") if name in WITH_ALPHA and alpha > 0 else []
+    if mistakes:
+        raise InputError(*mistakes)
     phi, derivative, kinks, degree = _user(name) if is_user_code(name) else _base(name, slope, alpha)
     details = {"scale": scale} if scale != 1 else {}
     details |= {"shift": shift} if shift != 0 else {}

@@ -3,7 +3,10 @@ obeyed."""
 
 from __future__ import annotations
 
+import json
 import re
+import sys
+from typing import Any
 
 _OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters and line ends, marks that change the direction of writing, halves of characters."""
@@ -17,3 +20,13 @@ def shown(text: str, *, lines: bool = False) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
+
+
+def print_json(document: Any) -> None:
+    r"""Prints strict JSON: letters as they are where standard output has them, else as ``\u03bb``."""
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, allow_nan=False)
+    print(text)

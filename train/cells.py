@@ -50,10 +50,11 @@ def identity(parameters: Mapping[str, Any]) -> dict[str, Any]:
     What is not given (None), or has its neutral value, is left out too, so that a later version's parameter changes no
     key.
     """
+    rows = TABLE.rows
     return {
         name: value
         for name, value in parameters.items()
-        if TABLE[name].identity and value is not None and value != TABLE[name].neutral
+        if value is not None and (row := rows[name]).identity and value != row.neutral
     }
 
 

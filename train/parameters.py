@@ -6,8 +6,10 @@ The table is put together from the rows of the data, the training and the pictur
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from phasemap.theory.errors import InputError, unknown_name
@@ -17,6 +19,8 @@ from phasemap.train.parameter_rows.training import DATA, RUN, STEP
 from phasemap.train.parameter_rows.values import read_value
 from phasemap.train.presentation import PRESENTATION
 
+MOST_CELLS = 200_000
+"""Cells of a tile, and of an experiment: their products are counted before they are made."""
 SEMANTICS = 1  # of a result: raised when the same parameters would mean a different training
 
 
@@ -122,7 +126,7 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             wrong.add(name)
             values[name] = row.default
     mistakes += [message for message in _together(values) if wrong.isdisjoint(re.findall(r"\w+", message))]
-    own = _own_names(values["architecture"])
+    own = own_names(values["architecture"])
     values = {name: value for name, value in values.items() if name in own}
     for name, of in references(values).items():
         if not isinstance(target := values.get(of, table[name].default), list):
@@ -138,11 +142,17 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return given, mistakes
 
 
-def _own_names(architecture: str) -> set[str]:
+def own_names(architecture: str) -> frozenset[str]:
     """The parameters that networks of the architecture have."""
+    return _own_names(architecture, FAMILIES.additions)
+
+
+@lru_cache(maxsize=64)
+def _own_names(architecture: str, additions: int) -> frozenset[str]:
+    """The same, once for a catalogue of families that has grown ``additions`` times."""
     foreign = {name for one in FAMILIES.values() for name in (*one.rows, *one.training_rows)}
     own = family(architecture)
-    return (set(TABLE.rows) - foreign) | set(own.rows) | set(own.training_rows)
+    return frozenset((set(TABLE.rows) - foreign) | set(own.rows) | set(own.training_rows))
 
 
 def _times(rate: float, batch_size: int) -> float:
@@ -154,7 +164,7 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     """What is wrong between parameters that are valid one by one."""
     mistakes = []
     architecture = values["architecture"]
-    own = _own_names(architecture)
+    own = own_names(architecture)
     for name, row in TABLE.rows.items():
         if name not in own and values[name] != row.default:
             having = owners(name)
@@ -166,6 +176,9 @@ def _together(values: Mapping[str, Any]) -> list[str]:
             mistakes.append(f"{name}: {values[name]!r} refers to a parameter that itself refers to another")
         if target not in own:
             mistakes.append(f"{name}: {values[name]!r}: architecture {architecture} has no {target}")
+    stacked = {name: len(value) for name, value in values.items() if isinstance(value, list)}
+    if (count := math.prod(stacked.values())) > MOST_CELLS:
+        mistakes.append(f"{', '.join(stacked)}: {count} cells in one tile: expected at most {MOST_CELLS}")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
         mistakes.append("lr, lr_per_sample: give exactly one of them")
     if (values["epochs"] is None) == (values["steps"] is None):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from phasemap.theory.user_code import is_user_code
 from phasemap.train.families.catalogue import FAMILIES
-from phasemap.train.parameter_rows.row import POSITIVE, Parameter, one_of
+from phasemap.train.parameter_rows.row import Parameter, in_range, one_of
 
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 NO_OVERLAY = "none"
@@ -55,6 +55,6 @@ PRESENTATION: Mapping[str, Parameter] = {
         str, "xi", "predicted quantity drawn on the map", _is_overlay, _overlays_in_words, identity=False
     ),
     "overlay_factor": Parameter(
-        float, 16.0, "the paper's multiple of the overlay's depth scale", **POSITIVE, identity=False
+        float, 16.0, "the paper's multiple of the overlay's depth scale", **in_range("kappa"), identity=False
     ),
 }

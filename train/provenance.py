@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 from datetime import datetime, timezone
 from functools import cache
@@ -12,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("phasemap", "torch", "torchvision", "pytorch-lightning", "numpy", "scipy")
-SHORTEST = 8
-"""Characters of an environment variable's value from which on it is told from common words and numbers."""
 
 
 def home() -> str:
@@ -33,20 +30,6 @@ def below_home(path: str) -> str:
         return path
     folder = home()
     return f"~{path[len(folder) :]}" if folder and path.startswith(f"{folder}/") else path
-
-
-def redacted(text: str) -> str:
-    """The text of a log fit for other eyes: home folders become ``~``, values of the environment their variable's name.
-
-    Values shorter than `SHORTEST` characters stay: they are numbers and words such as ``1`` or ``en``.
-    """
-    values = {value: f"${name}" for name, value in os.environ.items() if len(value) >= SHORTEST and name != "HOME"}
-    values = {home(): "~", **values} if home() else values
-    if values:
-        longest_first = sorted(values, key=len, reverse=True)
-        any_of_them = rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)"
-        text = re.sub(any_of_them, lambda found: values[found[0]], text)
-    return re.sub(r"(?<![\w.~])/(home|Users)/[^/\s:'\"]+", "~", text)
 
 
 @cache

@@ -28,7 +28,7 @@ from phasemap.train.compat.lightning import LightningEnvironment, pl
 from phasemap.train.data.load import load
 from phasemap.train.data.samples import Data
 from phasemap.train.engine.cell_result import cell_result
-from phasemap.train.engine.checkpoint import Checkpoint, PlainFile, callback_state
+from phasemap.train.engine.checkpoint import Checkpoint, PlainFile, Stopped, callback_state
 from phasemap.train.engine.data_order import LONGEST_BLOCK, BlocksDataModule
 from phasemap.train.engine.epoch_scores import EpochScores
 from phasemap.train.engine.evaluation import Evaluation, evaluate
@@ -103,10 +103,9 @@ def train_tile(
             if not chunk:
                 continue
             members = [points[place] for place in chunk]
+            before, on_blocks = saved.take(chunk) if saved else None, partial(on_block, members=len(chunk))
             trained = _unless_out_of_memory(
-                partial(
-                    _train_chunk, members, on_device, steps, partial(on_block, members=len(chunk)), say, saved, chunk
-                )
+                partial(_going_on, before, say, members, on_device, steps, on_blocks, say, saved, chunk)
             )
             if trained is not None:
                 results.update(zip(chunk, trained, strict=True))
@@ -187,6 +186,22 @@ def _unless_out_of_memory(what: Callable[[], Outcome]) -> Outcome | None:
         return None
 
 
+def _going_on(before: dict[str, Any] | None, say: Callable[[str], None], *arguments: Any) -> list[CellResult]:
+    """Trains a chunk from the checkpoint ``before``; from the start where that is none, or none of this program's."""
+    if before is None:
+        return _train_chunk(None, *arguments)
+    try:
+        return _train_chunk(before, *arguments)
+    except (Stopped, InputError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = f"the checkpoint cannot be taken up ({type(error).__name__})"
+    say(f"{reason}; the cells that were in flight are trained from their start")
+    return _train_chunk(None, *arguments)
+
+
 def _too_large(cell: Cell, device: str) -> str:
     what = ", ".join(f"{name} {cell[name]}" for name in ("depth", "width", "widths", "batch_size") if name in cell)
     return (
@@ -204,8 +219,9 @@ def _planned(points: Sequence[Cell], data: Data, on_device: _Samples, in_flight:
         device=on_device.device,
         item=on_device.x_train.element_size(),
     )
-    rest = ([place for place in chunk if place not in in_flight] for chunk in planned)
-    return [list(in_flight), *(chunk for chunk in rest if chunk)]
+    first = [place for place in in_flight if 0 <= place < len(points)]
+    rest = ([place for place in chunk if place not in first] for chunk in planned)
+    return [first, *(chunk for chunk in rest if chunk)]
 
 
 @contextmanager
@@ -231,6 +247,7 @@ def _steps(parameters: dict[str, Any], data: Data) -> int:
 
 
 def _train_chunk(
+    before: dict[str, Any] | None,
     points: Sequence[Cell],
     data: _Samples,
     steps: int,
@@ -239,7 +256,7 @@ def _train_chunk(
     saved: Checkpoint | None,
     places: Sequence[int],
 ) -> list[CellResult]:
-    """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
+    """Trains one stack, from where the checkpoint ``before`` was; the results stand in the order of ``points``."""
     settings, device, dtype = points[0], data.device, data.x_train.dtype
     x_train, y_train, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
     family = family_of(settings)
@@ -265,11 +282,11 @@ def _train_chunk(
     )
     monitor = _monitor(settings, len(x_train))
     callbacks: list[pl.Callback] = [monitor] if monitor else []
+    if before:
+        module.go_on(before)
+        if monitor:
+            monitor.go_on(callback_state(before, monitor), module.steps_done)
     if saved:
-        if before := saved.take(places):
-            module.go_on(before)
-            if monitor:
-                monitor.go_on(callback_state(before, monitor), module.steps_done)
         callbacks.append(saved.saver(places))
     blocks = BlocksDataModule(
         seeds,

@@ -12,6 +12,7 @@ from typing import Annotated, cast
 import typer
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.letters import use_plain_letters
 from phasemap.theory.shown import shown
 
 # Typer carries its own copy of click in newer versions; this is its UsageError in all of them.
@@ -79,6 +80,8 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Bad input prints one line per mistake on standard error and exits with 2."""
     _open_what_is_closed()
+    use_plain_letters()
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's own is of no use here; worker processes inherit it
     try:
         code = assembled()(args=arguments, prog_name="phasemap", standalone_mode=False)
         sys.stdout.flush()  # here, and not when all is over: what cannot be written is told
@@ -126,9 +129,12 @@ def _open_what_is_closed() -> None:
 
 
 def _drop_output() -> None:
-    """What is still to be written goes nowhere: Python would try once more at its end, and say so."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """What cannot be written goes nowhere: Python would try once more at its end, and say so."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

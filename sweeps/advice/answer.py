@@ -12,6 +12,7 @@ from typing import Any
 from phasemap.sweeps.advice.adviser import Record
 from phasemap.sweeps.advice.catalogue import ADVISERS
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import wrong
 
 
 def advise(arch: str, depth: int, given: Mapping[str, Any], map_source: str | None = None) -> Record:
@@ -31,8 +32,7 @@ def advise(arch: str, depth: int, given: Mapping[str, Any], map_source: str | No
     mistakes = [
         f"--{name.replace('_', '-')}: {arch} has none" for name in given if name not in {*own, *adviser.evidence}
     ]
-    if depth < 1:
-        mistakes.append(f"--depth {depth}: expected an integer of at least 1")
+    mistakes += wrong("depth", depth, "--depth")
     evidence = {name: given[name] for name in adviser.evidence if name in given}
     if map_source is not None:
         mistakes += [f"--{name.replace('_', '-')}: it comes from --map; give only one of them" for name in evidence]

@@ -24,6 +24,7 @@ from phasemap.theory.batchnorm import advice as bn
 from phasemap.theory.batchnorm.gradient_explosion import check_batch_size, check_scales
 from phasemap.theory.batchnorm.setting import Setting
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import check
 from phasemap.train.families.batchnorm_mlp import FAMILY
 
 EXPERIMENTS = {
@@ -55,6 +56,7 @@ class BatchNormAdviser(Adviser):
         check_scales(setting.eps, setting.sigma_w)
         if not (math.isfinite(setting.gamma) and setting.gamma > 0 and math.isfinite(setting.beta)):
             raise InputError(f"--gamma {setting.gamma}, --beta {setting.beta}: expected finite numbers, gamma above 0")
+        check(gamma=setting.gamma, beta=setting.beta)
         criterion = self._criterion(evidence, map_source)
         now, reach = bn.predict(setting), criterion.reach(setting, look_beyond=True)
         verdict = None if reach is None else reach.verdict(depth)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from phasemap.sweeps.advice.map_support import in_words, judged_metric, support
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import check
 from phasemap.train.families.catalogue import DEFAULT
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def given_kappa(option: str, value: float) -> Kappa:
     """The user's own. Raises InputError, naming the option, unless it is a finite number above 0."""
     if not (math.isfinite(value) and value > 0):
         raise InputError(f"--{option} {value}: expected a finite number above 0")
+    check(**{option.replace("-", "_"): value})
     return Kappa(value, value, value, "given")
 
 

@@ -13,6 +13,7 @@ from phasemap.sweeps.advice.levels import DIVERGES, LEVELS_PAGE, map_levels, mea
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.activations import activation
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import check
 from phasemap.theory.residual import advice as residual
 from phasemap.theory.residual.advice import Level, ResidualSetting
 from phasemap.theory.residual.quantities import QUANTITIES
@@ -80,8 +81,7 @@ def _levels(setting: ResidualSetting, about: Mapping[str, Any]) -> list[Level]:
     if quantity not in QUANTITIES:
         raise InputError(f"--quantity {quantity}: expected one of {', '.join(QUANTITIES)}")
     bounds = [(about[name], name == "level") for name in ("level", "least") if name in about]
-    if not all(math.isfinite(value) for value, _ in bounds):
-        raise InputError(f"--level, --least: expected finite numbers, of {QUANTITIES[quantity][0]}")
+    check(**{name: about[name] for name in ("level", "least", "lr") if name in about})
     if bounds:
         return [Level(quantity, value, value, value, at_most, "given") for value, at_most in bounds]
     if "quantity" in about:

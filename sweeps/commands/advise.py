@@ -86,9 +86,9 @@ def command(
     with threadpool_limits(1):  # the matrices are small: more threads would spend their time waiting for each other
         record = answer(arch or DEFAULT, depth, given, map)
     if as_json:
-        import json
+        from phasemap.theory.shown import print_json
 
-        print(json.dumps(record, allow_nan=False, ensure_ascii=False))
+        print_json(record)
         return
     from phasemap.sweeps.advice.answer import text
 

@@ -33,7 +33,7 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
     """
     from phasemap.sweeps.sources.open_map import map_of, open_results
     from phasemap.sweeps.store.gc_pause import kept
-    from phasemap.sweeps.store.result import whole
+    from phasemap.train.whole_file import whole
 
     if format not in FORMATS:
         raise InputError(f"--format {format}: expected one of {', '.join(FORMATS)}")
@@ -55,7 +55,7 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
 
 
 def _write_csv(text: str, out: Path | None) -> None:
-    from phasemap.sweeps.store.result import write_text
+    from phasemap.train.whole_file import write_text
 
     if out is None:
         sys.stdout.write(text)

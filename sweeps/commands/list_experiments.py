@@ -18,9 +18,9 @@ def command(
     Example: phasemap list
     """
     if as_json:
-        import json
+        from phasemap.theory.shown import print_json
 
-        print(json.dumps(records(), allow_nan=False, ensure_ascii=False))
+        print_json(records())
     else:
         print(listing())
 

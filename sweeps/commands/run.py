@@ -18,6 +18,9 @@ def command(
     settings: Settings = None,
     executor: Annotated[str, typer.Option(help="who trains: local (worker processes), or FILE.py:NAME")] = "local",
     check: Annotated[bool, typer.Option("--check", help="only say cells, tiles and cost, and every mistake")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="end when all that is left is held by other runs on this folder")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> int:
     """Trains an experiment on this machine and draws its report; goes on where an earlier run was stopped.
@@ -35,5 +38,6 @@ def command(
         settings=settings or (),
         executor=executor,
         check=check,
+        wait=not no_wait,
         quiet=quiet,
     )

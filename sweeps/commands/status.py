@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from phasemap.sweeps.commands.options import Source
+from phasemap.theory.shown import shown
 
 
 def command(
@@ -21,4 +22,4 @@ def command(
     """
     from phasemap.sweeps.sources.status import of
 
-    print(of(source, requeue=requeue).text())
+    print(shown(of(source, requeue=requeue).text(), lines=True))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from typing import Annotated, Any
 
 import typer
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import LONGEST, RANGES, brief
+from phasemap.theory.shown import print_json
+
+MOST_SIZES = 100
 
 
 def command(
@@ -54,20 +58,21 @@ def command(
             at_zero = batchnorm_record(phi, size, method=method, look_beyond=False) if eps else found
         records.append(with_residual(found, at_zero))
     if json_output:
-        print(json.dumps(records[0] if len(records) == 1 else records, allow_nan=False, ensure_ascii=False))
+        print_json(records[0] if len(records) == 1 else records)
     else:
         print(_table(records))
 
 
 def _batch_sizes(text: str) -> list[int | None]:
     """The integers of a comma-separated list; None for ``inf``."""
-    sizes: list[int | None] = []
-    for part in text.split(","):
-        try:
-            sizes.append(None if part.strip() == "inf" else int(part))
-        except ValueError:
-            raise InputError(f"--batch-size {text!r}: expected integers such as 64 or 8,16,32, or inf") from None
-    return sizes
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part == "inf" or re.fullmatch(r"[+-]?\d+", part) for part in parts):
+        raise InputError(f"--batch-size {brief(text)}: expected integers such as 64 or 8,16,32, or inf")
+    if len(parts) > MOST_SIZES:
+        raise InputError(f"--batch-size: {len(parts)} of them; expected at most {MOST_SIZES} at a time")
+    if longest := next((part for part in parts if len(part) > LONGEST), None):
+        raise InputError(f"--batch-size {brief(longest)}: expected an integer of {RANGES['batch_size'].in_words}")
+    return [None if part == "inf" else int(part) for part in parts]
 
 
 _ROWS = {

@@ -84,11 +84,11 @@ def command(
     parameters = {name: value for name, value in parameters.items() if value or name not in SCALINGS}
 
     if as_json:
-        import json
+        from phasemap.theory.shown import print_json
 
         head = {"activation": phi.label, "depth": depth, "parameters": parameters}
         tail = {} if limit is None else {"largest_learning_rate": limit}
-        print(json.dumps(head | record(trace) | tail, allow_nan=False, ensure_ascii=False))
+        print_json(head | record(trace) | tail)
         return
     from rich import box
     from rich.console import Console
@@ -121,7 +121,9 @@ def _short(value: float | None) -> str:
 def _largest_learning_rate(trace: ResidualTrace, phi: Activation, inputs: int) -> dict[str, float | None]:
     """The learning rate from which on networks diverge, with its interval; None where it is known up to a factor."""
     from phasemap.theory.learning_rate.residual import largest_learning_rate
+    from phasemap.theory.ranges import check
 
+    check(inputs=inputs)
     if trace.widths is None:
         raise InputError(f"--inputs {inputs}: the learning rate depends on the width; expected --widths beside it")
     found = largest_learning_rate(trace, phi, width=trace.widths.activation[0], inputs=inputs)

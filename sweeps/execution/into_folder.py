@@ -17,6 +17,8 @@ from phasemap.sweeps.store.result import ResultError, read, write
 from phasemap.theory.errors import InputError
 
 Tell = Callable[[Event], None]
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""A full disk, a full quota, a limit of the size of files (``ulimit -f``)."""
 
 
 def untold(_event: Event) -> None:
@@ -63,18 +65,18 @@ def train_into_folder(
         What became of the tile: Done, Busy, Stopped, Failed or Full. Nothing is raised but what ends the process.
     """
     key = tile.key
-    with folder.lock(key) as mine:
-        if not mine:
-            return Busy(key)
-        path = folder.result_file(key)
-        with suppress(FileNotFoundError, ResultError):
-            return Done.of(key, read(path, semantics=trainer.semantics), trained=False)
-        tell(Started(key))
+    try:
+        with folder.lock(key) as mine:
+            if not mine:
+                return Busy(key)
+            path = folder.result_file(key)
+            with suppress(FileNotFoundError, ResultError):
+                return Done.of(key, read(path, semantics=trainer.semantics), trained=False)
+            tell(Started(key))
 
-        def progress(state: dict[str, Any]) -> None:
-            tell(Progress(key, state.get("steps_done", 0) / max(state.get("steps", 0), 1)))
+            def progress(state: dict[str, Any]) -> None:
+                tell(Progress(key, state.get("steps_done", 0) / max(state.get("steps", 0), 1)))
 
-        try:
             with logging(folder.log_file(key)):
                 result = trainer.train(
                     dict(tile.parameters),
@@ -88,11 +90,11 @@ def train_into_folder(
                     return Stopped(key)
                 write(path, result)
                 folder.remove_checkpoint(key)
-        except InputError as error:
-            return Failed(key, "; ".join(error.messages), final=True)
-        except OSError as error:
-            reason = str(error.strerror or error)
-            return Full(key, reason) if error.errno in (errno.ENOSPC, errno.EDQUOT) else Failed(key, reason)
-        except Exception as error:
-            return Failed(key, f"{type(error).__name__}: {error}".splitlines()[0])
-        return Done.of(key, result, trained=True)
+            return Done.of(key, result, trained=True)
+    except InputError as error:
+        return Failed(key, "; ".join(error.messages), final=True)
+    except OSError as error:
+        reason = str(error.strerror or error)
+        return Full(key, reason) if error.errno in NO_ROOM else Failed(key, reason)
+    except Exception as error:
+        return Failed(key, f"{type(error).__name__}: {error}".splitlines()[0])

@@ -11,12 +11,17 @@ from typing import Any
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.execution.trainer import TileTrainer, data_name
 from phasemap.sweeps.experiments.experiment import Experiment
+from phasemap.sweeps.figures.catalogue import HEAT_MAP, exhibit
+from phasemap.sweeps.phase_map.points import check_points
 from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.manifest import Manifest
 from phasemap.theory.errors import InputError
 from phasemap.train.data.catalogue import DataSize
-from phasemap.train.planning.cost import ITEM, Cost, cost, duration
+from phasemap.train.machine.host_memory import host_available
+from phasemap.train.planning.cost import ITEM, Cost, cost, duration, largest_network
 
+FAR_TOO_LARGE = 4.0
+"""Times the free memory: what is less may be tried, on this or on a larger machine."""
 DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
 
 
@@ -105,11 +110,13 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
         mistakes += map(experiment.located, error.messages)
     if mistakes:
         raise InputError(*mistakes)
+    _check_picture(experiment, parameters)
     tiles, dtypes, steps = [], [], []
     for tile in parameters:
         digest, size = survey[data_name(tile)]
         steps.append(_steps(tile, size))
         dtypes.append(_dtype(tile, at_work, trainer))
+        _check_memory(tile, size, dtypes[-1])
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=trainer.semantics)
         tiles.append(Tile(key, tile, cost(tile, size, item=ITEM[dtypes[-1]])))
     manifest = Manifest(
@@ -122,6 +129,29 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
         keys=[tile.key for tile in tiles],
     )
     return Plan(experiment, manifest, tiles, steps, at_work[0])
+
+
+def _check_picture(experiment: Experiment, tiles: Sequence[Mapping[str, Any]]) -> None:
+    """Whether the report can draw what the tiles will be: raises InputError as it would after the training."""
+    picture = tiles[0]["picture"]
+    try:
+        if picture == HEAT_MAP:
+            check_points(tiles, experiment.tile_axes)
+        else:
+            exhibit(picture)
+    except InputError as error:
+        raise InputError(*map(experiment.located, error.messages)) from None
+
+
+def _check_memory(tile: Mapping[str, Any], size: DataSize, dtype: str) -> None:
+    """Raises InputError for a network that is far too large for this machine, which need not be tried."""
+    needed, free = largest_network(tile, size, item=ITEM[dtype]), host_available()
+    if needed > FAR_TOO_LARGE * free:
+        what = ", ".join(f"{name} {tile[name]}" for name in ("depth", "width", "widths", "batch_size") if name in tile)
+        raise InputError(
+            f"{what[:200]}: a network takes about {needed / 1e9:.3g} GB to train, and {free / 1e9:.3g} GB are free;"
+            f" expected at most {FAR_TOO_LARGE:g} times as much"
+        )
 
 
 def _dtype(tile: Mapping[str, Any], at_work: Sequence[str], trainer: TileTrainer) -> str:

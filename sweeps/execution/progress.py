@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from phasemap.theory.shown import shown
 from phasemap.train.planning.cost import duration
 
 
@@ -95,7 +98,7 @@ class ShownProgress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
-        self.last = -self.INTERVAL
+        self.last = -math.inf
         self.shown = -1
 
     def __enter__(self) -> ShownProgress:
@@ -105,8 +108,9 @@ class ShownProgress:
         pass
 
     def say(self, message: str) -> None:
-        """A line that stays."""
-        print(message, file=self.stream, flush=True)
+        """A line that stays. A reader who is gone, or a full disk behind it, does not end the run."""
+        with suppress(OSError):
+            print(shown(message), file=self.stream, flush=True)
 
     def tell(self, message: str) -> None:
         """A line that stays, of what goes as it should."""
@@ -155,7 +159,7 @@ class Live(ShownProgress):
 
     def say(self, message: str) -> None:
         """A line above the bar."""
-        self.console.print(message, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(shown(message), highlight=False, markup=False, soft_wrap=True)
 
     def update(self, tally: Tally, *, last: bool = False) -> None:
         """Redraws the bar."""

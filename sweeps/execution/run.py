@@ -44,6 +44,7 @@ def run_experiment(
     data_dir: Path | None = None,
     stuck_after: float = STUCK_AFTER,
     grace: float = GRACE,
+    wait: bool = True,
     report: bool = True,
 ) -> int:
     """Trains what is not yet done, then draws the report, whose path is the last line of standard output.
@@ -51,9 +52,10 @@ def run_experiment(
     Args:
         executor: who trains the tiles: a name for `executor_named`, or a class.
         trainer: what trains a tile: a name for `trainer_named`.
+        wait: for tiles that other runs on the folder are at work on, too.
 
     Returns:
-        0: all done; 1: tiles failed, or the disk is full; 130: interrupted.
+        0: all done, or left to other runs without ``wait``; 1: tiles failed, or the disk is full; 130: interrupted.
 
     Raises:
         InputError: one line for every mistake, before anything is trained.
@@ -100,7 +102,9 @@ def run_experiment(
         _tell_expectation(name, planned, pending, at_work, settings, shown)
         if pending:
             made = make_executor(context)
-            outcome = Scheduler(folder, pending, executor=made, tally=tally, progress=shown, grace=grace).run()
+            outcome = Scheduler(
+                folder, pending, executor=made, tally=tally, progress=shown, wait=wait, grace=grace
+            ).run()
         shown.update(tally, last=True)
     return _conclude(folder, outcome, tally, report=report)
 
@@ -160,6 +164,8 @@ def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -
         return 1
     if outcome.failed:
         print(f"phasemap: error: {len(outcome.failed)} of {tally.tiles} tiles failed", file=sys.stderr)
+    if outcome.elsewhere:
+        print(f"{outcome.elsewhere} of {tally.tiles} tiles are left to the runs that hold them", file=sys.stderr)
     if report and tally.done_tiles:
         from phasemap.sweeps.report.draw import draw
 

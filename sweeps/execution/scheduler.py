@@ -6,6 +6,7 @@ share a folder, and whatever is killed loses only what was in flight. Who trains
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -49,6 +50,8 @@ class Outcome:
     left: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     interrupted: bool = False
+    elsewhere: int = 0
+    """Of those left, how many other runs hold."""
     stopped: str | None = None
     """Why the run could not go on (a full disk, workers that do not start)."""
 
@@ -60,8 +63,10 @@ class Work:
     tile: Tile
     seconds: float
     attempts: int = 0
-    not_before: float = 0.0
+    not_before: float = -math.inf
     began: float = 0.0
+    elsewhere: bool = False
+    """Whether another run had it when it was last tried."""
 
 
 class Scheduler:
@@ -70,6 +75,7 @@ class Scheduler:
     Args:
         tiles: every tile of the experiment that is not done, in any order; the costliest is started first.
         tally: where the experiment stands, the done tiles counted.
+        wait: for tiles that other runs hold. Else the run ends when all that are open are held by others.
         grace: seconds that tiles in flight have to end in after an interrupt.
     """
 
@@ -81,8 +87,10 @@ class Scheduler:
         executor: Executor,
         tally: Tally,
         progress: ShownProgress,
+        wait: bool = True,
         grace: float = GRACE,
     ) -> None:
+        self.wait = wait
         self.folder, self.executor, self.tally, self.progress, self.grace = folder, executor, tally, progress, grace
         self.device = executor.slots[0]
         self.open = {tile.key: Work(tile, tile.seconds(self.device)) for tile in tiles}
@@ -98,7 +106,7 @@ class Scheduler:
         seconds; twice: at once)."""
         with interrupts() as self.interrupts:
             try:
-                while self.in_flight or (self.pending and not self._stopping()):
+                while self.in_flight or (self.pending and not self._stopping() and not self._left_to_others()):
                     self._start_tiles()
                     self._take_events(POLL)
                     if self._stopping() and self._out_of_time():
@@ -107,6 +115,7 @@ class Scheduler:
             finally:
                 self.executor.close()
         self.outcome.left = [key for key in self.open if key not in self.outcome.failed]
+        self.outcome.elsewhere = sum(work.elsewhere for work in self.pending)
         self.outcome.interrupted = bool(self.interrupts)
         return self.outcome
 
@@ -128,6 +137,9 @@ class Scheduler:
     def _costliest_first(works: Sequence[Work]) -> list[Work]:
         return sorted(works, key=lambda work: -work.seconds)
 
+    def _left_to_others(self) -> bool:
+        return not self.wait and all(work.elsewhere for work in self.pending)
+
     def _stopping(self) -> bool:
         return bool(self.interrupts or self.outcome.stopped)
 
@@ -140,6 +152,7 @@ class Scheduler:
             if work.not_before > time.monotonic():
                 self.pending.append(work)
                 continue
+            work.elsewhere = False
             self.in_flight[work.tile.key] = work
             self._begin(work)
             self.executor.start(work.tile)
@@ -179,10 +192,11 @@ class Scheduler:
             self._failed(work, event.reason)
         elif isinstance(event, Full):
             self.outcome.stopped = (
-                f"{self.folder.path}: {event.reason}; free some space and start again: nothing is damaged"
+                f"{self.folder.path}: {event.reason}; make room for it and start again: nothing is damaged"
             )
         else:
-            work.not_before = time.monotonic() + (BUSY_POLL if isinstance(event, Busy) else 0.0)
+            work.elsewhere = isinstance(event, Busy)
+            work.not_before = time.monotonic() + (BUSY_POLL if work.elsewhere else 0.0)
             self.pending.append(work)
 
     def _done(self, work: Work, event: Done) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -78,6 +79,7 @@ class TrainRoom:
             if name not in largest or tile["batch_size"] > largest[name]["batch_size"]:
                 largest[name] = tile
         survey: Survey = {}
+        notes: list[str] = []
         mistakes: list[str] = []
         for own in sorted({tile["activation"] for tile in tiles if is_user_code(str(tile.get("activation")))}):
             try:
@@ -89,6 +91,9 @@ class TrainRoom:
                 data = survey_of(tile, data_dir)
                 size = DataSize(data.train_size, data.test_size, data.inputs, data.classes)
                 survey[name] = (data.digest, size)
+                notes += [data.note] if data.note else []
+        for note in dict.fromkeys(notes):
+            print(f"phasemap: note: {note}", file=sys.stderr)
         if mistakes:
             raise InputError(*mistakes)
         return survey

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,16 @@ from typing import Any
 import yaml
 
 from phasemap.sweeps.experiments.departures import departures, in_words
-from phasemap.sweeps.experiments.overrides import PRESETS_FILE, override, parse_settings, presets_of, sizes_of
-from phasemap.sweeps.experiments.sweep_file import parse_sweep, read_text
+from phasemap.sweeps.experiments.overrides import PRESETS_FILE, override, presets_of, sizes_of
+from phasemap.sweeps.experiments.settings import parse_settings
+from phasemap.sweeps.experiments.sweep_file import parse_sweep
+from phasemap.sweeps.experiments.yaml_document import read_yaml_file
 from phasemap.theory.errors import InputError
 
 EXPERIMENTS = Path(__file__).parent
 PAPER = "paper"
+MOST_TILES = 20_000
+"""Of an experiment: each is a file, and may be a W&B run."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,11 @@ class Experiment:
         """The parameters that all tiles share, as written."""
         return {name: entry["value"] for name, entry in self.document["parameters"].items() if "value" in entry}
 
+    @property
+    def tile_count(self) -> int:
+        """How many tiles there are."""
+        return math.prod(map(len, self.tile_axes.values()))
+
     def raw_tiles(self) -> list[dict[str, Any]]:
         """Every tile's parameters as written, not validated."""
         axes = self.tile_axes
@@ -82,24 +92,63 @@ class Experiment:
 
     @cached_property
     def _checked(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """Once for a file of thousands of tiles, which are asked for in several places."""
-        from phasemap.train.cells import identity
-        from phasemap.train.parameters import checked
+        """Once for a file of thousands of tiles, which are asked for in several places.
 
+        Raises:
+            InputError: there are more tiles or cells than anybody trains; they are counted before they are made.
+        """
+        from phasemap.train.cells import same_training
+        from phasemap.train.parameters import MOST_CELLS, checked
+        from phasemap.train.planning.cost import cell_count
+
+        if self.tile_count > MOST_TILES:
+            axes = ", ".join(f"{name} ({len(values)})" for name, values in self.tile_axes.items())
+            raise InputError(
+                f"{self.name}: {self.tile_count} tiles, one per value of {axes}: expected at most {MOST_TILES}"
+            )
+        count = 0
         mistakes = dict.fromkeys(self.mistakes)
         left_out = set(self.mistakes.values())
         tiles: list[dict[str, Any]] = []
-        seen: dict[str, dict[str, Any]] = {}
+        seen: dict[Hashable, dict[str, Any]] = {}
         for raw in self.raw_tiles():
             tile, wrong = checked(raw)
+            count += cell_count(tile)
+            if count > MOST_CELLS and not wrong:
+                raise InputError(
+                    f"{self.name}: {self.tile_count} tiles of {cell_count(tile)} cells: expected at most {MOST_CELLS}"
+                    " cells in all"
+                )
             new = [message for message in wrong if left_out.isdisjoint(re.findall(r"\w+", message))]
             mistakes.update(dict.fromkeys(map(self.located, new)))
-            same = seen.setdefault(repr(identity(tile)), raw)
+            same = seen.setdefault(same_training(tile), raw)
             if same is not raw and not wrong:
                 spelt = [f"{name}={raw[name]}" for name in self.tile_axes]
                 mistakes[f"{self.name}: two tiles are the same training: {', '.join(spelt)}"] = None
             tiles.append(tile)
         return tiles, list(mistakes)
+
+    def sound(self) -> Experiment:
+        """Itself, where its file, and every value by itself, is right: for those who do not ask for the tiles.
+
+        Raises:
+            InputError: one line for every mistake.
+        """
+        from phasemap.train.parameter_rows.values import read_value
+        from phasemap.train.parameters import TABLE
+
+        mistakes = dict.fromkeys(self.mistakes)
+        for name, value in self.parameters.items():
+            if name not in TABLE:  # of a later version
+                continue
+            for one in value if name in self.tile_axes else [value]:
+                try:
+                    read_value(name, TABLE[name], one, TABLE)
+                except ValueError as error:
+                    mistakes.update(dict.fromkeys(map(self.located, str(error).splitlines())))
+        if mistakes:
+            raise InputError(*mistakes)
+        return self
 
     def located(self, message: str) -> str:
         """The message with the place of the parameter that it is about: the first one that it names."""
@@ -140,7 +189,7 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     """
     path = find(name_or_file)
     source = str(path) if path.parent != EXPERIMENTS else path.name
-    document, where, mistakes = parse_sweep(read_text(path), source)
+    document, where, mistakes = parse_sweep(read_yaml_file(path), source)
     presets = presets_of(path)
     if preset != PAPER and preset not in presets:
         mistakes[f"{path.stem}: unknown preset {preset!r}: expected one of {', '.join([*presets, PAPER])}"] = ""
@@ -163,7 +212,7 @@ def departures_from(path: Path, parameters: Mapping[str, Any]) -> dict[str, tupl
     and there. Nothing for a user's own, of which nobody knows what it shows."""
     if path.parent != EXPERIMENTS:
         return {}
-    document, _, _ = parse_sweep(read_text(path), path.name)
+    document, _, _ = parse_sweep(read_yaml_file(path), path.name)
     scales = [document, *(override(document, preset) for preset in presets_of(path).values())]
     return departures([_parameters(one) for one in scales], parameters)
 

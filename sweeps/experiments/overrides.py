@@ -1,59 +1,53 @@
-"""What changes an experiment: its presets, the sizes that a large data set brings, and ``--set key=value``."""
+"""What changes an experiment: its presets, and the sizes that a large data set brings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
-from phasemap.sweeps.experiments.sweep_file import read_text, read_yaml
+from msgspec import Meta
+
+from phasemap.sweeps.experiments.yaml_document import read_yaml, read_yaml_file
 from phasemap.theory.errors import InputError
+from phasemap.train.documents import DocumentError, Scalar, Text, of_schema
 
 PRESETS_FILE = "presets.yaml"
 # Of each pair exactly one is given: an override of one takes the other away.
 EXCLUSIVE = {"lr": "lr_per_sample", "lr_per_sample": "lr", "epochs": "steps", "steps": "epochs"}
+Overrides = dict[Text, Scalar | Annotated[list[Scalar], Meta(min_length=1)]]
+
+
+class Presets(TypedDict, total=False):
+    """``presets.yaml``: overrides by experiment and preset, and by data set and preset."""
+
+    experiments: dict[Text, dict[Text, Overrides]]
+    datasets: dict[Text, dict[Text, Overrides]]
 
 
 def presets_of(path: Path) -> dict[str, dict[str, Any]]:
-    """The overrides by preset of the experiment in ``path``, from ``presets.yaml`` beside it."""
-    return dict(_presets_file(path).get("experiments", {}).get(path.stem, {}))
+    """The overrides by preset of the experiment in ``path``, from ``presets.yaml`` beside it.
+
+    Raises:
+        InputError: the file beside it cannot be read.
+    """
+    return _presets_file(path).get("experiments", {}).get(path.stem, {})
 
 
-def sizes_of(path: Path) -> dict[str, Any]:
-    """By data set and preset: overrides that come with a data set larger than the preset's own."""
-    return dict(_presets_file(path).get("datasets", {}))
+def sizes_of(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """By data set and preset: overrides that come with a data set larger than the preset's own. Raises InputError."""
+    return _presets_file(path).get("datasets", {})
 
 
-def _presets_file(path: Path) -> dict[str, Any]:
+def _presets_file(path: Path) -> Presets:
     beside = path.parent / PRESETS_FILE
     if not beside.is_file():
         return {}
-    presets = read_yaml(read_text(beside), str(beside))
-    if not isinstance(presets, dict):
-        raise InputError(f"{beside}: expected 'experiments:' with the presets of each")
+    try:
+        presets: Presets = of_schema(read_yaml(read_yaml_file(beside), str(beside)).value, Presets)
+    except DocumentError as error:
+        raise InputError(f"{beside}: expected 'experiments:' with the presets of each: {error}") from None
     return presets
-
-
-def parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[str, Any]:
-    """``key=value`` texts as overrides; a value is read as YAML (numbers, lists, null, else text). Mistakes are added
-    with the name of the parameter that is left out for them."""
-    overrides: dict[str, Any] = {}
-    for setting in settings:
-        from phasemap.theory.errors import unknown_name
-        from phasemap.train.parameters import TABLE
-
-        key, separator, text = setting.partition("=")
-        key = key.strip().replace("-", "_")
-        if not separator or not key:
-            mistakes[f"--set {setting}: expected key=value"] = ""
-        elif key not in TABLE:
-            mistakes[f"--set {setting}: {unknown_name(key, TABLE, 'parameter')}"] = ""
-        else:
-            try:
-                overrides[key] = read_yaml(text, f"--set {setting}")
-            except InputError as error:
-                mistakes.update(dict.fromkeys(error.messages, key))
-    return overrides
 
 
 def override(document: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

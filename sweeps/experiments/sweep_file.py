@@ -3,96 +3,133 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
-import yaml
-
+from phasemap.sweeps.experiments.yaml_document import read_yaml
 from phasemap.theory.errors import InputError
+from phasemap.train.documents import LONGEST_TEXT, Count, DocumentError, Scalar, Text, of_schema
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# Keys at the top level that W&B's schema knows and that mean something for a grid.
-TOP_LEVEL = (
-    "name",
-    "description",
-    "project",
-    "entity",
-    "program",
-    "command",
-    "method",
-    "metric",
-    "parameters",
-    "run_cap",
-)
-
-
-def read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(f"{path}: cannot be read: {reason}") from None
-
-
-@lru_cache(maxsize=256)  # `phasemap list` asks for each file several times; nobody changes what comes back
-def read_yaml(text: str, source: str) -> Any:
-    try:
-        return yaml.load(text, Loader=LOADER)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{min(mark.line + 1, len(text.splitlines()))}" if mark else ""  # a mark may lie behind the end
-        raise InputError(f"{source}{line}: not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {str(error).splitlines()[0]}") from None
+TOP_LEVEL: Mapping[str, Any] = {
+    "name": Text,
+    "description": Text,
+    "project": Text,
+    "entity": Text,
+    "program": Text,
+    "command": list[Scalar],
+    "method": Text,
+    "metric": dict[Text, Scalar],
+    "parameters": dict[Any, Any],
+    "run_cap": Count,
+    "apiVersion": Text,
+    "kind": Literal["sweep"],
+}
+"""Keys at the top level that W&B's schema knows and that mean something for a grid, with what stands there."""
+WITHOUT_MEANING = {
+    "early_terminate": "every network is trained to its end",
+    "controller": "a grid needs none",
+    "scheduler": "a grid needs none",
+    "metrics": "a map shows one metric, and its page all",
+    "job": "agents start phasemap",
+    "image_uri": "agents start phasemap",
+}
+"""Keys that W&B knows and that mean nothing for a grid of phasemap, and why."""
+RANGES = ("min", "max", "mu", "sigma", "q", "a", "b")
+DISTRIBUTIONS = {"value": "constant", "values": "categorical"}
+"""What W&B calls that which stands there."""
 
 
 def parse_sweep(text: str, source: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
     """The document without malformed entries, the place (``file:line``) of every parameter, and every mistake with the
-    name of the parameter that is left out for it. Raises InputError if it is no sweep file at all."""
-    document = read_yaml(text, source)
+    name of the parameter that is left out for it.
+
+    Raises:
+        InputError: it is no sweep file at all, or no YAML that is read.
+    """
+    read = read_yaml(text, source)
+    document = read.value
     if not isinstance(document, dict):
         raise InputError(f"{source}: expected a sweep file with 'method: grid' and 'parameters:'")
-    lines = _lines(text)
-    where = {name: f"{source}:{lines[name]}" if name in lines else source for name in document.get("parameters") or {}}
-    mistakes: dict[str, str] = {}
-    for key in document:
-        if key not in TOP_LEVEL:
-            near = difflib.get_close_matches(str(key), TOP_LEVEL, n=1)
-            mistakes[f"{source}: unknown key {key!r}" + (f"; did you mean {near[0]}?" if near else "")] = ""
+
+    def at(*keys: Any) -> str:
+        line = read.lines.get(tuple(map(str, keys)))
+        return f"{source}:{line}" if line else source
+
+    mistakes = {f"{at(key)}: {wrong}": "" for key, value in document.items() if (wrong := _wrong_key(key, value))}
     if document.get("method") != "grid":
-        mistakes[f"{source}: method: {document.get('method')!r}: expected grid"] = ""
+        mistakes[f"{at('method')}: method: {document.get('method')!r}: expected grid"] = ""
     parameters = document.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
         raise InputError(*mistakes, f"{source}: parameters: expected at least one parameter")
+    where = {str(name): at("parameters", name) for name in parameters}
+    sound = {}
     for name, entry in parameters.items():
-        if wrong := _wrong_entry(entry):
-            mistakes[f"{where[name]}: {name}: {wrong}"] = str(name)
-    sound = {name: entry for name, entry in parameters.items() if not _wrong_entry(entry)}
+        if wrong := "expected a name" if not isinstance(name, str) else _wrong_entry(entry):
+            mistakes[f"{where[str(name)]}: {name}: {wrong}"] = str(name)
+        else:
+            sound[name] = {kind: value for kind, value in entry.items() if kind != "distribution"}
     return {**document, "parameters": sound}, where, mistakes
+
+
+def _wrong_key(key: Any, value: Any) -> str | None:
+    """What is wrong with an entry at the top level; of ``parameters`` it is told elsewhere."""
+    if key in WITHOUT_MEANING:
+        return f"{key}: W&B knows it, and for a grid it has no meaning ({WITHOUT_MEANING[key]}): take it away"
+    if key not in TOP_LEVEL:
+        near = difflib.get_close_matches(str(key), TOP_LEVEL, n=1)
+        return f"unknown key {key!r}" + (f"; did you mean {near[0]}?" if near else "")
+    if key in ("method", "parameters"):
+        return None
+    try:
+        of_schema(value, TOP_LEVEL[key])
+    except DocumentError as error:
+        return f"{key}: {error}"
+    return None
 
 
 def _wrong_entry(entry: Any) -> str | None:
     """What is wrong with ``{value: …}`` or ``{values: […]}`` of one parameter."""
-    if not isinstance(entry, dict) or len(entry) != 1 or next(iter(entry)) not in ("value", "values"):
+    if not isinstance(entry, dict):
         return "expected 'value: …' or 'values: […]'"
-    if "value" in entry:
-        return "expected a scalar or a list" if isinstance(entry["value"], dict) else None
-    values = entry["values"]
+    if "parameters" in entry:
+        return "parameters within a parameter: expected 'value: …' or 'values: […]'"
+    if ranges := [name for name in RANGES if name in entry]:
+        return f"{', '.join(ranges)}: a grid has no ranges: expected 'value: …' or 'values: […]'"
+    if "probabilities" in entry:
+        return "probabilities: a grid takes each value once: expected 'values: […]' alone"
+    kinds = entry.keys() - {"distribution"}
+    if kinds not in ({"value"}, {"values"}):
+        return "expected 'value: …' or 'values: […]'"
+    (kind,) = kinds
+    if "distribution" in entry and entry["distribution"] != DISTRIBUTIONS[kind]:
+        return f"distribution: {entry['distribution']!r}: expected {DISTRIBUTIONS[kind]}, as {kind}: stands beside it"
+    return wrong_value(entry["value"]) if kind == "value" else _wrong_values(entry["values"])
+
+
+def wrong_value(value: Any) -> str | None:
+    """What is wrong with a scalar or a list of scalars, whatever parameter it is for; None if nothing is."""
+    if isinstance(value, dict):
+        return "expected a scalar or a list"
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, (list, dict)):
+            return f"{_brief(one)}: expected a scalar; a stacked axis is a list of scalars"
+        if isinstance(one, int) and one.bit_length() > 63:
+            return f"{_brief(one)}: expected a whole number of at most 63 bits"
+        if isinstance(one, str) and len(one) > LONGEST_TEXT:
+            return f"{_brief(one)}: expected a shorter text"
+    return None
+
+
+def _wrong_values(values: Any) -> str | None:
     if not isinstance(values, list) or not values:
         return "values: expected a list of at least one value"
     if any(isinstance(value, (list, dict)) for value in values):
         return "values: expected scalars (a stacked axis is a list under 'value:')"
-    return "values: a value stands twice" if len(set(map(repr, values))) < len(values) else None
+    return wrong_value(values) or (
+        "values: a value stands twice" if len(set(map(repr, values))) < len(values) else None
+    )
 
 
-@lru_cache(maxsize=256)
-def _lines(text: str) -> dict[str, int]:
-    """The line, counted from 1, in which each parameter's name stands."""
-    root = yaml.compose(text, Loader=LOADER)
-    if not isinstance(root, yaml.MappingNode):
-        return {}
-    for key, value in root.value:
-        if key.value == "parameters" and isinstance(value, yaml.MappingNode):
-            return {name.value: name.start_mark.line + 1 for name, _ in value.value}
-    return {}
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else f"{text[:57]}…"

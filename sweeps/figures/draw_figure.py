@@ -43,6 +43,6 @@ def draw_figure(
         raise InputError(*mistakes)
     from phasemap.sweeps.figures.style import save, styled
 
-    with styled(style):
+    with styled(style, formulas=True):
         figure = function(**given)
-    return save(figure, out / name, style)
+    return save(figure, out / name, style, formulas=True)

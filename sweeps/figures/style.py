@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
+from matplotlib.ticker import LogFormatterSciNotation
 
 from phasemap.theory.errors import InputError
+from phasemap.train.whole_file import write_bytes
 
 STYLES = ("report", "paper")
 COLOUR_MAP = "viridis"
@@ -41,6 +48,7 @@ ROLE_COLOURS = {
 colour of the map."""
 RIM = "#000000"
 """Of light lines, letters and markers."""
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 INK = "#1b1b1c"
 """Text and frames. The report replaces it by the page's own colour, so that one picture serves light and dark."""
 
@@ -51,24 +59,56 @@ def halo(width: float = 1.6) -> list[AbstractPathEffect]:
 
 
 @contextmanager
-def styled(style: str = "report") -> Iterator[None]:
+def styled(style: str = "report", *, formulas: bool = False) -> Iterator[None]:
     """Matplotlib's settings for ``report`` (screen) or ``paper`` (column width, embedded fonts) within the block.
+
+    Text is drawn as it is, whatever letters a name has; what the font lacks becomes a box, without a word.
+
+    Args:
+        formulas: TeX between dollars is set, for a figure in which no text is a user's.
 
     Raises:
         InputError: unknown style.
     """
     if style not in STYLES:
         raise InputError(f"style: {style!r}: expected one of {', '.join(STYLES)}")
-    with matplotlib.style.context(["default", Path(__file__).with_name(f"{style}.mplstyle")]):
+    look = ["default", Path(__file__).with_name(f"{style}.mplstyle"), {"text.parse_math": formulas}]
+    with warnings.catch_warnings(), matplotlib.style.context(look):
+        warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
         yield
 
 
-def save(figure: Figure, path_stem: Path, style: str = "report") -> tuple[Path, Path]:
-    """Writes ``path_stem``.png and .pdf and returns their paths. The same figure gives the same bytes."""
-    path_stem.parent.mkdir(parents=True, exist_ok=True)
-    png, pdf = (path_stem.parent / f"{path_stem.name}.{kind}" for kind in ("png", "pdf"))
-    with styled(style):
-        figure.savefig(png, metadata={"Software": None})
+def save(figure: Figure, path_stem: Path, style: str = "report", *, formulas: bool = False) -> tuple[Path, Path]:
+    """Writes ``path_stem``.png and .pdf, each whole or not at all, and returns their paths. The same figure gives the
+    same bytes; ``formulas`` as it was `styled` with."""
+    with styled(style, formulas=formulas):
+        png = drawn(figure, "png", metadata={"Software": None})
         figure.set_layout_engine("none")  # the layout is made; the second file would measure it all again
-        figure.savefig(pdf, metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    return png, pdf
+        pdf = drawn(figure, "pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    paths = path_stem.with_name(f"{path_stem.name}.png"), path_stem.with_name(f"{path_stem.name}.pdf")
+    for path, data in zip(paths, (png, pdf), strict=True):
+        write_bytes(path, data)
+    return paths
+
+
+def drawn(figure: Figure, kind: str, **options: Any) -> bytes:
+    """The picture as a file of the given kind (``png``): whole before anything is written."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format=kind, **options)
+    return picture.getvalue()
+
+
+class LogNumbers(LogFormatterSciNotation):
+    """The numbers of a logarithmic axis, ``10⁻²``, as Matplotlib chooses them, without TeX."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """What Matplotlib calls."""
+        plain = re.sub(r"\$|\\mathdefault\{|\}(?=\}?\$)", "", super().__call__(x, pos))
+        return re.sub(r"\^\{?(-?\d+)\}?", lambda found: found[1].translate(SUPERSCRIPTS), plain.replace(r"\times", "×"))
+
+
+def log_scale(ax: Axes) -> None:
+    """Makes the vertical axis logarithmic."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(LogNumbers())
+    ax.yaxis.set_minor_formatter(LogNumbers())

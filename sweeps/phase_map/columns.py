@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from phasemap.sweeps.phase_map.shared import value_of
 from phasemap.train import parameters
 
 
@@ -14,7 +15,7 @@ def column_parameters(phase_map: xr.Dataset) -> list[dict[str, Any]]:
     x_axis = phase_map.attrs["x_axis"]
     common = {name: value for name, value in phase_map.attrs.items() if name in parameters.TABLE}
     along = [str(name) for name in phase_map.coords if phase_map[name].dims == (x_axis,) and name in parameters.TABLE]
-    values = [phase_map[name].values.tolist() for name in along]
+    values = [[value_of(name, entry) for entry in phase_map[name].values.tolist()] for name in along]
     return [{**common, **dict(zip(along, column, strict=True))} for column in zip(*values, strict=True)]
 
 

@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from phasemap.sweeps.phase_map.shared import chance_by_column, coordinate, data_in_words, described, moments, sum_lr
+from phasemap.sweeps.phase_map.points import points_of
+from phasemap.sweeps.phase_map.shared import (
+    axis_coordinate,
+    chance_by_column,
+    data_in_words,
+    described,
+    moments,
+    sum_lr,
+)
 from phasemap.sweeps.store import gc_pause as garbage
 from phasemap.theory.errors import InputError
-from phasemap.train import parameters
 from phasemap.train.cells import Cell, same_training
 from phasemap.train.presentation import METRICS
-from phasemap.train.presentation import PRESENTATION as PICTURE_ROWS
 from phasemap.train.result_types import CellResult, Content
 
 OUTCOMES = ("finished", "diverged", "dead", "missing")
-PRESENTATION = tuple(name for name in PICTURE_ROWS if name != "picture")
-"""The parameters that say how a map is drawn."""
 COUNTS = ("duplicates", "conflicts", "unexpected")
 """Attributes that count: results beyond the first of a cell; those whose outcome differs; cells outside the grid."""
-REPEAT = "repeat"
-"""The third dimension of a map one of whose axes is the seed."""
-_FILES = ("activation", "dataset")
-"""Parameters that may name a file; where the whole map has one, it may have moved since."""
 _DETAILS = ("sum_lr", "steps", "diverged_at")
 
 
@@ -73,11 +73,8 @@ def build(
         cells = [cell.parameters if isinstance(cell, Cell) else cell for cell in expected_cells]
     if not cells:
         raise InputError("phase map: no cells: no results, and no experiment that says which were expected")
-    shown = _presentation(cells[0], presentation or {})
-    axes = (shown["y_axis"], shown["x_axis"], "seed" if "seed" not in (shown["y_axis"], shown["x_axis"]) else REPEAT)
-    values = {axis: _sorted({cell.get(axis, 0) for cell in cells}) for axis in axes}
-    moved = tuple(name for name in _FILES if len({cell.get(name) for cell in cells}) == 1)
-    places = _places(cells, axes, values, moved)
+    points = points_of(cells, presentation or {})
+    shown, axes, values, moved, places = points.shown, points.axes, points.values, points.moved, points.places
 
     results: dict[Hashable, list[tuple[CellResult, Content]]] = defaultdict(list)
     unexpected = 0
@@ -120,42 +117,6 @@ def _found(content: Content) -> Iterator[tuple[dict[str, Any], CellResult, Conte
         yield {**scalars, **cell["parameters"], "seed": cell["seed"]}, cell, content
 
 
-def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    shown = {name: given.get(name, cell.get(name, parameters.TABLE[name].default)) for name in PRESENTATION}
-    wrong = [axis for axis in ("x_axis", "y_axis") if shown[axis] not in cell]
-    if wrong:
-        raise InputError(*(f"{axis}: {shown[axis]!r}: expected a parameter of the cells" for axis in wrong))
-    if shown["x_axis"] == shown["y_axis"]:
-        raise InputError(f"x_axis, y_axis: both are {shown['x_axis']!r}")
-    return shown
-
-
-def _sorted(values: set[Any]) -> list[Any]:
-    texts = any(isinstance(value, str) for value in values)
-    return sorted(values, key=str) if texts else sorted(values)
-
-
-def _places(
-    cells: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]], moved: tuple[str, ...]
-) -> dict[Hashable, tuple[int, ...]]:
-    """Key of each cell -> its indices in the array."""
-    indices = {axis: {value: i for i, value in enumerate(values[axis])} for axis in axes}
-    places = {same_training(cell, moved): tuple(indices[axis][cell.get(axis, 0)] for axis in axes) for cell in cells}
-    taken = Counter(places.values())
-    if max(taken.values()) > 1:
-        varying = sorted(
-            name
-            for name in cells[0]
-            if name in parameters.TABLE and parameters.TABLE[name].identity and name not in axes
-            if len({repr(cell.get(name)) for cell in cells}) > 1
-        )
-        raise InputError(
-            f"x_axis, y_axis: {axes[1]} and {axes[0]} leave several cells on one point of the map; "
-            f"these vary too: {', '.join(varying)}"
-        )
-    return places
-
-
 def _variables(
     results: Mapping[Hashable, list[tuple[CellResult, Content]]],
     places: Mapping[Hashable, tuple[int, ...]],
@@ -180,4 +141,4 @@ def _variables(
                 array[place] = sum(given) / len(given)
     variables: dict[Hashable, Any] = {name: (axes, array) for name, array in numbers.items()}
     variables |= {"outcome": (axes, outcome), "results": (axes, count), "exceeds_float32": (axes, beyond)}
-    return xr.Dataset(variables, coords={axis: coordinate(values[axis]) for axis in axes})
+    return xr.Dataset(variables, coords={axis: axis_coordinate(axis, values[axis]) for axis in axes})

@@ -10,6 +10,7 @@ import xarray as xr
 
 from phasemap.theory.errors import InputError
 from phasemap.train import parameters
+from phasemap.train.parameter_rows.values import read_value
 from phasemap.train.result_types import Content
 
 _DATA_AXES = ("dataset", "train_size", "test_size")
@@ -22,6 +23,24 @@ def coordinate(values: Sequence[Any]) -> np.ndarray:
     if any(value is None for value in values):
         return np.array([np.nan if value is None else float(value) for value in values])
     return np.array([int(value) if isinstance(value, bool) else value for value in values])
+
+
+def axis_coordinate(axis: str, values: Sequence[Any]) -> np.ndarray:
+    """The values of an axis; where null is one of them, all as texts, null as its parameter calls it (``all``)."""
+    if None not in values:
+        return coordinate(values)
+    absent = parameters.TABLE[axis].absent
+    return np.array([absent if value is None else str(value).lower() for value in values])
+
+
+def value_of(name: str, entry: Any) -> Any:
+    """The parameter's value that an entry of its coordinate stands for."""
+    row = parameters.TABLE[name]
+    if not isinstance(entry, str):
+        return entry
+    if entry == row.absent:
+        return None
+    return entry if row.kind is str else read_value(name, row, entry, parameters.TABLE)
 
 
 def described(

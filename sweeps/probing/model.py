@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from phasemap.theory.errors import InputError
-from phasemap.theory.user_code import load_user_module
+from phasemap.theory.guard import guard
+from phasemap.theory.user_code import file_of, load_user_module
 from phasemap.train.compat import torchvision_import as torchvision_ops
 
 
@@ -33,11 +34,8 @@ def _load(text: str, seed: int) -> nn.Module:
     if not callable(factory):
         raise InputError(f"{text!r}: {name} is of type {type(factory).__name__}: expected a function without arguments")
     torch.manual_seed(seed)
-    try:
+    with guard(f"{text!r}: {name}() failed", file=file_of(text)):
         model = factory()
-    except Exception as error:  # whatever the user's function raises is the user's mistake to read
-        lines = str(error).splitlines() or [""]
-        raise InputError(f"{text!r}: {name}() failed: {type(error).__name__}: {lines[0]}") from error
     if not isinstance(model, nn.Module):
         raise InputError(f"{text!r}: {name}() returned {type(model).__name__}: expected a torch.nn.Module")
     return model

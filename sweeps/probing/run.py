@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,12 @@ from phasemap.sweeps.probing.inputs import given_inputs, parse_shape, random_inp
 from phasemap.sweeps.probing.model import load_model
 from phasemap.sweeps.probing.text import print_probe
 from phasemap.theory.errors import InputError
+from phasemap.theory.guard import guard, keep_apart_at_exit, one_line
+from phasemap.theory.shown import print_json, shown
+from phasemap.theory.user_code import file_of
 from phasemap.train.probe.measure import probe
 from phasemap.train.probe.report import record
+from phasemap.train.whole_file import write_bytes
 
 
 def probe_file(
@@ -39,44 +42,52 @@ def probe_file(
         raise InputError(f"--plot {plot}: expected a .png, .pdf or .svg file")
     size = parse_shape(shape) if shape is not None else None
     where = _device(device)
-    model = load_model(text, seed).to(where)
-    floating = [p for p in model.parameters() if p.is_floating_point()]
     if samples is None:
         x, source = random_inputs(size, batch_size, seed)
     else:
         x, source = given_inputs(samples, size, batch_size, seed)
-    dtype = floating[0].dtype if floating else torch.float32
-    found = probe(model, x.to(where, dtype), seed=seed, mode=mode)
-    head: dict[str, Any] = {
-        "model": text,
-        "class": type(model).__name__,
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "input": source,
-        "input_shape": list(x.shape[1:]),
-        "batch_size": batch_size,
-        "dtype": str(dtype).removeprefix("torch."),
-        "device": str(where),
-        "mode": mode,
-        "seed": seed,
-    }
+    drawn_to, plot = plot, plot and plot.absolute()  # the user's code may go to another folder
+    with guard(f"{text!r}: probing it failed", file=file_of(text)):
+        model = load_model(text, seed)
+        with guard(f"{text!r}: .to({str(where)!r}) failed"):
+            model.to(where)
+        floating = [p for p in model.parameters() if p.is_floating_point()]
+        dtype = floating[0].dtype if floating else torch.float32
+        found = probe(model, x.to(where, dtype), seed=seed, mode=mode)
+        head: dict[str, Any] = {
+            "model": text,
+            "class": type(model).__name__,
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "input": source,
+            "input_shape": list(x.shape[1:]),
+            "batch_size": batch_size,
+            "dtype": str(dtype).removeprefix("torch."),
+            "device": str(where),
+            "mode": mode,
+            "seed": seed,
+        }
+    keep_apart_at_exit()
     if as_json:
-        print(json.dumps({**head, **record(found)}, allow_nan=False, ensure_ascii=False))
+        print_json({**head, **record(found)})
     else:
         print_probe(head, found)
     if plot is not None:
         from phasemap.sweeps.figures.probe import figure_probe
-        from phasemap.sweeps.figures.style import styled
+        from phasemap.sweeps.figures.style import drawn, styled
 
         with styled():
-            figure_probe(found, title=f"{text}, batch size {batch_size}").savefig(plot)
+            picture = figure_probe(found, title=shown(f"{text}, batch size {batch_size}"))
+            write_bytes(plot, drawn(picture, plot.suffix[1:]))
         if not as_json:
-            print(plot)
+            print(drawn_to)
 
 
 def _device(name: str | None) -> torch.device:
     try:
         device = torch.device(name or "cpu")
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name}: {str(error).splitlines()[0]}") from error
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        raise InputError(f"--device {name}: {one_line(str(error))}") from error
+    if device.type == "meta":
+        raise InputError("--device meta: it has no numbers; expected cpu or cuda:0")
     return device

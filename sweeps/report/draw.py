@@ -11,6 +11,7 @@ from phasemap.sweeps.sources.open_map import map_of, open_results
 from phasemap.sweeps.sources.results import Results
 from phasemap.sweeps.store.gc_pause import kept
 from phasemap.theory.errors import InputError
+from phasemap.train.whole_file import within
 
 STYLES = ("report", "paper")
 
@@ -29,14 +30,15 @@ def draw(sources: Sequence[str], *, out: Path | None, style: str = "report") -> 
     found = open_results(sources)
     target = out or home(sources[0]) / "report.html"
     target.parent.mkdir(parents=True, exist_ok=True)
+    figures = within(target.parent, "figures")
     if (picture := _picture(found)) != HEAT_MAP:
-        return _draw_exhibit(picture, found, target, style)
+        return _draw_exhibit(picture, found, target, figures, style)
     from phasemap.sweeps.report.map_page import write
 
     return write(
         map_of(found),
         out=target,
-        figures_dir=target.parent / "figures",
+        figures_dir=figures,
         contents=found.contents,
         provenance=found.provenance,
         experiment_yaml=found.experiment.text() if found.experiment else None,
@@ -50,7 +52,7 @@ def _picture(found: Results) -> str:
     return str(given.get("picture", HEAT_MAP))
 
 
-def _draw_exhibit(picture: str, found: Results, target: Path, style: str) -> Path:
+def _draw_exhibit(picture: str, found: Results, target: Path, figures: Path, style: str) -> Path:
     from phasemap.sweeps.report.exhibit_page import write
 
     contents, experiment = found.contents, found.experiment
@@ -59,7 +61,7 @@ def _draw_exhibit(picture: str, found: Results, target: Path, style: str) -> Pat
         exhibit(picture),
         name=experiment.name if experiment else str(contents[0]["parameters"]["experiment"]),
         out=target,
-        figures_dir=target.parent / "figures",
+        figures_dir=figures,
         contents=contents,
         provenance=found.provenance,
         missing=max(len(found.expected_cells) - cells, 0) if found.expected_cells is not None else 0,

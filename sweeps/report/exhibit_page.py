@@ -14,7 +14,7 @@ from phasemap.sweeps.figures.conditions import in_lines
 from phasemap.sweeps.figures.style import save, styled
 from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, data_in_words
 from phasemap.sweeps.report.tables import duration
-from phasemap.sweeps.report.templates import environment, file_stem, index_entry, inline, lead
+from phasemap.sweeps.report.templates import file_stem, index_entry, inline, lead, write_page
 from phasemap.train.result_types import Content
 
 A_LINE = 17
@@ -50,26 +50,21 @@ def write(
         for one in drawn.figures.values():  # a picture that is taken from the page keeps what it depends on
             one.supxlabel(in_lines(drawn.caption, int(one.get_figwidth() * A_LINE)), fontsize="x-small")
         written = [save(one, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, one in drawn.figures.items()]
-    text = (
-        environment()
-        .get_template("exhibit.html")
-        .render(
-            name=name,
-            caption=drawn.caption,
-            lead=lead(name, experiment_yaml),
-            verdict=drawn.verdict,
-            figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
-            sentences=drawn.sentences,
-            tables=[*drawn.tables, _outcomes(contents, missing), _origins(contents, provenance)],
-            experiment_yaml=experiment_yaml,
-            index_entry=index_entry(name, drawn.caption, drawn.verdict, out, written[0]),
-            reading=drawn.reading,
-            css=inline("report.css"),
-        )
+    return write_page(
+        out,
+        "exhibit.html",
+        name=name,
+        caption=drawn.caption,
+        lead=lead(name, experiment_yaml),
+        verdict=drawn.verdict,
+        figures=[f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}" for png in written],
+        sentences=drawn.sentences,
+        tables=[*drawn.tables, _outcomes(contents, missing), _origins(contents, provenance)],
+        experiment_yaml=experiment_yaml,
+        index_entry=index_entry(name, drawn.caption, drawn.verdict, out, written[0]),
+        reading=drawn.reading,
+        css=inline("report.css"),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    return out
 
 
 def _outcomes(contents: Sequence[Content], missing: int) -> Table:

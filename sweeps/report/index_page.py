@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, TypedDict
+from urllib.parse import quote
 
 from phasemap.sweeps.figures.trained.exhibit import Table
 from phasemap.sweeps.report.tables import DASH, number
-from phasemap.sweeps.report.templates import environment, inline
+from phasemap.sweeps.report.templates import inline, write_page
 from phasemap.theory.errors import InputError
+from phasemap.train.documents import Count, DocumentError, Number, Text, from_json, read_text
 
+LARGEST = 2**28
+"""Bytes of the largest page that is read."""
 _ENTRY = re.compile(r'<script type="application/json" id="summary">(.*?)</script>', re.DOTALL)
+
+
+class _Numbers(TypedDict, total=False):
+    kappa: Number | None
+    interval: tuple[Number, Number] | None
+    spread: Number | None
+    best_scale: tuple[Text, Number] | None
+    rho: Number | None
+    used: Count | None
+
+
+class Summary(_Numbers):
+    """What a report says of itself to the index; the numbers are not all there in an older one."""
+
+    name: Text
+    caption: Text
+    verdict: Text
+    figure: Text | None
 
 
 def write(reports: Sequence[Path], *, out: Path) -> Path:
     """Writes ``out``: a card per report with its figure, caption, verdict and numbers, linked by relative paths.
 
-    Everything is read from the reports themselves; nothing is computed again.
+    Everything is read from the reports themselves; nothing is computed again. A page that is none of ours is left out,
+    and told on standard error.
 
     Raises:
-        InputError: no reports, or a file that is none of ours, one line each.
+        InputError: there are no reports, or none of them is ours, one line each.
     """
     if not reports:
         raise InputError("index: there are no reports")
@@ -31,14 +54,14 @@ def write(reports: Sequence[Path], *, out: Path) -> Path:
     for report in reports:
         try:
             cards.append(_card(report, out))
-        except (OSError, ValueError) as error:
-            mistakes.append(f"{report}: not a report of phasemap: {error}")
-    if mistakes:
+        except (OSError, DocumentError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            mistakes.append(f"{report}: not a report of phasemap: {reason}")
+    if not cards:
         raise InputError(*mistakes)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    text = environment().get_template("index.html").render(cards=cards, table=_table(cards), css=inline("report.css"))
-    out.write_text(text, encoding="utf-8")
-    return out
+    for mistake in mistakes:
+        print(f"phasemap: warning: {mistake}; left out", file=sys.stderr)
+    return write_page(out, "index.html", cards=cards, table=_table(cards), css=inline("report.css"))
 
 
 def write_over(folders: Sequence[str], *, out: Path | None) -> Path:
@@ -60,7 +83,7 @@ def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
     """κ, scatter and ρ of every map that has one, beside each other; a dash for what an older report does not say."""
 
     def row(card: Mapping[str, Any]) -> tuple[str, ...]:
-        ends, spread, best = card["interval"], card.get("spread"), card.get("best_scale")
+        ends, spread, best = card["interval"], card["spread"], card["best_scale"]
         return (
             card["name"],
             number(card["kappa"], 1),
@@ -77,13 +100,24 @@ def _table(cards: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _card(report: Path, out: Path) -> dict[str, Any]:
-    found = _ENTRY.search(report.read_text(encoding="utf-8"))
+    """What the index shows of a report. Raises OSError and DocumentError if it is none."""
+    found = _ENTRY.search(read_text(report, LARGEST))
     if found is None:
-        raise ValueError("it holds no summary")
-    entry: dict[str, Any] = json.loads(found[1])
-    home = Path(os.path.relpath(report.parent.resolve(), out.parent.resolve()))
+        raise DocumentError("it holds no summary")
+    entry: Summary = from_json(found[1], Summary)
+    figure = PurePosixPath(entry["figure"]) if entry["figure"] else None
+    if figure and (figure.is_absolute() or ".." in figure.parts):
+        raise DocumentError(f"its figure lies elsewhere: {figure}")
+    home = Path(os.path.relpath(os.path.realpath(report.parent), os.path.realpath(out.parent)))
     return {
+        **dict.fromkeys(_Numbers.__annotations__),
         **entry,
-        "page": (home / report.name).as_posix(),
-        "image": (home / entry["figure"]).as_posix() if entry["figure"] else None,
+        "place": (home / report.name).as_posix(),
+        "page": _link(home / report.name),
+        "image": _link(home / figure) if figure else None,
     }
+
+
+def _link(path: Path) -> str:
+    """The path as a relative address: a ``#``, ``?``, ``%`` or ``:`` in a name is part of the name."""
+    return quote(path.as_posix(), errors="surrogateescape")

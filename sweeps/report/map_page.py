@@ -18,10 +18,10 @@ from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, ti
 from phasemap.sweeps.figures.style import save
 from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.phase_map.axes import map_axis
-from phasemap.sweeps.report import tables
+from phasemap.sweeps.report import loss_curves, tables
 from phasemap.sweeps.report.map_svg import svg
 from phasemap.sweeps.report.page_data import payload
-from phasemap.sweeps.report.templates import environment, file_stem, index_entry, inline, lead
+from phasemap.sweeps.report.templates import file_stem, index_entry, inline, lead, write_page
 from phasemap.sweeps.verdict.claims.catalogue import claims_of
 from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.sweeps.verdict.judgement import Judgement, judge
@@ -42,7 +42,8 @@ def write(
     experiment_yaml: str | None,
     style: str = "report",
 ) -> Path:
-    """Writes ``out`` (one page, no other file and no network needed) and ``figures_dir``/NAME.png and .pdf.
+    """Writes ``out`` (one page; no network and no other file is needed) and ``figures_dir``/NAME.png and .pdf. The loss
+    curves of a large map lie beside the page.
 
     Args:
         phase_map: ``phasemap.sweeps.phase_map.from_results.build``.
@@ -66,56 +67,55 @@ def write(
     figure = heat_map.panels(phase_map, judged.agreements, style=style, fields=drawn)
     png, _ = save(figure, figures_dir / file_stem(name), style)
     words, trained_on, narrow = titles(phase_map), caption(phase_map), scale_in_words(phase_map)
-    data = payload(phase_map, judged.agreements, metrics, contents)
-    columns = phase_map.sizes[phase_map.attrs["x_axis"]]
-    text = (
-        environment()
-        .get_template("map.html")
-        .render(
-            name=name,
-            lead=lead(name, experiment_yaml),
-            seeds=phase_map.sizes["seed"],
-            chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
-            critical=_critical(phase_map, judged),
-            caption=trained_on,
-            colours={metric: SEPARATOR + narrow if narrow and metric in ACCURACIES else "" for metric in metrics},
-            x_label=map_axis(phase_map, "x").label,
-            y_label=map_axis(phase_map, "y").label,
-            theory=judged.theory,
-            agreement=agreement,
-            verdict=verdict,
-            agreement_rows=tables.agreement_rows(judged.agreements.values(), words),
-            columns=_columns(phase_map, judged.agreements),
-            squares=tables.square_rows(data, primary) if len(data["state"]) * columns <= MOST_SQUARES else None,
-            collapses=[(one, tables.collapse_table(one)) for one in judged.collapses],
-            slope=tables.slope_table(judged.contours, words) if judged.contours else None,
-            rankings={region: tables.ranking_rows(ranked) for region, ranked in judged.rankings.items()},
-            ranked_metric=words[judged.metric],
-            levels=tables.level_rows(judged.levels),
-            sentences=claims_of(phase_map, judged),
-            outcomes=tables.outcome_rows(phase_map),
-            provenance=tables.provenance_rows(phase_map, origins),
-            titles=words,
-            metrics=metrics,
-            primary=primary,
-            drawings={
-                metric: Markup(
-                    svg(phase_map, _for(judged.agreements, metric), metric, fields, f"{words[metric]}. {verdict}")
-                )
-                for metric in metrics
-            },
-            fields=fields,
-            batch_statistics=has_batch_statistics(phase_map),
-            experiment_yaml=experiment_yaml,
-            index_entry=index_entry(name, trained_on, verdict, out, png, judged),
-            data=data,
-            css=inline("report.css"),
-            js=inline("report.js"),
-        )
+    data = payload(phase_map, judged.agreements, metrics)
+    networks, squares = phase_map["outcome"].size, phase_map["outcome"][..., 0].size
+    curves = loss_curves.curves_json(phase_map, contents)
+    beside = loss_curves.write_beside(out, curves) if networks > loss_curves.MOST_CURVES else None
+    return write_page(
+        out,
+        "map.html",
+        name=name,
+        lead=lead(name, experiment_yaml),
+        seeds=phase_map.sizes["seed"],
+        chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
+        critical=_critical(phase_map, judged),
+        caption=trained_on,
+        colours={metric: SEPARATOR + narrow if narrow and metric in ACCURACIES else "" for metric in metrics},
+        x_label=map_axis(phase_map, "x").label,
+        y_label=map_axis(phase_map, "y").label,
+        theory=judged.theory,
+        agreement=agreement,
+        verdict=verdict,
+        agreement_rows=tables.agreement_rows(judged.agreements.values(), words),
+        columns=_columns(phase_map, judged.agreements),
+        squares=tables.square_rows(data, primary) if squares <= MOST_SQUARES else None,
+        collapses=[(one, tables.collapse_table(one)) for one in judged.collapses],
+        slope=tables.slope_table(judged.contours, words) if judged.contours else None,
+        rankings={region: tables.ranking_rows(ranked) for region, ranked in judged.rankings.items()},
+        ranked_metric=words[judged.metric],
+        levels=tables.level_rows(judged.levels),
+        sentences=claims_of(phase_map, judged),
+        outcomes=tables.outcome_rows(phase_map),
+        provenance=tables.provenance_rows(phase_map, origins),
+        titles=words,
+        metrics=metrics,
+        primary=primary,
+        drawings={
+            metric: Markup(
+                svg(phase_map, _for(judged.agreements, metric), metric, fields, f"{words[metric]}. {verdict}")
+            )
+            for metric in metrics
+        },
+        fields=fields,
+        batch_statistics=has_batch_statistics(phase_map),
+        experiment_yaml=experiment_yaml,
+        index_entry=index_entry(name, trained_on, verdict, out, png, judged),
+        data=data | {"curves_file": beside},
+        networks=networks,
+        curves=None if beside else Markup(curves),
+        css=inline("report.css"),
+        js=inline("report.js"),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text, encoding="utf-8")
-    return out
 
 
 def _critical(phase_map: xr.Dataset, judged: Judgement) -> str:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
@@ -22,13 +23,17 @@ from phasemap.sweeps.figures.maps.legend import legend_handles
 from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.theory.shown import shown
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _SIZE = (7.4, 5.4)
 _LEGEND_ROW = 0.042
 """Height of the legend's row, in parts of the map's."""
+_PIXELS = 200
+"""Dots per inch where the squares are too many to be drawn one by one."""
 _POINTS = 72
+Edges = Float[np.ndarray, "_"]
 ElementTree.register_namespace("", _SVG)
 ElementTree.register_namespace("xlink", _XLINK)
 
@@ -42,10 +47,11 @@ def svg(
 ) -> str:
     """The map of one metric as an ``<svg>`` element to be put into a page.
 
-    Cell (i, j) of the map (i along the y axis, j along the x axis, from 0) has the id ``METRIC-cell-i-j``; what lies
-    over the cells has ids that start with ``METRIC-theory``, ``METRIC-fit``, ``METRIC-frontier``, ``METRIC-state`` and
-    ``METRIC-FIELD``. Every id starts with the metric, so that several maps share a page. Text and frames are
-    ``currentColor``. ``description`` is what a reader hears who does not see it.
+    Cell (i, j) of the map (i along the y axis, j along the x axis, from 0) has the id ``METRIC-cell-i-j``; of a map of
+    more than ``MOST_VECTORS`` squares all of them are one image. ``data-across`` and ``data-down`` are the squares'
+    edges. What lies over the cells has ids that start with ``METRIC-theory``, ``METRIC-fit``, ``METRIC-frontier``,
+    ``METRIC-state`` and ``METRIC-FIELD``. Every id starts with the metric, so that several maps share a page. Text and
+    frames are ``currentColor``. ``description`` is what a reader hears who does not see it.
     """
     with style.styled("report"):
         figure = Figure(figsize=_SIZE)
@@ -58,11 +64,13 @@ def svg(
         if handles:
             figure.legend(handles=handles, loc="lower center", ncols=4, borderpad=0.2, columnspacing=1.4)
         figure.patch.set_visible(False)
-        cells = _cells(phase_map, ax, metric)
+        across, down = _edges(phase_map, ax)
+        many = (across.size - 1) * (down.size - 1) > heat_map.MOST_VECTORS
+        cells = "" if many else _cells(ax, across, down, metric)
         ax.patch.set_gid(f"{metric}-cells")  # the squares take the place of the ground that they hide
         written = io.StringIO()
-        figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
-    root = ElementTree.fromstring(written.getvalue())
+        figure.savefig(written, format="svg", dpi=_PIXELS, metadata={"Date": None, "Creator": None})
+    root = ElementTree.fromstring(shown(written.getvalue(), lines=True))
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)
     for parent in list(root.iter()):
@@ -71,11 +79,14 @@ def svg(
                 parent.remove(child)
     _prefix_ids(root, metric)
     place = next(element for element in root.iter() if element.get("id") == f"{metric}-cells")
-    for child in list(place):
-        place.remove(child)
     place.set("class", "cells")
-    place.text = "CELLS"
+    if not many:
+        for child in list(place):
+            place.remove(child)
+        place.text = "CELLS"
     root.attrib |= {
+        "data-across": " ".join(f"{edge:.2f}" for edge in across),
+        "data-down": " ".join(f"{edge:.2f}" for edge in down),
         "role": "img",
         "class": "map",
         "aria-labelledby": f"{metric}-caption",
@@ -87,17 +98,23 @@ def svg(
     return re.sub(r"\n\s*\n+", "\n", f"{text[:head]}{heard}{text[head:]}")
 
 
-def _cells(phase_map: xr.Dataset, ax: Axes, metric: str) -> str:
-    """The mesh's squares, each with its id; takes the mesh off the axes. Matplotlib gives the places and the colours,
-    and writing them here is a hundred times as fast as its SVG of a mesh."""
-    mesh = cast("QuadMesh", next(one for one in ax.collections if isinstance(one, QuadMesh)))
+def _edges(phase_map: xr.Dataset, ax: Axes) -> tuple[Edges, Edges]:
+    """Where the squares' edges lie in the picture, from the left and from the top; the map's lowest row has the
+    largest."""
     x, y = map_axis(phase_map, "x"), map_axis(phase_map, "y")
     height = _SIZE[1] * _POINTS
     dots = cast("Figure", ax.figure).dpi / _POINTS
     across = ax.transData.transform(np.column_stack([x.edges, np.full(x.edges.size, y.edges[0])]))[:, 0] / dots
     down = height - ax.transData.transform(np.column_stack([np.full(y.edges.size, x.edges[0]), y.edges]))[:, 1] / dots
+    return across, down
+
+
+def _cells(ax: Axes, across: Edges, down: Edges, metric: str) -> str:
+    """The mesh's squares, each with its id; takes the mesh off the axes. Matplotlib gives the places and the colours,
+    and writing them here is a hundred times as fast as its SVG of a mesh."""
+    mesh = cast("QuadMesh", next(one for one in ax.collections if isinstance(one, QuadMesh)))
     values: np.ma.MaskedArray = np.ma.masked_invalid(np.ma.asarray(mesh.get_array())).reshape(
-        y.edges.size - 1, x.edges.size - 1
+        down.size - 1, across.size - 1
     )
     hidden = np.ma.getmaskarray(values)
     # the map of colours has 256: no more need be spelt out

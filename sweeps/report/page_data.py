@@ -1,102 +1,66 @@
-"""What the page's script reads: the numbers behind every square, and the loss curves of every cell."""
+"""What the page's script reads: the numbers behind every square."""
 
 from __future__ import annotations
 
-import math
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
 from phasemap.sweeps.figures.maps.words import titles
 from phasemap.sweeps.phase_map.axes import map_axis
-from phasemap.sweeps.phase_map.squares import STATES, summarise
+from phasemap.sweeps.phase_map.squares import STATES, Cells, summarise
 from phasemap.sweeps.verdict.depth_scale import Agreement
-from phasemap.train.result_types import Content
 
-CURVE_POINTS = 24
-"""Points of a loss curve on the page; longer histories are thinned evenly, with both ends kept."""
+DECIMALS = 3
+"""Of the numbers; the page shows no more."""
 
 
-def payload(
-    phase_map: xr.Dataset,
-    agreements: Mapping[str, Agreement],
-    metrics: Sequence[str],
-    contents: Sequence[Content],
-) -> dict[str, Any]:
-    """Strict JSON: null for what does not exist, never NaN."""
+def payload(phase_map: xr.Dataset, agreements: Mapping[str, Agreement], metrics: Sequence[str]) -> dict[str, Any]:
+    """Strict JSON: null for what does not exist, never NaN.
+
+    What stands for each square is listed by row: its number (``mean``, and ``sd`` where any square has one) in
+    ``metrics``, and in ``kind`` which of the ``kinds`` it is of: how many seeds ended how, and whether beyond float32.
+    """
     x, y = map_axis(phase_map, "x"), map_axis(phase_map, "y")
     words = titles(phase_map)
     squares = {metric: summarise(phase_map, metric) for metric in metrics}
-    any_metric = squares[metrics[0]]
-    curves, steps = _curves(phase_map, contents)
+    kinds, kind = _kinds(squares[metrics[0]])
     predicted = next(iter(agreements.values())).prediction if agreements else None
     return {
         "x": {"name": x.label, "ticks": list(x.ticks)},
         "y": {"name": y.label, "ticks": list(y.ticks), "depth": y.name == "depth"},
         "outcomes": list(STATES),
-        "state": any_metric.state.tolist(),
-        "counts": np.moveaxis(any_metric.counts, 0, -1).tolist(),
-        "float32": any_metric.exceeds_float32.astype(int).tolist(),
+        "kinds": kinds,
+        "kind": kind,
         "metrics": {
-            metric: {"title": words[metric], "mean": _rounded(square.mean), "sd": _rounded(square.sd)}
+            metric: {"title": words[metric], "mean": _rounded(square.mean), "sd": _spread(square.sd)}
             for metric, square in squares.items()
         },
         "xi": _rounded(predicted.xi) if predicted else [None] * len(x.ticks),
         "regime": list(predicted.regime) if predicted else [""] * len(x.ticks),
-        "curves": curves,
-        "steps": steps,
     }
 
 
-def _rounded(values: Any) -> Any:
-    """Nested lists with four significant digits and null for what is not finite."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
-    if isinstance(values, list):
-        return [_rounded(value) for value in values]
-    return None if values is None or not math.isfinite(values) else float(f"{values:.4g}")
+def _kinds(squares: Cells) -> tuple[list[dict[str, Any]], list[list[int]]]:
+    """The kinds of squares that there are, few even on a large map, and the number of each square's."""
+    states = {state: code for code, state in enumerate(STATES)}
+    codes = np.vectorize(states.__getitem__, otypes=[int])(squares.state)
+    rows = np.stack([codes, squares.exceeds_float32, *squares.counts], axis=-1).reshape(codes.size, -1)
+    distinct, which = np.unique(rows, axis=0, return_inverse=True)
+    kinds = [
+        {"state": STATES[code], "float32": bool(beyond), "counts": counts} for code, beyond, *counts in distinct.tolist()
+    ]
+    return kinds, which.reshape(codes.shape).tolist()
 
 
-def _curves(
-    phase_map: xr.Dataset, contents: Sequence[Content]
-) -> tuple[dict[str, list[dict[str, Any]]], list[list[int]]]:
-    """(curves by square "i-j", the distinct lists of steps that they refer to by index)."""
-    y_axis, x_axis = phase_map.attrs["y_axis"], phase_map.attrs["x_axis"]
-    index = {axis: {_plain(v): i for i, v in enumerate(phase_map[axis].values.tolist())} for axis in (y_axis, x_axis)}
-    curves: dict[str, list[dict[str, Any]]] = {}
-    known: dict[tuple[int, ...], int] = {}
-    seen: set[tuple[int, int, int]] = set()
-    for content in contents:
-        for cell in content["cells"]:
-            values = ChainMap(cell["parameters"], content["parameters"])
-            i, j = index[y_axis].get(_plain(values[y_axis])), index[x_axis].get(_plain(values[x_axis]))
-            if i is None or j is None or (i, j, cell["seed"]) in seen:
-                continue
-            seen.add((i, j, cell["seed"]))
-            history = cell.get("history") or {"step": [], "loss": []}
-            chosen = _thinned(len(history["step"]))
-            steps = tuple(int(history["step"][k]) for k in chosen)
-            curves.setdefault(f"{i}-{j}", []).append(
-                {
-                    "seed": cell["seed"],
-                    "outcome": cell["outcome"],
-                    "diverged_at": cell.get("diverged_at"),
-                    "steps": known.setdefault(steps, len(known)),
-                    "loss": _rounded([history["loss"][k] for k in chosen]),
-                }
-            )
-    return curves, [list(steps) for steps in known]
+def _rounded(values: Float[np.ndarray, "*n"]) -> Any:
+    """Nested lists with null for what is not finite."""
+    rounded = np.round(values, DECIMALS) + 0.0  # no minus before a zero
+    return np.where(np.isfinite(values), rounded, None).tolist()
 
 
-def _plain(value: Any) -> Any:
-    """An axis value as the phase map's coordinate spells it."""
-    return "null" if value is None else (int(value) if isinstance(value, bool) else value)
-
-
-def _thinned(length: int) -> list[int]:
-    if length <= CURVE_POINTS:
-        return list(range(length))
-    return np.unique(np.linspace(0, length - 1, CURVE_POINTS).round().astype(int)).tolist()
+def _spread(values: Float[np.ndarray, "y x"]) -> Any:
+    return _rounded(values) if np.isfinite(values).any() else None

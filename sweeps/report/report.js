@@ -48,10 +48,15 @@
   function outline() {
     for (const old of document.querySelectorAll(".outline")) old.remove();
     const cell = chosen ?? kept;
-    const square = cell && byId(`${metric}-cell-${cell[0]}-${cell[1]}`);
-    if (!square) return;
-    drawn("path", { class: "outline", d: square.getAttribute("d") }, square.closest("svg"));
+    const picture = pictures.find((one) => one.dataset.metric === metric);
+    if (!cell || !picture) return;
+    const map = picture.querySelector("svg");
+    const [across, down] = edges(map);
+    const [i, j] = cell;
+    drawn("path", { class: "outline", d: `M${across[j]} ${down[i + 1]}H${across[j + 1]}V${down[i]}H${across[j]}z` }, map);
   }
+
+  const edges = (map) => [map.dataset.across, map.dataset.down].map((text) => text.split(" ").map(Number));
 
   const figure = (value, digits) => (value === null || value === undefined ? "–" : value.toFixed(digits));
 
@@ -63,13 +68,13 @@
     box.replaceChildren();
     element("p", {}, box, `${data.y.name}: ${data.y.ticks[i]}`);
     element("p", {}, box, `${data.x.name}: ${data.x.ticks[j]}`);
-    const state = data.state[i][j];
+    const kind = data.kinds[data.kind[i][j]];
     const one = data.metrics[metric];
     const mean = one.mean[i][j];
-    const spread = one.sd[i][j];
-    const value = mean === null ? state : `${figure(mean, 3)}${spread === null ? "" : ` ± ${figure(spread, 3)}`}`;
+    const spread = one.sd === null ? null : one.sd[i][j];
+    const value = mean === null ? kind.state : `${figure(mean, 3)}${spread === null ? "" : ` ± ${figure(spread, 3)}`}`;
     element("p", {}, element("div", {}, box), `${one.title}: ${value}`).style.fontWeight = "600";
-    const seeds = data.counts[i][j].map((n, k) => (n ? `${n} ${data.outcomes[k]}` : "")).filter(Boolean).join(", ");
+    const seeds = kind.counts.map((n, k) => (n ? `${n} ${data.outcomes[k]}` : "")).filter(Boolean).join(", ");
     element("p", { className: "small" }, box, `seeds: ${seeds}`);
     const xi = data.xi[j];
     const regime = data.regime[j];
@@ -79,20 +84,53 @@
     } else if (regime === "critical") {
       element("p", { className: "small" }, box, "critical: ξ is infinite");
     }
-    if (data.float32[i][j]) {
+    if (kind.float32) {
       element("p", { className: "small" }, box, "gradients beyond float32's range: what is seen here may be the arithmetic's");
     }
+  }
+
+  // The loss curves: on the page, or of a large map in a file beside it, which is read once the first is asked for.
+  let steps = null; // the lists of steps that curves refer to; null until the curves are there
+  const curvesOf = new Map();
+
+  function take(found) {
+    steps = found.steps;
+    for (const [i, j, seed, outcome, diverged_at, which, loss] of found.cells) {
+      const square = `${i}-${j}`;
+      if (!curvesOf.has(square)) curvesOf.set(square, []);
+      curvesOf.get(square).push({ seed, outcome: data.outcomes[outcome], diverged_at, steps: steps[which], loss });
+    }
+  }
+
+  if (data.curves_file === null) take(JSON.parse(byId("loss-curves").textContent));
+  window.phasemapCurves = (found) => { // what the file beside the page calls
+    take(found);
+    curves();
+  };
+
+  let asked = null; // the script that reads the file
+  function askForCurves(box) {
+    const said = element("p", { className: "small" }, box, `Reading ${data.curves_file} …`);
+    asked ??= element("script", { src: encodeURIComponent(data.curves_file) }, document.head);
+    asked.addEventListener("error", () => {
+      said.textContent = `They are in ${data.curves_file}, which is not beside this page.`;
+      asked = null; // another click tries again
+    });
   }
 
   function curves() {
     const box = byId("curves");
     box.replaceChildren();
     if (!kept) return;
-    const found = data.curves[`${kept[0]}-${kept[1]}`] ?? [];
     element("h3", {}, box,
       `Training loss at ${data.y.name} ${data.y.ticks[kept[0]]}, ${data.x.name} ${data.x.ticks[kept[1]]}`);
+    if (steps === null) {
+      askForCurves(box);
+      return;
+    }
+    const found = curvesOf.get(`${kept[0]}-${kept[1]}`) ?? [];
     const points = found.flatMap((curve) =>
-      curve.loss.map((loss, k) => [data.steps[curve.steps][k], loss]).filter((point) => point[1] !== null));
+      curve.loss.map((loss, k) => [curve.steps[k], loss]).filter((point) => point[1] !== null));
     if (!points.length) {
       element("p", { className: "small" }, box, "No loss was recorded.");
     } else {
@@ -106,7 +144,7 @@
       drawn("text", { x: 252, y: 142, "text-anchor": "end" }, picture, `${last} steps`);
       for (const curve of found) {
         const path = curve.loss
-          .map((loss, k) => (loss === null ? "" : `${34 + (218 * data.steps[curve.steps][k]) / last},${126 - (118 * loss) / top}`))
+          .map((loss, k) => (loss === null ? "" : `${34 + (218 * curve.steps[k]) / last},${126 - (118 * loss) / top}`))
           .filter(Boolean).join(" ");
         const failed = curve.outcome === "finished" ? "" : " failed";
         const line = drawn("polyline", { class: `loss${failed}`, points: path }, picture);
@@ -119,12 +157,19 @@
     }
   }
 
-  const place = (target) => {
-    const found = /-cell-(\d+)-(\d+)$/.exec(target.id ?? "");
-    return found ? [Number(found[1]), Number(found[2])] : null;
+  // The square of an event: the one that it is on, or on a map whose squares are one image the one at its place.
+  const place = (event, map) => {
+    const found = /-cell-(\d+)-(\d+)$/.exec(event.target.id ?? "");
+    if (found) return [Number(found[1]), Number(found[2])];
+    const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(map.getScreenCTM().inverse());
+    const [across, down] = edges(map);
+    const i = down.findLastIndex((edge) => edge >= at.y);
+    const j = across.findLastIndex((edge) => edge <= at.x);
+    return i < 0 || j < 0 || i >= down.length - 1 || j >= across.length - 1 ? null : [i, j];
   };
 
   function choose(cell) {
+    if (String(cell) === String(chosen)) return;
     chosen = cell;
     outline();
     read();
@@ -136,10 +181,10 @@
     map.setAttribute("role", "application"); // so that a screen reader leaves the arrow keys to the map
     map.setAttribute("aria-roledescription", "heat map");
     map.setAttribute("aria-describedby", `${map.getAttribute("aria-describedby")} keys`);
-    map.addEventListener("pointerover", (event) => choose(place(event.target)));
+    for (const moved of ["pointerover", "pointermove"]) map.addEventListener(moved, (event) => choose(place(event, map)));
     map.addEventListener("pointerleave", () => choose(null));
     map.addEventListener("click", (event) => {
-      kept = place(event.target) ?? kept;
+      kept = place(event, map) ?? kept;
       curves();
     });
     map.addEventListener("keydown", (event) => {
@@ -154,8 +199,8 @@
         choose(kept);
         curves();
       } else if (event.key === "Escape") {
-        kept = null;
-        choose(null);
+        kept = chosen = null;
+        outline();
         curves();
       } else {
         return;

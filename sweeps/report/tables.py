@@ -69,10 +69,10 @@ def elsewhere(predicted: Prediction, column: int) -> str:
 
 def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
     """One row per value of the y axis, the largest first: the axis's value, then the metric (or the state) of each
-    square. ``data`` is ``data.payload``."""
-    mean, state = data["metrics"][metric]["mean"], data["state"]
+    square. ``data`` is ``page_data.payload``."""
+    mean, kind, kinds = data["metrics"][metric]["mean"], data["kind"], data["kinds"]
     return [
-        [tick, *(state[i][j] if value is None else f"{value:.2f}" for j, value in enumerate(mean[i]))]
+        [tick, *(kinds[kind[i][j]]["state"] if value is None else f"{value:.2f}" for j, value in enumerate(mean[i]))]
         for i, tick in reversed(list(enumerate(data["y"]["ticks"])))
     ]
 

@@ -14,6 +14,8 @@ from markupsafe import Markup
 from phasemap.sweeps.experiments.departures import in_words
 from phasemap.sweeps.experiments.experiment import available, departures_from
 from phasemap.sweeps.verdict.judgement import Judgement
+from phasemap.theory.shown import shown
+from phasemap.train.whole_file import write_text
 
 _HERE = Path(__file__).parent
 _GREEK = {"xi": "ξ", "lambda": "λ", "gamma": "γ", "beta": "β", "eps": "ε", "sigma": "σ", "chi": "χ", "phi": "φ"}
@@ -23,13 +25,22 @@ _SYMBOL = re.compile(rf"\b({'|'.join(_GREEK)})(?![^\W_])")
 
 def environment() -> Environment:
     """Templates of this folder; autoescape on, and a name that is not given is an error."""
-    return Environment(
+    made = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
+    return made
+
+
+def write_page(out: Path, template: str, **values: Any) -> Path:
+    """Writes the page ``out``, whole or not at all; control characters of names are shown."""
+    text = environment().get_template(template).render(**values)
+    write_text(out, shown(text, lines=True))
+    return out
 
 
 def inline(name: str) -> Markup:

@@ -17,11 +17,6 @@ def existing(path: Path) -> Folder:
     return folder
 
 
-def has_experiment(path: Path) -> bool:
-    """Whether the folder says which tiles are wanted; one of `phasemap train` does not."""
-    return (path / "manifest.json").is_file()
-
-
 def gather_folder(path: Path, found: Results) -> None:
     """Adds the results of a folder to ``found``. Raises InputError if it cannot be read."""
     from phasemap.train.cells import cells
@@ -30,7 +25,7 @@ def gather_folder(path: Path, found: Results) -> None:
     folder = existing(path)
     expected = None
     semantics = SEMANTICS
-    if has_experiment(path):
+    if folder.has_experiment():
         manifest = folder.manifest()
         expected, semantics = manifest.keys, max(manifest.semantics, SEMANTICS)
         experiment, failures = folder.experiment(), folder.failures()

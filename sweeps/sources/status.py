@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from phasemap.sweeps.sources.folder import existing, has_experiment
+from phasemap.sweeps.sources.folder import existing
 from phasemap.sweeps.sources.names import is_sweep
 from phasemap.sweeps.sources.sweep_status import status_of_sweep
 from phasemap.sweeps.sources.tile_status import Status, TileStatus, tile_label
@@ -35,7 +35,7 @@ def of_folder(path: Path) -> Status:
     from phasemap.train.planning.cost import cell_count
 
     folder = existing(path)
-    if not has_experiment(path):
+    if not folder.has_experiment():
         return _single_tiles(folder)
     manifest, experiment = folder.manifest(), folder.experiment()
     scan = folder.scan(max(SEMANTICS, manifest.semantics), manifest.keys)

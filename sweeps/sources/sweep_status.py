@@ -5,12 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from functools import partial
 
 from phasemap.sweeps.sources.tile_status import Status, TileStatus, tile_label
 from phasemap.sweeps.sources.wandb_sweep import ALIVE, LOST, SweepRun, read_sweep
 from phasemap.sweeps.store.result import result_cells
-from phasemap.sweeps.wandb_bridge.access import parse_path
+from phasemap.sweeps.wandb_bridge.access import parse_path, reason_of
+
+DIED = ("crashed", "killed")
+"""States of a run that ended without a word: W&B has heard nothing of it for minutes."""
+REQUEUED = "requeued"
 
 
 def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
@@ -24,16 +29,17 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
 
     experiment, runs = read_sweep(source)
     by_tile: dict[Hashable, list[SweepRun]] = {}
-    requeued = False
+    requeued, died = False, []
     status = Status(f"{experiment.name}: {source}")
     for run in runs:
         if run.parameters is None:
             free = requeue and run.state in LOST
-            note = "; requeued" if free else ""
-            status.problems.append(f"run {run.id} ({run.state}): does not say its tile{note}")
-            if free:
-                run.handle.delete()
+            note = ""
+            if free and run.handle is not None:
+                note = f"; {_deleted([run])}"
                 requeued = True
+            died += [run] if run.state in DIED and run.handle is not None else []
+            status.problems.append(f"run {run.id} ({run.state}): does not say its tile{note}")
         else:
             by_tile.setdefault(same_training(run.parameters), []).append(run)
         if run.problem:
@@ -51,15 +57,34 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
             state = "running" if alive else "failed" if lost else "missing"
             cells = Counter({state: cell_count(tile)})
             notes += [f"run {run.id} {run.state}" + (f": {run.failure}" if run.failure else "") for run in lost]
+            died += [run for run in lost if run.state in DIED and not run.failure and not alive]
             if requeue and lost and not alive:
-                for run in lost:
-                    run.handle.delete()
-                notes.append("requeued")
+                notes.append(_deleted(lost))
                 requeued = True
         status.tiles.append(TileStatus(label, cells, "; ".join(notes)))
     status.problems += [f"run {run.id}: no tile of this sweep" for rest in by_tile.values() for run in rest]
-    if requeued:
-        resume = [sys.executable, "-m", "wandb", "sweep", "--resume", "/".join(parse_path(source))]
-        if subprocess.run(resume, capture_output=True, check=False).returncode:
-            status.problems.append("the sweep could not be resumed; wandb sweep --resume does it")
+    status.free_died = partial(_free, source, died)
+    if requeued and not _resumed(source):
+        status.problems.append("the sweep could not be resumed; wandb sweep --resume does it")
     return status
+
+
+def _free(source: str, runs: Sequence[SweepRun]) -> int:
+    freed = [run for run in runs if _deleted([run]) == REQUEUED]
+    return len(freed) if not freed or _resumed(source) else 0
+
+
+def _resumed(source: str) -> bool:
+    """Has W&B hand out again what has no run any more; whether it does."""
+    resume = [sys.executable, "-m", "wandb", "sweep", "--resume", "/".join(parse_path(source))]
+    return subprocess.run(resume, capture_output=True, check=False).returncode == 0
+
+
+def _deleted(runs: Sequence[SweepRun]) -> str:
+    """Deletes runs, and says how that went."""
+    try:
+        for run in runs:
+            run.handle.delete()
+    except Exception as error:  # the client raises whatever an answer makes it raise
+        return f"could not be requeued: {reason_of(error)}"
+    return REQUEUED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,16 @@ class TileStatus:
 
 @dataclass
 class Status:
-    """Where an experiment stands."""
+    """Where an experiment stands.
+
+    Attributes:
+        free_died: has the tiles trained again whose runs died without a word, as with kill -9; how many those are.
+    """
 
     name: str
     tiles: list[TileStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    free_died: Callable[[], int] = int
 
     @property
     def cells(self) -> Counter[str]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from phasemap.sweeps.experiments.experiment import Experiment, from_text
+from phasemap.sweeps.experiments.yaml_document import read_yaml
 from phasemap.sweeps.sources.results import Results
 from phasemap.sweeps.store.result import ResultError, parse
-from phasemap.sweeps.wandb_bridge.access import parse_path, require_wandb
+from phasemap.sweeps.wandb_bridge.access import parse_path, reason_of, require_wandb
 from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT
 from phasemap.theory.errors import InputError
+from phasemap.train.documents import LONGEST_TEXT, DocumentError, Scalar, Text, of_schema
 from phasemap.train.result_types import Result
 
 ALIVE = ("running", "pending", "preempting")
@@ -42,70 +44,139 @@ class SweepRun:
     handle: Any
 
 
+@dataclass(frozen=True)
+class Unreadable:
+    """A run that the client cannot read, and why."""
+
+    name: str
+    reason: str
+
+
+Configuration = dict[Text, Scalar | list[Scalar]]
+
+
 def experiment_of(source: str, config: Any) -> Experiment:
     """The experiment that a sweep was registered with. Raises InputError."""
-    text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
-    document = yaml.safe_load(text)
+    try:
+        # As a text: what is shared or circular in it is an alias then, and bounded as in any file.
+        text = config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{source}: its configuration is no sweep of phasemap: {reason_of(error)}") from None
+    document = read_yaml(text, source).value
+    if not isinstance(document, dict) or not isinstance(document.get("parameters"), dict):
+        raise InputError(f"{source}: its configuration is no sweep of phasemap: it has no parameters")
     # The server may add keys of its own; what the experiment says is among these.
-    known = {key: document[key] for key in ("name", "description", "method", "metric") if key in document}
+    known = {key: document[key] for key in ("name", "description", "method", "metric") if document.get(key) is not None}
     known["parameters"] = {
         parameter: {kind: entry[kind] for kind in ("value", "values") if kind in entry}
-        for parameter, entry in (document.get("parameters") or {}).items()
+        if isinstance(entry, dict)
+        else entry
+        for parameter, entry in document["parameters"].items()
     }
-    name = str(document.get("name") or source.rpartition("/")[2])
-    return from_text(yaml.safe_dump(known, sort_keys=False), name=name, preset="of the sweep", source=source)
+    name = known.get("name")
+    experiment = from_text(
+        yaml.safe_dump(known, sort_keys=False),
+        name=name if isinstance(name, str) and name else source.rpartition("/")[2],
+        preset="of the sweep",
+        source=source,
+    )
+    return experiment.sound()
 
 
 def read_sweep(source: str) -> tuple[Experiment, list[SweepRun]]:
-    """The experiment and the runs of ``wandb:ENTITY/PROJECT/SWEEP``.
+    """The experiment and the runs of ``wandb:ENTITY/PROJECT/SWEEP``; what a run says wrong is its ``problem``.
 
     Raises:
         InputError: W&B cannot be reached, there is no such sweep, or it is not one of ours.
     """
     entity, project, sweep = parse_path(source)
     wandb = require_wandb()
+    # The client raises whatever its own reading of an answer raises: TypeError, KeyError, RecursionError, …
     try:
         api = wandb.Api(timeout=60)
-        experiment = experiment_of(source, api.sweep(f"{entity}/{project}/{sweep}").config)
-        # Not lazy: one request brings 50 runs with their summaries.
-        runs = list(api.runs(f"{entity}/{project}", filters={"sweep": sweep}, lazy=False))
-    except (wandb.Error, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{source}: cannot be read: {reason}") from None
-    return experiment, list(_parsed(runs))
+        config = api.sweep(f"{entity}/{project}/{sweep}").config
+    except Exception as error:
+        raise InputError(f"{source}: cannot be read: {reason_of(error)}") from None
+    experiment = experiment_of(source, config)
+    try:
+        found = [_parsed(run) for run in _runs(api, f"{entity}/{project}", sweep)]
+    except Exception as error:
+        raise InputError(f"{source}: cannot be read: {reason_of(error)}") from None
+    return experiment, sorted(found, key=lambda run: run.id)
 
 
-def _parsed(runs: list[Any]) -> Iterator[SweepRun]:
+def _runs(api: Any, project: str, sweep: str) -> Iterator[Any]:
+    """The runs of a sweep. The client reads them by the page; where one of a page is beyond it, each is asked for by
+    itself, and those that it still cannot read come as what it raises."""
+    pages = api.runs(project, filters={"sweep": sweep}, lazy=False)  # one request brings 50 runs with their summaries
+    runs, answer = iter(pages), None
+    while True:
+        try:
+            run = next(runs)
+        except StopIteration:
+            return
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
+            if getattr(pages, "last_response", None) is answer:  # it is not for the answer that it failed
+                raise
+            answer = pages.last_response
+            pages.index -= 1  # which counts the page as one run
+            for name in [edge["node"]["name"] for edge in answer["project"]["runs"]["edges"]]:
+                try:
+                    yield api.run(f"{project}/{name}")
+                except Exception as error:
+                    yield Unreadable(name, reason_of(error))
+        else:
+            yield run
+
+
+def _parsed(run: Any) -> SweepRun:
+    """A run as the client has read it, held against what a run of ours says."""
     from phasemap.train.parameters import SEMANTICS, TABLE, normalise
 
-    for run in sorted(runs, key=lambda run: str(run.id)):
-        config = {name: value for name, value in dict(run.config).items() if name in TABLE}
-        try:
-            parameters = normalise(config) if config else None
-        except InputError:
-            parameters = None
-        key, problem = "", None
-        result: Result | None = None
-        text = run.summary.get(RESULT)
-        if text is not None:
-            try:
-                key, result = parse(Path(str(run.id)), str(text).encode(), semantics=SEMANTICS)
-                parameters = result["content"]["parameters"]
-            except ResultError as error:
-                problem = f"{error.kind} result: {error.reason}"
-        failure = run.summary.get(FAILURE)
-        yield SweepRun(str(run.id), str(run.state), parameters, key, result, problem, failure and str(failure), run)
+    if isinstance(run, Unreadable):
+        return SweepRun(run.name, "unknown", None, "", None, f"cannot be read: {run.reason}", None, None)
+    said = SweepRun(_text(run.id), _text(run.state), None, "", None, None, None, run)
+    try:
+        config, summary = run.config, run.summary
+        text, failure = summary.get(RESULT), summary.get(FAILURE)
+        given = {name: config[name] for name in config if name in TABLE}
+    except Exception as error:
+        return replace(said, problem=f"cannot be read: {reason_of(error)}")
+    if isinstance(failure, str):
+        said = replace(said, failure=_text(failure))
+    try:
+        if given:
+            said = replace(said, parameters=normalise(of_schema(given, Configuration)))
+    except (DocumentError, InputError) as error:
+        said = replace(said, problem=f"its configuration: {reason_of(error)}")
+    if text is None:
+        return said
+    if not isinstance(text, str):
+        return replace(said, problem=f"foreign result: expected a text, got {type(text).__name__}")
+    try:
+        key, result = parse(Path(said.id), text, semantics=SEMANTICS)
+    except ResultError as error:
+        return replace(said, problem=f"{error.kind} result: {error.reason}")
+    return replace(said, parameters=result["content"]["parameters"], key=key, result=result, problem=None)
+
+
+def _text(said: Any) -> str:
+    """A text of W&B's as one line."""
+    line = " ".join(str(said)[:LONGEST_TEXT].split())
+    return line.encode(errors="backslashreplace").decode()
 
 
 def gather_sweep(source: str, found: Results) -> None:
     """Adds the results of a sweep to ``found``. Raises InputError if it cannot be read."""
-    from phasemap.train.cells import cells
+    from phasemap.train.cells import cells, same_training
 
     experiment, runs = read_sweep(source)
     found.expect(experiment)
+    tiles = {same_training(tile): tile for tile in experiment.tiles()}
     for run in runs:
         if run.parameters and not run.result and run.state in LOST:
-            found.failed_cells += cells(run.parameters)
+            tile = tiles.get(same_training(run.parameters))
+            found.failed_cells += cells(tile) if tile else []
         if run.problem:
             found.notes.append(f"{source}: run {run.id}: {run.problem}")
         elif run.result:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from phasemap.sweeps.store.key import canonical
+from phasemap.theory.shown import shown
 from phasemap.train.result_types import CellResult, Content
 
 MEASURED = (
@@ -22,6 +23,8 @@ MEASURED = (
     "sum_lr",
     "steps",
 )
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""With what a formula begins, in the programs that people open tables with."""
 
 
 def rows(contents: Iterable[Content]) -> tuple[list[str], list[list[Any]]]:
@@ -72,12 +75,27 @@ def _order(value: Any) -> tuple[int, float, str]:
 
 
 def to_csv(contents: Iterable[Content]) -> str:
-    """The rows as CSV: floats by their shortest exact spelling, null as nothing."""
+    """The rows as CSV: floats by their shortest exact spelling, null as nothing; texts as texts in every program."""
     names, table = rows(contents)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows(
-        ["" if value is None else repr(value) if isinstance(value, float) else value for value in row] for row in table
-    )
+    writer.writerows([_spelt(value) for value in row] for row in table)
     return text.getvalue()
+
+
+def _spelt(value: Any) -> Any:
+    """A cell. A text that a table program would take for a formula gets an apostrophe in front, as one writes it there;
+    control characters are shown."""
+    if isinstance(value, str):
+        text = shown(value)
+        return f"'{text}" if text.startswith(FORMULA) and not _is_number(text) else text
+    return "" if value is None else repr(value) if isinstance(value, float) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

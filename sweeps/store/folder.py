@@ -8,27 +8,43 @@
     DIR/locks/KEY.lock      held, by flock, by the worker that trains the tile; a dead worker holds nothing
     DIR/locks/KEY.ckpt      checkpoint of a tile that takes long; goes when the result comes
     DIR/newer/KEY.json      a result that a newer version of this program wrote: out of the way, and kept
+    DIR/foreign/KEY.json    what was in the place of a result and is none of the tile's: out of the way, and kept
     DIR/failed/KEY.json     the tile was given up in the last run; DIR/logs/KEY.log says why
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
+from typing import Any, TypedDict
 
 from phasemap.sweeps.experiments.experiment import Experiment, from_text
+from phasemap.sweeps.experiments.yaml_document import read_yaml_file
+from phasemap.sweeps.store import tile_lock
 from phasemap.sweeps.store.manifest import Manifest, read_manifest
-from phasemap.sweeps.store.result import ResultError, read, write_text
+from phasemap.sweeps.store.result import ResultError, read
 from phasemap.theory.errors import InputError
-from phasemap.train.provenance import redacted
+from phasemap.train.documents import LONGEST_TEXT, Count, DocumentError, Text, from_json, read_file
+from phasemap.train.redaction import redacted
 from phasemap.train.result_types import Result
+from phasemap.train.whole_file import within, write_text
+
+
+LARGEST_MARK = 2**16
+FOLDERS = ("tiles", "locks", "failed", "logs")
+
+
+class FailedMark(TypedDict):
+    """``failed/KEY.json``: how often the tile was tried, and why it was given up."""
+
+    attempts: Count
+    reason: Text
+    log: Text
 
 
 @dataclass
@@ -49,11 +65,16 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.tiles, self.locks, self.failed, self.logs = (path / n for n in ("tiles", "locks", "failed", "logs"))
+        self.tiles, self.locks, self.failed, self.logs = (path / name for name in FOLDERS)
 
     def exists(self) -> bool:
         """Whether there is anything of ours."""
-        return self.tiles.is_dir() or (self.path / "manifest.json").is_file()
+        return self.tiles.is_dir() or self.has_experiment()
+
+    def has_experiment(self) -> bool:
+        """Whether it says which tiles are wanted; one of `phasemap train` does not. A manifest that is a folder, a pipe
+        or a loop of links is one that cannot be read."""
+        return os.path.lexists(self.path / "manifest.json")
 
     def result_file(self, key: str) -> Path:
         """Where the tile's result is, or will be."""
@@ -64,13 +85,13 @@ class Folder:
         return self.locks / f"{key}.ckpt"
 
     def set_aside(self, problem: ResultError) -> str:
-        """Makes way for the tile that is to be trained again, and says so: what a newer version wrote is kept."""
-        if problem.kind != "newer":
+        """Makes way for the tile that is to be trained again, and says so: what may be of use to somebody is kept."""
+        if problem.kind not in ("newer", "foreign"):
             return "it will be trained again"
-        (self.path / "newer").mkdir(exist_ok=True)
+        within(self.path, problem.kind).mkdir(exist_ok=True)
         with suppress(FileNotFoundError):  # another run did it
-            problem.path.replace(self.path / "newer" / problem.path.name)
-        return "it is kept in newer/, and the tile will be trained again"
+            problem.path.replace(self.path / problem.kind / problem.path.name)
+        return f"it is kept in {problem.kind}/, and the tile will be trained again"
 
     def remove_checkpoint(self, key: str) -> None:
         """Removes the tile's checkpoint, and one that was being written."""
@@ -87,63 +108,101 @@ class Folder:
         Raises:
             InputError: it holds another experiment (one line per differing key), or other things.
         """
-        if (self.path / "manifest.json").is_file():
+        if self.has_experiment():
+            self._check_entries()
             if experiment and manifest and (mistakes := self._differences(experiment, manifest)):
                 raise InputError(*mistakes)
         elif self.path.exists() and not self.path.is_dir():
             raise InputError(f"--out {self.path}: is a file, not a folder")
         elif self.path.is_dir() and not self.tiles.is_dir() and any(self.path.iterdir()):
             raise InputError(f"--out {self.path}: is not empty and holds no experiment; give another folder")
+        elif experiment and (mistakes := self._claimed_for_another(experiment)):
+            raise InputError(*mistakes)
 
     def claim(self, experiment: Experiment, manifest: Manifest) -> None:
         """Makes the folder, or checks that it is of the same trainings. Experiments that differ in the picture only, as
         Figs. 8 and 9 do, share a folder; it then describes the one that came last.
 
+        The claim is that ``experiment.yaml`` comes to be: of several runs at one moment one makes it, whole, and the
+        others are checked against it, also where the one was killed before it wrote the manifest.
+
         Raises:
-            InputError: as `check`, or it cannot be written.
+            InputError: as `check`, or it cannot be written, or its file system has no locks.
         """
         self.check(experiment, manifest)
         try:
-            for folder in (self.tiles, self.locks, self.failed, self.logs):
-                folder.mkdir(parents=True, exist_ok=True)
-            if not (self.path / "manifest.json").is_file() or experiment.text() != self.experiment().text():
+            for name in FOLDERS:
+                within(self.path, name).mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                write_text(self.path / "experiment.yaml", experiment.text(), new=True)
+            self.check(experiment, manifest)
+            if not self.has_experiment() or experiment.text() != self.experiment().text():
                 self._describe(experiment, manifest)
         except OSError as error:
             raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None
+        tile_lock.check(self.locks)
 
     def _describe(self, experiment: Experiment, manifest: Manifest) -> None:
         write_text(self.path / "experiment.yaml", experiment.text())
         write_text(self.path / "manifest.json", manifest.text())
 
-    def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
+    def _check_entries(self) -> None:
+        """Checks that nothing but files is where files are written to: a pipe would be waited for without end."""
+        for folder in (self.locks, self.failed, self.logs):
+            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+                try:
+                    regular = stat.S_ISREG(path.stat().st_mode)
+                except OSError:
+                    regular = not path.is_symlink()  # it went just now
+                if not regular:
+                    raise InputError(f"{path}: is no regular file; take it away")
+
+    def _claimed_for_another(self, experiment: Experiment) -> list[str]:
+        """What tells the experiment from the one that a run is claiming the folder for, or was when it was killed."""
+        path = self.path / "experiment.yaml"
+        if not os.path.lexists(path):
+            return []
+        there = from_text(read_yaml_file(path), name=experiment.name, preset=experiment.preset, source=str(path))
+        return self._other_parameters(experiment, there)
+
+    def _other_parameters(self, experiment: Experiment, there: Experiment) -> list[str]:
         from phasemap.train.parameters import TABLE
 
-        there, there_manifest = self.experiment(), self.manifest()
-        if there_manifest.trainings() == manifest.trainings():  # a user's own files may have moved
-            return []
         ours, theirs = experiment.document["parameters"], there.document["parameters"]
-        where = f"--out {self.path}: holds another experiment"
-        mistakes = [
-            f"{where}: {name} is {_shown(theirs.get(name))} there and {_shown(ours.get(name))} here"
+        return [
+            f"{self._holds_another}: {name} is {_shown(theirs.get(name))} there and {_shown(ours.get(name))} here"
             for name in dict.fromkeys([*theirs, *ours])
             if (name not in TABLE or TABLE[name].identity) and theirs.get(name) != ours.get(name)
         ]
-        if mistakes:
+
+    @property
+    def _holds_another(self) -> str:
+        return f"--out {self.path}: holds another experiment"
+
+    def _differences(self, experiment: Experiment, manifest: Manifest) -> list[str]:
+        there, there_manifest = self.experiment(), self.manifest()
+        if there_manifest.trainings() == manifest.trainings():  # a user's own files may have moved
+            return []
+        if mistakes := self._other_parameters(experiment, there):
             return mistakes
         for what in ("semantics", "data", "dtypes", "keys"):
             a, b = getattr(there_manifest, what), getattr(manifest, what)
             if a != b:
-                return [f"{where}: the same parameters, but {what} differ: {_brief(a, b)}"]
+                return [f"{self._holds_another}: the same parameters, but {what} differ: {_brief(a, b)}"]
         return []
 
     def experiment(self) -> Experiment:
         """The experiment of the folder. Raises InputError if it cannot be read."""
         manifest, path = self.manifest(), self.path / "experiment.yaml"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        return from_text(text, name=manifest.experiment, preset=manifest.preset, source=str(path))
+        experiment = from_text(
+            read_yaml_file(path), name=manifest.experiment, preset=manifest.preset, source=str(path)
+        ).sound()
+        if experiment.tile_count != len(manifest.keys):
+            raise InputError(
+                f"{path}: has {experiment.tile_count} tiles, and manifest.json beside it {len(manifest.keys)}; "
+                "one of them was changed"
+            )
+        return experiment
 
     def manifest(self) -> Manifest:
         """The folder's manifest. Raises InputError if there is none or it is not of this version."""
@@ -159,56 +218,43 @@ class Folder:
         for path in sorted(self.tiles.iterdir()) if self.tiles.is_dir() else []:
             if path.name.startswith("."):
                 continue  # a writer's temporary file
-            if path.suffix != ".json" or not path.is_file():
+            if path.suffix != ".json":
                 scan.problems.append(ResultError("foreign", path, "it is not named KEY.json"))
                 continue
             try:
                 result = read(path, semantics=semantics)
                 if wanted is not None and path.stem not in wanted:
                     raise ResultError("foreign", path, "no tile of this experiment has this key")
+            except FileNotFoundError:  # it was set aside just now
+                continue
             except ResultError as problem:
                 scan.problems.append(problem)
-            except OSError as error:
-                scan.problems.append(ResultError("damaged", path, str(error.strerror)))
             else:
                 scan.results[path.stem] = result
         return scan
 
     def running(self) -> set[str]:
         """Keys of the tiles that some process holds at this moment."""
-        held = set()
-        for path in self.locks.glob("*.lock") if self.locks.is_dir() else []:
-            with suppress(FileNotFoundError), path.open("rb") as file:  # the folder may be another user's
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    held.add(path.stem)
-        return held
+        return {path.stem for path in self.locks.glob("*.lock") if path.is_file() and tile_lock.is_held(path)}
 
     @contextmanager
     def lock(self, key: str) -> Iterator[bool]:
         """Holds the tile's lock; gives False at once where another process has it. Removes it once the tile is done."""
         path = self.locks / f"{key}.lock"
-        lock = FileLock(path)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            yield False
-            return
-        try:
-            yield True
-        finally:
-            # With the result there, whoever gets a lock on the removed file or a new one finds the tile done.
-            if self.result_file(key).is_file():
-                path.unlink(missing_ok=True)
-            lock.release()
+        with tile_lock.holding(path) as mine:
+            try:
+                yield mine
+            finally:
+                # With the result there, whoever gets a lock on the removed file or a new one finds the tile done.
+                if mine and self.result_file(key).is_file():
+                    path.unlink(missing_ok=True)
 
     def remove_leftovers(self) -> None:
         """Removes temporary files of writers that were killed, checkpoints of tiles that are done, and what their logs
         must not tell (whoever writes holds the tile's lock)."""
-        for leftover in [*self.tiles.glob(".*.tmp"), *self.logs.glob(".*.tmp")]:
+        for leftover in [path for name in FOLDERS for path in (self.path / name).glob(".*.tmp")]:
             with self.lock(leftover.name.split(".")[1]) as mine:
-                if mine:
+                if mine and not leftover.is_dir():
                     leftover.unlink(missing_ok=True)
         for key in {path.name.partition(".")[0] for path in self.locks.glob("*.ckpt*")}:
             with self.lock(key) as mine:
@@ -226,23 +272,25 @@ class Folder:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"phasemap: given up after {attempts} attempts: {reason}\n")
         redact(log)
-        document = {"attempts": attempts, "reason": redacted(reason), "log": f"logs/{key}.log"}
+        document = {"attempts": attempts, "reason": redacted(reason)[:LONGEST_TEXT], "log": f"logs/{key}.log"}
         write_text(self.failed / f"{key}.json", json.dumps(document) + "\n")
 
-    def failures(self) -> dict[str, dict[str, Any]]:
+    def failures(self) -> dict[str, FailedMark]:
         """The tiles that were given up, by key."""
-        found = {}
+        found: dict[str, FailedMark] = {}
         for path in sorted(self.failed.glob("*.json")) if self.failed.is_dir() else []:
+            unreadable: FailedMark = {"attempts": 0, "reason": "unreadable mark", "log": f"logs/{path.stem}.log"}
             try:
-                found[path.stem] = dict(json.loads(path.read_text(encoding="utf-8")))
-            except (ValueError, TypeError):
-                found[path.stem] = {"attempts": 0, "reason": "unreadable mark", "log": f"logs/{path.stem}.log"}
+                found[path.stem] = from_json(read_file(path, LARGEST_MARK), FailedMark)
+            except (OSError, DocumentError):
+                found[path.stem] = unreadable
         return found
 
     def unmark_failed(self, keys: Iterable[str]) -> None:
         """Takes the marks of failed tiles away: starting again gives each another chance."""
-        for key in keys:
-            (self.failed / f"{key}.json").unlink(missing_ok=True)
+        for mark in (self.failed / f"{key}.json" for key in keys):
+            if mark.is_symlink() or not mark.is_dir():
+                mark.unlink(missing_ok=True)
 
 
 def redact(log: Path) -> None:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from phasemap.sweeps.store.key import canonical
-from phasemap.train.result_types import Result
+from phasemap.sweeps.store.result_laws import check_result
+from phasemap.train.documents import DocumentError, from_json, read_file
+from phasemap.train.result_types import Provenance, Result
+from phasemap.train.whole_file import write_text
 
 SCHEMA, OLDEST_SCHEMA = 1, 1
 """Version of the file's layout as it is written, and the oldest that is read. Others are refused, with a clear line."""
 OLDEST_SEMANTICS = 1
 """The oldest version of the training whose results are read. The version is part of the key: no two are confused."""
-OUTCOMES = ("finished", "diverged", "dead")
+LARGEST = 2**28
+"""Bytes of the largest result that is read: a monitor that records 20 layers at every one of 200,000 steps."""
 
 
 class ResultError(Exception):
     """A file that is no usable result.
 
     Attributes:
-        kind: ``damaged`` (truncated or altered), ``foreign`` (not a result, or of another tile), ``newer`` or ``older``
-            than this program reads.
+        kind: ``damaged`` (truncated, altered, or of other types than a result's), ``foreign`` (not a result, or of
+            another tile), ``newer`` or ``older`` than this program reads.
     """
 
     def __init__(self, kind: str, path: Path, reason: str) -> None:
@@ -37,6 +39,12 @@ class ResultError(Exception):
 
 def _checksum(key: str, content: Any) -> str:
     return hashlib.sha256(f"{key}{canonical(content)}".encode()).hexdigest()
+
+
+def _seal(provenance: Mapping[str, Any]) -> str:
+    """A checksum of the rest of the file: the provenance without its checksums."""
+    rest = {name: value for name, value in provenance.items() if name not in ("checksum", "seal")}
+    return hashlib.sha256(canonical(rest).encode()).hexdigest()
 
 
 def write(path: Path, result: Result) -> None:
@@ -50,62 +58,47 @@ def write(path: Path, result: Result) -> None:
 
 
 def stamped(key: str, result: Result) -> Result:
-    """The result of tile ``key`` with what `parse` checks: the layout's version, the key, and a checksum of both."""
-    stamp = {"schema": SCHEMA, "key": key, "checksum": _checksum(key, result["content"])}
-    return {"content": result["content"], "provenance": {**result["provenance"], **stamp}}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-@contextlib.contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A file that is whole or not at all: what is written to the temporary file beside it is synced and renamed."""
-    if path.exists() and not path.is_file():  # a device or a pipe
-        yield path
-        return
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # else the rename itself may be lost with the power
-    finally:
-        os.close(folder)
+    """The result of tile ``key`` with what `parse` checks: the layout's version, the key, and checksums of all."""
+    provenance: Provenance = {**result["provenance"], "schema": SCHEMA, "key": key}
+    provenance["seal"] = _seal(provenance)
+    provenance["checksum"] = _checksum(key, result["content"])
+    return {"content": result["content"], "provenance": provenance}
 
 
 def read(path: Path, *, semantics: int) -> Result:
     """The result in ``path``; ``semantics`` is the newest version of the training that this program knows.
 
     Raises:
-        ResultError: it is truncated, altered, of a version that is not read, of another tile, or no result at all.
+        ResultError: it is truncated, altered, of a version that is not read, of another tile, or no result at all; or
+            it cannot be read.
         FileNotFoundError: there is no such file.
     """
-    key, document = parse(path, path.read_bytes(), semantics=semantics)
+    try:
+        data = read_file(path, LARGEST)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ResultError("foreign", path, "it is a link that leads nowhere") from None
+        raise
+    except DocumentError as error:
+        raise ResultError("foreign", path, str(error)) from None
+    except OSError as error:
+        raise ResultError("damaged", path, f"it cannot be read: {error.strerror}") from None
+    key, document = parse(path, data, semantics=semantics)
     if key != path.stem:
         raise ResultError("foreign", path, f"it holds the result of tile {key}")
     return document
 
 
-def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, Result]:
-    """The key and the result in ``data``; errors name ``path``. Raises ResultError."""
+def parse(path: Path, data: bytes | str, *, semantics: int) -> tuple[str, Result]:
+    """The key and the result in ``data``; errors name ``path``. Raises ResultError.
+
+    What comes back is the file's own content, of the declared types and with what a later version may have added.
+    """
     try:
-        document = json.loads(data.decode("utf-8"))
-    except ValueError:
-        kind = "damaged" if data.lstrip()[:1] in (b"{", b"") else "foreign"
-        raise ResultError(kind, path, "it is not whole JSON") from None
+        document = from_json(data, Any)
+    except DocumentError as error:
+        kind = "damaged" if data.lstrip()[:1] in (b"{", b"", "{", "") else "foreign"
+        raise ResultError(kind, path, str(error)) from None
     if not isinstance(document, dict) or not all(isinstance(document.get(k), dict) for k in ("content", "provenance")):
         raise ResultError("foreign", path, "it has no content and provenance")
     content, provenance = document["content"], document["provenance"]
@@ -113,14 +106,22 @@ def parse(path: Path, data: bytes, *, semantics: int) -> tuple[str, Result]:
         ("schema", provenance.get("schema"), OLDEST_SCHEMA, SCHEMA),
         ("semantics", content.get("semantics"), OLDEST_SEMANTICS, semantics),
     ):
-        if not isinstance(version, int):
+        if type(version) is not int or version.bit_length() > 63:
             raise ResultError("foreign", path, f"it has no {what} version")
         if not oldest <= version <= newest:
             kind = "newer" if version > newest else "older"
             raise ResultError(kind, path, f"{what} {version}; this program reads {oldest} to {newest}")
-    key = str(provenance.get("key"))
-    if provenance.get("checksum") != _checksum(key, content):
-        raise ResultError("damaged", path, "its content does not match its checksum")
+    key = provenance.get("key")
+    try:
+        if not isinstance(key, str) or provenance.get("checksum") != _checksum(key, content):
+            raise DocumentError("its content does not match its checksum")
+        if "seal" in provenance and provenance["seal"] != _seal(provenance):  # results of older versions have none
+            raise DocumentError("its provenance does not match its checksum")
+        check_result(document)
+    except DocumentError as error:
+        raise ResultError("damaged", path, str(error)) from None
+    except RecursionError:
+        raise ResultError("damaged", path, "it is nested too deep") from None
     return key, cast(Result, document)
 
 

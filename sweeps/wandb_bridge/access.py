@@ -23,3 +23,9 @@ def parse_path(text: str) -> tuple[str, str, str]:
     if len(parts) != 3 or not all(parts):
         raise InputError(f"{text}: expected ENTITY/PROJECT/SWEEP")
     return parts[0], parts[1], parts[2]
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what an exception of the client says, or its name."""
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0] else type(error).__name__

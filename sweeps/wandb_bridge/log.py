@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from phasemap.sweeps.store.key import canonical
 from phasemap.sweeps.store.result import outcomes_and_accuracy, stamped
 from phasemap.theory.errors import InputError
-from phasemap.train.provenance import redacted
+from phasemap.train.redaction import redacted
 from phasemap.train.result_types import Result
 
 MODES = ("auto", "online", "offline", "disabled")

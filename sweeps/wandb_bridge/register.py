@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from phasemap.sweeps.experiments.experiment import load
-from phasemap.sweeps.wandb_bridge.access import require_wandb
+from phasemap.sweeps.wandb_bridge.access import reason_of, require_wandb
+from phasemap.sweeps.wandb_bridge.agent_command import COMMAND, wrong_command
 from phasemap.theory.errors import InputError
 
 PROGRAM = "phasemap"
-COMMAND = ("${env}", "${program}", "train", "${args_json}")
-"""What an agent runs, where the YAML does not say it: the tile's parameters as one JSON object keep their types."""
 
 
 def register(
@@ -22,12 +21,15 @@ def register(
     """Registers the sweep; ``ENTITY/PROJECT/SWEEP``.
 
     Raises:
-        InputError: mistakes in the experiment, before anything is registered; or W&B cannot be reached.
+        InputError: mistakes in the experiment, or a command that agents could not run, before anything is registered;
+            or W&B cannot be reached.
     """
     experiment = load(name, preset, settings)
-    experiment.tiles()
-    wandb = require_wandb()
+    tiles = experiment.tiles()
     document = {"program": PROGRAM, "command": list(COMMAND), **experiment.document}
+    if wrong := wrong_command(document["program"], document["command"], experiment.raw_tiles(), tiles):
+        raise InputError(f"{name}: {wrong}")
+    wandb = require_wandb()
     project = project or os.environ.get("WANDB_PROJECT") or document.get("project") or "phasemap"
     entity = entity or document.get("entity")
     with redirect_stdout(sys.stderr):  # it prints the sweep's address
@@ -35,5 +37,5 @@ def register(
             sweep = wandb.sweep(document, entity=entity, project=project)
             entity = entity or os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
         except (wandb.Error, OSError, ValueError) as error:
-            raise InputError(f"W&B: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from None
+            raise InputError(f"W&B: {reason_of(error)}") from None
     return f"{entity}/{project}/{sweep}"

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
 
 from phasemap.theory.activations import Activation, value_at_zero
 from phasemap.theory.batchnorm.moments.moments import Moments
@@ -137,6 +136,8 @@ def _root(function: Callable[[float], float], low: float, high: float) -> float:
     below, above = low - STEP, high + STEP
     if function(below) * function(above) > 0:
         return 0.5 * (low + high)
+    from scipy import optimize  # a third of a second, for the few that need it
+
     return float(optimize.brentq(function, below, above, xtol=1e-15))
 
 

@@ -19,6 +19,7 @@ from phasemap.theory.batchnorm.fixed_point import FixedPoint, collapsed_rate, fi
 from phasemap.theory.batchnorm.moments.table import choose_method
 from phasemap.theory.errors import InputError
 from phasemap.theory.homogeneous import homogeneous
+from phasemap.theory.ranges import check, wrong
 
 ROUNDING = 1e-14  # relative error allowed for rounding in every reported number
 
@@ -62,19 +63,17 @@ def check_batch_size(batch_size: Any) -> None:
             "--batch-size 2: BN maps two samples to +1 and −1 whatever they are, so the gradient is 0 and there is no"
             " depth scale; expected at least 3"
         )
-    if batch_size < 1:
-        raise InputError(f"--batch-size {batch_size}: expected an integer of at least 3")
+    check(batch_size=batch_size)
 
 
 def check_scales(eps: float, sigma_w: float, sigma_b: float = 0.0) -> None:
-    """Raises InputError unless ε ≥ 0, σ_w > 0, σ_b ≥ 0 and all are finite."""
-    problems = []
-    if not (np.isfinite(eps) and eps >= 0):
-        problems.append(f"--eps {eps}: expected a finite number of at least 0")
-    if not (np.isfinite(sigma_w) and sigma_w > 0):
+    """Raises InputError unless ε, σ_w and σ_b are within their ranges and σ_w > 0."""
+    problems = wrong("eps", eps, "--eps")
+    if not sigma_w > 0:
         problems.append(f"--sigma-w {sigma_w}: expected a finite number above 0")
-    if not (np.isfinite(sigma_b) and sigma_b >= 0):
-        problems.append(f"--sigma-b {sigma_b}: expected a finite number of at least 0")
+    else:
+        problems += wrong("sigma_w", sigma_w, "--sigma-w")
+    problems += wrong("sigma_b", sigma_b, "--sigma-b")
     if problems:
         raise InputError(*problems)
 

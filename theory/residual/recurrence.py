@@ -31,6 +31,7 @@ from phasemap.theory.activations import Activation, as_activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.integrals.gaussian_moments import Array
 from phasemap.theory.integrals.gaussian_transforms import transforms
+from phasemap.theory.ranges import wrong
 from phasemap.theory.residual.trace import ResidualTrace
 from phasemap.theory.residual.widths import Widths, gradient_growth_rate, parse_widths
 
@@ -166,18 +167,17 @@ def check_parameters(
 ) -> list[str]:
     """One line for each mistake in the arguments of ``residual_recurrence``; an empty list if there is none."""
     values = {name: np.asarray(value, dtype=float) for name, value in given.items()}
-    mistakes = [f"depth {depth}: expected an integer of at least 1"] if depth < 1 else []
+    mistakes = wrong("depth", depth)
     for name, value in values.items():
-        if not np.all(np.isfinite(value)):
-            mistakes.append(f"{name} {given[name]}: expected a finite number")
-        elif name.startswith("sigma") and np.any(value < 0):
+        if name.startswith("sigma") and np.any(value < 0):
             mistakes.append(f"{name} {given[name]}: expected a standard deviation of at least 0")
+        elif name != "p0" or not np.any(value <= 0):
+            mistakes += [line for end in _ends(value) for line in wrong(name, end)][:1]
     if np.any(values["p0"] <= 0):
         mistakes.append(f"p0 {given['p0']}: expected a mean square greater than 0")
     elif np.any(np.abs(values["gamma0"]) > values["p0"]):
         mistakes.append(f"gamma0 {given['gamma0']}: expected a number from −p0 to p0 = {given['p0']}")
-    if not (np.isfinite(sigma_pi) and sigma_pi >= 0):
-        mistakes.append(f"sigma_pi {sigma_pi}: expected a standard deviation of at least 0")
+    mistakes += wrong("sigma_pi", sigma_pi)
     try:
         np.broadcast_shapes(*(value.shape for value in values.values()))
     except ValueError:
@@ -189,6 +189,12 @@ def check_parameters(
         except InputError as error:
             mistakes += error.messages
     return mistakes
+
+
+def _ends(value: Array) -> list[float]:
+    """The smallest and the largest number, and the one nearest to 0 that is not 0."""
+    nearest = np.abs(value[value != 0])
+    return [float(value.min()), float(value.max()), *([float(nearest.min())] if nearest.size else [])]
 
 
 def _schedule(widths: Widths | str | None, depth: int, values: Mapping[str, Array]) -> Widths | None:

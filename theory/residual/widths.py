@@ -15,13 +15,19 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import RANGES, brief
 
 _FORM = re.compile(r"(?P<start>\d+)(?:/(?P<factor>exp\(A\)|[0-9.eE+-]+)@(?P<layers>.+))?")
 _SQUARES = re.compile(r"[a-z]\^2(?::(?P<first>\d+)-(?P<last>\d+))?")
+LONGEST_NUMBER = 9
+"""Digits of a width or a layer."""
+LARGEST_RATE = 100.0
+"""Of A: a width is divided by e^A at a time."""
 _EXPECTED = "expected a width (2048), a schedule (2048/2@16,25,36, 2048/2@m^2:4-9, 2048/exp(A)@n^2) or a list of widths"
 
 
@@ -79,20 +85,42 @@ def parse_widths(text: str, depth: int, *, rate: float | None = None) -> Widths:
 def _schedule(part: str, first: int, depth: int, text: str, rate: float | None) -> tuple[int, ...]:
     """Widths of layers ``first`` … depth."""
     if re.fullmatch(r"\d+(,\d+)+", part):
-        listed = tuple(int(word) for word in part.split(","))
+        listed = tuple(_whole(word, text) for word in part.split(","))
         if len(listed) != depth + 1 - first:
             raise InputError(
-                f"widths {text!r}: a list of {len(listed)}; expected {depth + 1 - first} for depth {depth}"
+                f"widths {brief(text)}: a list of {len(listed)}; expected {depth + 1 - first} for depth {depth}"
             )
-        return listed
+        return _within(listed, text)
     match = _FORM.fullmatch(part)
-    if match is None or int(match["start"]) < 1:
-        raise InputError(f"widths {text!r}: {_EXPECTED}")
-    start, steps = int(match["start"]), _layers(match["layers"], depth, text)
-    factor = _factor(match["factor"], text, rate)
-    return tuple(
-        max(1, round(start / factor ** sum(step <= layer for step in steps))) for layer in range(first, depth + 1)
+    start = _whole(match["start"], text) if match else 0
+    if match is None or start < 1:
+        raise InputError(f"widths {brief(text)}: {_EXPECTED}")
+    steps, factor = _layers(match["layers"], depth, text), _factor(match["factor"], text, rate)
+    return _within(
+        tuple(_divided(start, factor, bisect_right(steps, layer)) for layer in range(first, depth + 1)), text
     )
+
+
+def _divided(start: int, factor: float, times: int) -> float:
+    try:
+        return max(1, round(start / factor**times))
+    except OverflowError:  # the divisor is beyond float64, or the width is
+        return 1 if factor > 1 else math.inf
+    except ZeroDivisionError:
+        return math.inf
+
+
+def _within(widths: tuple[float, ...], text: str) -> tuple[int, ...]:
+    allowed = RANGES["width"]
+    if max(widths, default=1) > allowed.most:
+        raise InputError(f"widths {brief(text)}: a width of {max(widths):g}; expected integers of {allowed.in_words}")
+    return tuple(int(width) for width in widths)
+
+
+def _whole(word: str, text: str) -> int:
+    if len(word) > LONGEST_NUMBER:
+        raise InputError(f"widths {brief(text)}: a number of {len(word)} digits; {_EXPECTED}")
+    return int(word)
 
 
 def _factor(word: str | None, text: str, rate: float | None) -> float:
@@ -100,28 +128,35 @@ def _factor(word: str | None, text: str, rate: float | None) -> float:
         return 1.0
     if word == "exp(A)":
         if rate is None:
-            raise InputError(f"widths {text!r}: exp(A) needs one sigma_v, sigma_w and sigma_a; write a number instead")
+            raise InputError(
+                f"widths {brief(text)}: exp(A) needs one sigma_v, sigma_w and sigma_a; write a number instead"
+            )
+        if rate > LARGEST_RATE:
+            raise InputError(f"widths {brief(text)}: A is {rate:g}; expected at most {LARGEST_RATE:g}")
         return math.exp(rate)
     try:
         factor = float(word)
     except ValueError:
         factor = math.nan
     if not (factor > 0 and math.isfinite(factor)):
-        raise InputError(f"widths {text!r}: cannot divide by {word!r}; expected a positive number or exp(A)")
+        raise InputError(f"widths {brief(text)}: cannot divide by {brief(word)}; expected a positive number or exp(A)")
     return factor
 
 
 def _layers(words: str | None, depth: int, text: str) -> list[int]:
-    """Layers at which the width changes. Those beyond the depth fall away, so that one schedule serves all depths."""
+    """Layers at which the width changes, in order. Those beyond the depth fall away, so that one schedule serves all
+    depths."""
     if words is None:
         return []
     squares = _SQUARES.fullmatch(words)
     if squares is not None:
-        first, last = int(squares["first"] or 1), int(squares["last"] or math.isqrt(depth))
+        deepest = math.isqrt(depth)
+        first = _whole(squares["first"] or "1", text)
+        last = min(_whole(squares["last"], text), deepest) if squares["last"] else deepest
         return [n * n for n in range(max(first, 1), last + 1)]
     if not re.fullmatch(r"\d+(,\d+)*", words):
-        raise InputError(f"widths {text!r}: {_EXPECTED}")
-    steps = [int(word) for word in words.split(",")]
+        raise InputError(f"widths {brief(text)}: {_EXPECTED}")
+    steps = sorted(_whole(word, text) for word in words.split(","))
     if 0 in steps:
-        raise InputError(f"widths {text!r}: layer 0 is the input; expected layers from 1")
+        raise InputError(f"widths {brief(text)}: layer 0 is the input; expected layers from 1")
     return steps

@@ -20,7 +20,7 @@ from typing import Any
 
 from phasemap.train.bench.cases import ENGINE, JAX, LIGHTNING, PLAIN, VMAP
 from phasemap.train.machine.devices import environment
-from phasemap.train.machine.processes import die_with_parent, python_command
+from phasemap.train.machine.processes import python_command
 from phasemap.train.parameters import normalise
 from phasemap.train.planning.dtype import float32_products
 
@@ -156,7 +156,6 @@ def _peak_bytes() -> int:
 
 def main(arguments: list[str]) -> None:
     """``METHOD DEVICE``; then a JSON message a line on standard input, an answer a line on standard output."""
-    die_with_parent()
     method, device = arguments
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever else is printed

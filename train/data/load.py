@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from phasemap.theory.errors import InputError
 from phasemap.train.data.catalogue import DATA_SETS
+from phasemap.train.data.checks import checked
 from phasemap.train.data.npz import load_npz
 from phasemap.train.data.samples import Data, Raw, Survey
-from phasemap.train.data.standardise import sample_axes, standardiser, standardiser_of_bytes
+from phasemap.train.data.standardise import Scale, check_scale, check_varying, scale_of
 
 
 def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
@@ -26,15 +28,14 @@ def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
     Raises:
         InputError: the data cannot be had, are malformed, or are fewer than asked for.
     """
-    chosen, classes = _chosen(parameters, data_dir)
+    chosen, classes, _ = _chosen(parameters, data_dir)
     name, x_train, y_train, x_test, y_test = chosen
-    bytes_only = x_train.dtype == x_test.dtype == np.uint8
-    rows = standardiser_of_bytes(x_train) if bytes_only else standardiser(x_train)
+    scale = _scale(chosen)
     return Data(
         name=name,
-        x_train=rows(x_train),
+        x_train=scale.rows(x_train),
         y_train=y_train.astype(np.int64),
-        x_test=rows(x_test),
+        x_test=scale.rows(x_test),
         y_test=y_test.astype(np.int64),
         shape=x_train.shape[1:],
         classes=classes,
@@ -45,32 +46,38 @@ def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
 
 def survey(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Survey:
     """Of the data that ``load`` would give, in a fraction of its time and memory. Raises InputError as it does."""
-    chosen, classes = _chosen(parameters, data_dir)
-    x_train, x_test = chosen[1], chosen[3]
-    return Survey(len(x_train), len(x_test), math.prod(x_train.shape[1:]), classes, _digest(*chosen[1:]))
+    chosen, classes, note = _chosen(parameters, data_dir)
+    x_train, x_test = chosen.x_train, chosen.x_test
+    if not x_train.dtype == x_test.dtype == np.uint8:  # bytes that vary have a scale
+        _scale(chosen)
+    return Survey(len(x_train), len(x_test), math.prod(x_train.shape[1:]), classes, _digest(*chosen[1:]), note)
 
 
-def _chosen(parameters: Mapping[str, Any], data_dir: Path | None) -> tuple[Raw, int]:
-    """The samples that the parameters ask for, as they are stored, and the number of classes."""
-    name, x_train, y_train, x_test, y_test = _raw(parameters["dataset"], data_dir)
-    classes = int(max(y_train.max(), y_test.max())) + 1  # of the whole set: a small subset may lack some
+def _chosen(parameters: Mapping[str, Any], data_dir: Path | None) -> tuple[Raw, int, str]:
+    """The samples that the parameters ask for, as they are stored; the number of classes; what the labels became."""
+    raw = _raw(parameters["dataset"], data_dir)
+    # the classes of the whole set: a small subset may lack some
+    (name, x_train, y_train, x_test, y_test), classes, note = checked(raw, f"dataset: {parameters['dataset']}")
     x_train, y_train = _subset(x_train, y_train, parameters["train_size"], "train_size")
     x_test, y_test = _subset(x_test, y_test, parameters["test_size"], "test_size")
     if parameters["batch_size"] > len(x_train):
         raise InputError(
             f"batch_size: {parameters['batch_size']} is larger than the training set ({name}: {len(x_train)} samples)"
         )
-    # over the samples first: over all axes but the last, short one, numpy takes eighty times as long
-    least, most = x_train.min(0, keepdims=True), x_train.max(0, keepdims=True)
-    if np.any(least.min(sample_axes(x_train)) == most.max(sample_axes(x_train))):
-        raise InputError(f"dataset: {name}: the training inputs are all equal")
-    return Raw(name, x_train, y_train, x_test, y_test), classes
+    check_varying(x_train, f"dataset: {name}")
+    return Raw(name, x_train, y_train, x_test, y_test), classes, note
+
+
+def _scale(chosen: Raw) -> Scale:
+    scale = scale_of(chosen.x_train, chosen.x_test)
+    check_scale(scale, chosen.x_test, f"dataset: {chosen.name}")
+    return scale
 
 
 def _raw(dataset: str, data_dir: Path | None) -> Raw:
     if dataset in DATA_SETS:
         return DATA_SETS[dataset].load(data_dir)
-    return load_npz(Path(dataset).expanduser())
+    return load_npz(Path(os.path.expanduser(dataset)))  # noqa: PTH111 - Path.expanduser fails for ~nobody/file.npz
 
 
 def _subset(x: NDArray[Any], y: NDArray[Any], size: int | None, key: str) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -7,6 +7,7 @@ themselves, which a read-only folder does not allow.
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -18,7 +19,8 @@ from phasemap.theory.errors import InputError
 
 UNSIGNED_BYTES = b"\0\0\x08"
 """How a file of the IDX format begins that holds bytes; then the number of dimensions and, big-endian, their sizes."""
-
+LARGEST = 2**28
+"""Bytes of pictures that a file may hold, five times MNIST's: a packed one says how many before they are unpacked."""
 
 Mnist = tuple[
     UInt8[np.ndarray, "n 28 28"], UInt8[np.ndarray, " n"], UInt8[np.ndarray, "m 28 28"], UInt8[np.ndarray, " m"]
@@ -49,10 +51,17 @@ def read_mnist(root: Path) -> Mnist | None:
 
 def _read(file: Path) -> UInt8[np.ndarray, "*shape"]:
     try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-        if content[:3] != UNSIGNED_BYTES:
-            raise ValueError("not an IDX file of bytes")
-        shape = struct.unpack_from(f">{content[3]}I", content, 4)
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            start = stream.read(4)
+            if start[:3] != UNSIGNED_BYTES:
+                raise ValueError("not an IDX file of bytes")
+            shape = struct.unpack(f">{start[3]}I", stream.read(4 * start[3]))
+            size = math.prod(shape)
+            if size > LARGEST:
+                raise ValueError(f"{shape} bytes are more than MNIST has")
+            content = stream.read(size + 1)
+        if len(content) != size:
+            raise ValueError(f"it says that {size} bytes follow, and {len(content)}{'+' * (len(content) > size)} do")
+        return np.frombuffer(content, np.uint8).reshape(shape)
     except (OSError, EOFError, IndexError, ValueError, zlib.error, struct.error) as error:
         raise InputError(f"dataset: {file}: cannot be read as MNIST: {error}") from error

@@ -68,10 +68,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Survey:
-    """What there is to know of data before anything is trained on them; the names are those of ``Data``."""
+    """What there is to know of data before anything is trained on them; the names are those of ``Data``.
+
+    Attributes:
+        note: what was done to the labels, for the user to know; empty if nothing was.
+    """
 
     train_size: int
     test_size: int
     inputs: int
     classes: int
     digest: str
+    note: str = ""

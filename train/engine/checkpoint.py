@@ -7,21 +7,26 @@ and the step, so that nothing else has to be remembered.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 
 from phasemap.train.compat.lightning import TorchCheckpointIO, pl
 from phasemap.train.result_types import CellResult
+from phasemap.train.whole_file import whole
 
 SHARE = 0.05
 """Most of the time that may go into writing them: if one takes long, they are further apart."""
+CHECKSUM = b"phasemap checkpoint sha256 "
+"""What stands behind torch's own file, with the checksum of all before it in hexadecimal digits."""
+FOOTER = len(CHECKSUM) + 64
 
 
 class Stopped(Exception):
@@ -51,9 +56,6 @@ class Checkpoint:
         self.due = self.started + every
         self.seconds_before = 0.0
         self._loaded = self._read()
-        if self._loaded:
-            self.seconds_before = float(self._loaded["seconds"])
-            self.finished = {int(place): result for place, result in json.loads(self._loaded["finished"]).items()}
 
     @property
     def in_flight(self) -> list[int]:
@@ -69,32 +71,35 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            loaded = torch.load(self.path, map_location="cpu", weights_only=True)
-            if loaded["signature"] == self.signature:
-                return dict(loaded)
-            reason = "it is of another training"
-        except Exception as error:  # truncated, or written by something else: whatever it is, it is of no use
+            with self.path.open("rb") as file:
+                if _is_whole(file):
+                    loaded = torch.load(file, map_location="cpu", weights_only=True)
+                    if loaded["signature"] == self.signature:
+                        return self._taken_in(loaded)
+                    reason = "it is of another training"
+                else:
+                    reason = "it does not match its checksum"
+        except Exception as error:  # written by something else: whatever it is, it is of no use
             reason = f"it cannot be read: {type(error).__name__}"
         print(f"phasemap: warning: {self.path.name}: {reason}; the tile is trained from its start", file=sys.stderr)
         return None
+
+    def _taken_in(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
+        finished = {int(place): dict(result) for place, result in json.loads(loaded["finished"]).items()}
+        self.seconds_before, self.finished = float(loaded["seconds"]), finished
+        return {**loaded, "places": [int(place) for place in loaded["places"]]}
 
     def saver(self, places: Sequence[int]) -> Saver:
         """The callback that writes this checkpoint while the chunk with the cells at ``places`` is trained."""
         return Saver(self, places)
 
-    @property
-    def _temporary(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.tmp")
-
     def save(self, trainer: pl.Trainer) -> None:
         """Writes the file whole or not at all; a full disk is said, and training goes on without."""
         started = time.monotonic()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            trainer.save_checkpoint(self._temporary, weights_only=False)
-            self._temporary.replace(self.path)
+            with whole(self.path) as temporary:
+                trainer.save_checkpoint(temporary, weights_only=False)
         except (OSError, RuntimeError) as error:
-            self._temporary.unlink(missing_ok=True)
             reason = error.__context__ if isinstance(error.__context__, OSError) else error  # torch's own is obscure
             print(f"phasemap: warning: {self.path.name} could not be written: {reason}", file=sys.stderr)
         now = time.monotonic()
@@ -102,15 +107,35 @@ class Checkpoint:
 
 
 class PlainFile(TorchCheckpointIO):
-    """Writes to the file itself and waits for the disk. Lightning's own way holds the checkpoint in memory once more
+    """Writes to the file itself, and a checksum behind it. Lightning's own way holds the checkpoint in memory once more
     and writes it to the system's temporary folder first, which may be small, and where it stays if it is killed."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         """What Lightning calls."""
-        with Path(path).open("wb") as file:
+        with Path(path).open("w+b") as file:
             torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
+            size = file.seek(0, os.SEEK_END)
+            file.write(CHECKSUM + _digest(file, size))
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """Of the first ``size`` bytes; leaves the file at their end."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while size and (block := file.read(min(size, 1 << 20))):
+        digest.update(block)
+        size -= len(block)
+    return digest.hexdigest().encode()
+
+
+def _is_whole(file: BinaryIO) -> bool:
+    """Whether the file ends in the checksum of what stands before it; goes back to its start."""
+    size = file.seek(0, os.SEEK_END) - FOOTER
+    file.seek(max(size, 0))
+    footer = file.read()
+    right = size >= 0 and footer.startswith(CHECKSUM) and footer == CHECKSUM + _digest(file, size)
+    file.seek(0)
+    return right
 
 
 class Saver(pl.Callback):

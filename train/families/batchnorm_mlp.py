@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, ClassVar
 
 from phasemap.theory.errors import InputError
 from phasemap.train.families.family import Cell, Family
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from phasemap.models.batchnorm_mlp import BNMLPStack
     from phasemap.models.stack import Stack
+    from phasemap.theory.batchnorm.setting import Setting
 
 LAYER = Layer(kernels=23, traffic=28, kept=3.0)
 """Kept are the normalised pre-activations, φ's input and its output."""
@@ -77,20 +80,40 @@ class BatchNormMLP(Family):
 
     def log_explosion(self, cell: Cell) -> float:
         """depth·|ln λ_G| (Thms 3.9, 3.10 of Yang et al. 2019)."""
-        from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
+        from phasemap.theory.batchnorm.setting import Setting
+
+        return float(cell["depth"] * _log_rate(Setting.of(cell)))
+
+    def log_explosion_bound(self, cell: Cell) -> float:
+        """With ε = 0, in closed form, where φ is homogeneous of degree 1: an ε below the critical one only damps."""
         from phasemap.theory.batchnorm.setting import Setting
 
         setting = Setting.of(cell)
-        try:
-            rate = gradient_explosion_rate(
-                setting.phi, int(setting.batch_size), eps=setting.eps, sigma_w=setting.sigma_w
-            )
-        except InputError:  # the theory has no rate there (batch size 3, no fixed point): nothing to object to
-            return 0.0
-        if not rate or not math.isfinite(rate) or rate <= 0:
-            return 0.0
-        depth: Any = cell["depth"]
-        return float(depth * abs(math.log(rate)))
+        alike = replace(setting, eps=0.0, gamma=1.0, sigma_w=1.0)  # γ and σ_w change nothing at ε = 0, but scale ε
+        damped = setting.eps < _damping_eps(alike) * (setting.gamma * setting.sigma_w) ** 2
+        return float(cell["depth"] * _log_rate(alike if damped else setting))
+
+
+@lru_cache(maxsize=4096)  # thousands of tiles mostly differ in other things
+def _damping_eps(setting: Setting) -> float:
+    """The ε up to which it only damps, at γ = σ_w = 1; 0 where nothing is known of that."""
+    from phasemap.theory.batchnorm.fixed_point import critical_eps
+    from phasemap.theory.homogeneous import homogeneous
+
+    phi, size = homogeneous(setting.phi), int(setting.batch_size)
+    return critical_eps(setting.phi, size) if phi and phi.alpha == 1 and size > 3 else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _log_rate(setting: Setting) -> float:
+    """|ln λ_G|; 0 where the theory has no rate (batch size 3, no fixed point): nothing to object to."""
+    from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
+
+    try:
+        rate = gradient_explosion_rate(setting.phi, int(setting.batch_size), eps=setting.eps, sigma_w=setting.sigma_w)
+    except InputError:
+        return 0.0
+    return abs(math.log(rate)) if rate and math.isfinite(rate) and rate > 0 else 0.0
 
 
 FAMILY = BatchNormMLP()

@@ -74,6 +74,10 @@ class Family(ABC):
         the theory says nothing. It decides between float32 and float64."""
         return 0.0
 
+    def log_explosion_bound(self, cell: Cell) -> float:
+        """At least ``log_explosion``, found in less time where there is a way: it spares thousands of tiles that."""
+        return self.log_explosion(cell)
+
     def prepare(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         """The samples as the networks take them.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from phasemap.theory.errors import noted
 from phasemap.theory.residual.widths import Widths, gradient_growth_rate, parse_widths
 from phasemap.train.families.family import Cell, Family
 from phasemap.train.families.step_cost import Layer, StepCost, layered_cost
 from phasemap.train.parameter_rows.network import shared
-from phasemap.train.parameter_rows.row import Parameter, at_least
+from phasemap.train.parameter_rows.row import Parameter, in_range
 
 if TYPE_CHECKING:
     import torch
@@ -27,17 +29,27 @@ SCALINGS = tuple(f"depth_scaling_{letter}" for letter in "wbva")
 
 def _variance_rows() -> dict[str, Parameter]:
     rows = {
-        f"sigma_{letter}": Parameter(float, 1.0, f"scale of the {LETTERS[letter]}", **at_least(0), stackable=True)
+        f"sigma_{letter}": Parameter(
+            float, 1.0, f"scale of the {LETTERS[letter]}", stackable=True, **in_range(f"sigma_{letter}")
+        )
         for letter in "bva"  # σ_w is shared with other families
     }
     rows |= {
-        f"beta_{letter}": Parameter(float, 0.0, f"variance decay of the {what}", stackable=True)
+        f"beta_{letter}": Parameter(
+            float, 0.0, f"variance decay of the {what}", stackable=True, **in_range(f"beta_{letter}")
+        )
         for letter, what in LETTERS.items()
     }
     scaled = "variance of the {} is divided by depth to this power; 0 if not given"
     return rows | {
         f"depth_scaling_{letter}": Parameter(
-            float, None, scaled.format(what), stackable=True, nullable=True, neutral=0.0
+            float,
+            None,
+            scaled.format(what),
+            stackable=True,
+            nullable=True,
+            neutral=0.0,
+            **in_range(f"depth_scaling_{letter}"),
         )
         for letter, what in LETTERS.items()
     }
@@ -61,6 +73,18 @@ class Residual(Family):
     uses_batch_statistics = False
     cost_axes = ("depth", "widths")
     contours = ("p", "s", "e", "chi", "chi_w", "chi_v", "chi_w_spread", "chi_sum", "gradient_spread")
+
+    def check(self, values: Mapping[str, Any]) -> list[str]:
+        """Its width schedules have a known form, and fit the depths."""
+        texts = values["widths"] if isinstance(values["widths"], list) else [values["widths"]]
+        depths = values["depth"] if isinstance(values["depth"], list) else [values["depth"]]
+        mistakes: list[str] = []
+        if isinstance(values["depth"], str):  # it follows another parameter
+            return mistakes
+        for text, depth in itertools.product(texts, sorted({min(depths), max(depths)})):
+            with noted(mistakes):
+                parse_widths(text, depth, rate=1.0)
+        return mistakes
 
     def build(
         self, cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu"

@@ -6,11 +6,12 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phasemap.models.vgg_shapes import FEATURES, convolutions, multiplications
+from phasemap.theory.ranges import SCALE
 from phasemap.train.families.batchnorm_mlp import LAYER
 from phasemap.train.families.family import Cell, Family
 from phasemap.train.families.step_cost import StepCost, layered_cost
 from phasemap.train.parameter_rows.network import shared
-from phasemap.train.parameter_rows.row import Parameter, at_least, one_of
+from phasemap.train.parameter_rows.row import Parameter, one_of, within
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +27,7 @@ class VGG(Family):
     rows = shared("gamma", "beta", "eps", "train_bn")
     training_rows = {  # noqa: RUF012
         "weight_decay": Parameter(
-            float, 5e-4, "added to the gradient, times the weight (of all parameters)", **at_least(0)
+            float, 5e-4, "added to the gradient, times the weight (of all parameters)", **within(SCALE)
         ),
         "schedule": Parameter(
             str,

@@ -6,9 +6,10 @@ import ctypes
 import gc
 import os
 from functools import cache
-from pathlib import Path
 
 import torch
+
+from phasemap.train.machine.host_memory import host_available
 
 SHARING = "PHASEMAP_WORKERS_ON_DEVICE"
 """Environment variable: how many workers of a run share this one's device (``machine.devices.environment``)."""
@@ -16,8 +17,6 @@ USED = 0.8
 """Share of the memory that is planned with: the rest is for what is not counted (workspaces, fragments)."""
 RAN_OUT = ("can't allocate memory", "CUDA error: out of memory", "driver error: out of memory", "STATUS_ALLOC_FAILED")
 """What a RuntimeError says if memory ran out: the host's, a CUDA graph's, the driver's, that of cuBLAS or cuDNN."""
-UNKNOWN = 4.0 * 2**30
-"""Bytes taken to be free where the system does not say."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -29,22 +28,7 @@ def budget(device: str) -> float:
         free, total = torch.cuda.mem_get_info(device)
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # after a failed capture
         return USED * min(free + kept, total / sharing)
-    return USED * _host_available() / sharing
-
-
-def _host_available() -> float:
-    """Bytes of the host that can be had without swapping, within a container's limit."""
-    try:
-        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        available = float(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        return UNKNOWN
-    try:
-        limit = float(Path("/sys/fs/cgroup/memory.max").read_text())
-        used = float(Path("/sys/fs/cgroup/memory.current").read_text())
-    except (OSError, ValueError):  # no such file, or no limit ("max")
-        return available
-    return min(available, max(limit - used, 0.0))
+    return USED * host_available() / sharing
 
 
 def is_out_of_memory(error: BaseException | None) -> bool:

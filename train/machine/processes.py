@@ -12,21 +12,30 @@ import psutil
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """The command that calls ``main(arguments)`` of one of our modules in a Python of its own.
+    """The command that calls ``main(arguments)`` of one of our modules in a Python of its own, which dies with this one.
 
     The other Python searches for modules where this one does. ``python -m`` would put the current folder first, where
     the user may have a ``train.py`` of their own.
     """
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import main; main(sys.argv[1:])"
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import die_with_parent; "
+        f"die_with_parent(parent={os.getpid()}); from {module} import main; main(sys.argv[1:])"
+    )
     return [sys.executable, "-c", code, *arguments]
 
 
-def die_with_parent(number: int = signal.SIGKILL) -> None:
-    """Has the kernel send this process a signal when its parent dies (Linux only)."""
+def die_with_parent(number: int = signal.SIGKILL, *, parent: int | None = None) -> None:
+    """Has the kernel send this process a signal when its parent dies (Linux only).
+
+    Args:
+        parent: who that is to be; if it is not any more, the signal comes at once.
+    """
     if sys.platform == "linux":
         parent_death_signal = 1
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(parent_death_signal, number)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), number)
 
 
 def session_members(session: int) -> list[psutil.Process]:

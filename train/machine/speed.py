@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 import re
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from phasemap.train.provenance import cache_folder
+from phasemap.train.whole_file import write_text
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def keep(device: str, found: Rates) -> None:
     path = _file()
     document = {"machine": _machine(), "rates": {name: asdict(one) for name, one in known.items()}}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(document) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_text(path, json.dumps(document) + "\n")
     except OSError:
         return
     _measured.cache_clear()

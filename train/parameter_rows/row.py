@@ -18,9 +18,11 @@ class Parameter:
         kind: bool, int, float or str.
         default: used where nothing is given; None with ``nullable`` means "not given".
         check, expected: the valid values, as a predicate and in words (a function where finding the words costs time).
+        reason: of one invalid value, in words: the part of ``expected`` that it misses. None: all of it.
         stackable: whether a list makes a stacked axis.
         neutral: of a parameter that came after the first results, the value that it has where it is not given (None).
             It is then left out of the parameters, so that keys and contents of results without it stay as they are.
+        absent: what an axis calls the value null, if it is one of its values.
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
         spelling: of a text, the one form that all its spellings are brought to.
         unit: of a number that has one, in words.
@@ -31,9 +33,11 @@ class Parameter:
     help: str
     check: Callable[[Any], bool] = lambda value: True
     expected: str | Callable[[], str] = ""
+    reason: Callable[[Any], str] | None = None
     stackable: bool = False
     nullable: bool = False
     neutral: Any = None
+    absent: str = "null"
     identity: bool = True
     spelling: Callable[[str], str] = below_home
     unit: str = ""
@@ -54,11 +58,6 @@ def in_range(name: str) -> dict[str, Any]:
     return within(RANGES[name])
 
 
-def at_least(bound: int | float) -> dict[str, Any]:
-    """The check of a number with a lower bound."""
-    return {"check": lambda value: value >= bound, "expected": f"at least {bound}"}
-
-
 def within(allowed: Range) -> dict[str, Any]:
     """The check of a number in a range of its own."""
-    return {"check": allowed.holds, "expected": allowed.in_words}
+    return {"check": allowed.holds, "expected": allowed.in_words, "reason": allowed.reason}

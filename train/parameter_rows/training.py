@@ -23,11 +23,18 @@ DATA: Mapping[str, Parameter] = {
         None,
         "training samples used (first of a fixed permutation)",
         **within(SAMPLES),
+        absent="all",
         nullable=True,
         unit="samples",
     ),
     "test_size": Parameter(
-        int, None, "test samples used (first of a fixed permutation)", **within(SAMPLES), nullable=True, unit="samples"
+        int,
+        None,
+        "test samples used (first of a fixed permutation)",
+        **within(SAMPLES),
+        nullable=True,
+        absent="all",
+        unit="samples",
     ),
 }
 
@@ -67,7 +74,11 @@ RUN: Mapping[str, Parameter] = {
         str, "auto", "auto: float64 where gradients would overflow float32", **one_of("auto", "float32", "float64")
     ),
     "tf32": Parameter(
-        bool, None, "let a GPU compute float32 products in TF32 (10 bits of mantissa); off if not given", nullable=True
+        bool,
+        None,
+        "let a GPU compute float32 products in TF32 (10 bits of mantissa); off if not given",
+        nullable=True,
+        absent="off",
     ),
     "monitor": Parameter(
         str,

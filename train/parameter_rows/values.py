@@ -75,7 +75,9 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
     if row.kind is str:
         value = row.spelling(cast(str, value))
     if not row.check(value):
-        raise ValueError(f"{name}: {brief(value)}: expected {row.expected_in_words}")
+        raise ValueError(
+            f"{name}: {brief(value)}: expected {row.reason(value) if row.reason else row.expected_in_words}"
+        )
     return value
 
 

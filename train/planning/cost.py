@@ -112,6 +112,12 @@ def cost(tile: Mapping[str, Any], size: DataSize | None = None, *, item: int = S
     )
 
 
+def largest_network(tile: Mapping[str, Any], size: DataSize, *, item: int = SINGLE) -> float:
+    """Bytes that a step of the tile's largest network holds."""
+    costs = _step_costs(family_of(tile).name, _priced(tile), size.inputs, size.classes, item)
+    return max(one.memory for one in costs)
+
+
 def grid_cost(fixed: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> Cost:
     """The cost of a grid of tiles, as written: one for each point of ``axes``, with the ``fixed`` parameters.
 

@@ -22,7 +22,8 @@ float32 rate; all others run it at 1/32 or less, consumer Blackwell (12.0) too."
 
 def exceeds_float32(cell: Mapping[str, Any]) -> bool:
     """Whether the theory says that the cell's gradients leave float32's range."""
-    return family_of(cell).log_explosion(cell) > FLOAT32_SPAN
+    family = family_of(cell)
+    return family.log_explosion_bound(cell) > FLOAT32_SPAN and family.log_explosion(cell) > FLOAT32_SPAN
 
 
 def resolve_dtype(parameters: Mapping[str, Any], device: str = "cpu") -> str:

@@ -20,11 +20,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.guard import guard
 from phasemap.train.probe.autograd.backward import RescaledBackprop
 from phasemap.train.probe.autograd.chains import Point, outside_modules, points
 from phasemap.train.probe.autograd.forward import Call, Moments, run_forward
 from phasemap.train.probe.autograd.graph import trace_graph
 from phasemap.train.probe.prediction import predict
+from phasemap.train.probe.probeable import probeable, set_mode, uncompiled
 from phasemap.train.probe.rate import Rate, explosion_rate, trimmed
 from phasemap.train.probe.stretch import Stretch
 from phasemap.train.probe.untouched import seed_generators, untouched
@@ -107,35 +109,36 @@ def probe(
         forward_context: entered around the forward pass, for autocast.
 
     Raises:
-        InputError: fewer than two samples, a model that is not initialised, or anything that ``run_forward``,
-            ``trace_graph`` or ``untouched`` refuse.
+        InputError: fewer than two samples, a forward or backward pass that fails (with the layer), or anything that
+            ``probeable``, ``set_mode``, ``run_forward``, ``trace_graph`` or ``untouched`` refuse.
     """
     if x.ndim < 1 or len(x) < 2:
         raise InputError(f"batch size {len(x) if x.ndim else 0}: expected at least 2 samples")
+    if x.is_meta:
+        raise InputError("an input on the meta device, which has no numbers")
     if not x.is_floating_point():
         raise InputError(f"an input of {x.dtype}: expected floating point, since the gradient must reach the input")
     if mode not in MODES:
         raise InputError(f"mode {mode!r}: expected one of {', '.join(MODES)}")
-    for name, value in (*model.named_parameters(), *model.named_buffers()):
-        if nn.parameter.is_lazy(value):
-            raise InputError(f"{name!r} is not initialised: call the model once on a batch of this shape")
-    with untouched(model), torch.inference_mode(False), torch.enable_grad():
-        if mode != "as-is":
-            model.train(mode == "train")
+    model = probeable(model)
+    with untouched(model), uncompiled(), torch.inference_mode(False), torch.enable_grad():
+        set_mode(model, mode)
         seed_generators(model, seed)
         leaf = x.detach().clone().requires_grad_()
         start = leaf.clone()  # no leaf, so that the first layer may write into its input
         first = start.grad_fn
-        with forward_context():
+        with guard("what stands around the forward pass fails"), forward_context():
             outputs, calls, moments = run_forward(model, start)
         outputs = [output for output in outputs if output.requires_grad]
         graph = trace_graph([output.grad_fn for output in outputs], first)
         places = points(calls, graph, moments)
         wanted = {call.place for call in calls if call.place}
         generator = torch.Generator().manual_seed(seed)
-        cotangents = [torch.randn(output.shape, generator=generator).to(output) for output in outputs]
+        cotangents = [torch.randn(output.shape, generator=generator, device="cpu").to(output) for output in outputs]
         backprop = RescaledBackprop(graph, wanted, [point.node for point in places])
-        backprop.run(outputs, cotangents, leaf)
+        names = {call.place[0]: f" in layer {call.name!r} ({call.kind})" for call in calls if call.place}
+        with guard(lambda _: f"the backward pass fails{names.get(backprop.reached, '')}"):
+            backprop.run(outputs, cotangents, leaf)
         stretches, reasons = predict(places, calls, graph)
         functions = outside_modules(calls, graph)
     log_gradient = np.array([backprop.at_cut.get(point.node, math.nan) for point in places])

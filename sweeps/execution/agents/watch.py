@@ -82,6 +82,7 @@ def watch(
     sweep = "/".join(parse_path(sweep))
     require_wandb()
     at_work = machine.parse(devices)
+    _free_what_died(sweep)
     with interrupts() as interrupted:
         alive = [Agent(sweep, device, count) for device in at_work]
         try:
@@ -96,6 +97,7 @@ def watch(
                             f"agent on {agent.device} ended with code {code}: start {agent.restarts}", file=sys.stderr
                         )
                         time.sleep(POLL * 2**agent.restarts)
+                        _free_what_died(sweep)
                         agent.start()
                     else:
                         alive.remove(agent)
@@ -108,6 +110,18 @@ def watch(
         print(f"interrupted; phasemap agents {sweep} goes on", file=sys.stderr)
         return INTERRUPTED
     return _conclude(sweep, partly=count is not None)
+
+
+def _free_what_died(sweep: str) -> None:
+    """Has the tiles handed out again that an agent was at when it, or whoever watched it, was killed."""
+    from phasemap.sweeps.sources.status import status_of_sweep
+
+    try:
+        freed = status_of_sweep(f"wandb:{sweep}").free_died()
+    except InputError:  # the server cannot be reached: the agents will see whether that lasts
+        return
+    if freed:
+        print(f"{freed} runs had died without a word: their tiles are handed out again", file=sys.stderr)
 
 
 def _ended_too_early(sweep: str, code: int) -> bool:

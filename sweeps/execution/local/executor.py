@@ -34,6 +34,7 @@ class LocalExecutor:
 
     def __init__(self, context: ExecutorContext) -> None:
         self.context, self.slots = context, list(context.devices)
+        self.most = len(self.slots)
         self.waiting: deque[Tile] = deque()
         self.workers: list[WorkerProcess] = []
         self.selector = selectors.DefaultSelector()
@@ -86,17 +87,25 @@ class LocalExecutor:
         """Gives the waiting tiles to idle workers, and starts new ones on devices that nobody works on."""
         while self.waiting and not self.stopping:
             worker = next((worker for worker in self.workers if worker.idle), None)
-            if worker is None and len(self.workers) < len(self.slots):
+            if worker is None and len(self.workers) < self.most:
                 worker = self._start_worker()
             if worker is None:
                 return
             worker.give(self.waiting.popleft())
 
-    def _start_worker(self) -> WorkerProcess:
+    def _start_worker(self) -> WorkerProcess | None:
+        """A new worker; None where the machine has no room for one more: then fewer do the work, if there are any."""
         free = self.slots.copy()
         for worker in self.workers:
             free.remove(worker.device)
-        worker = WorkerProcess(self.context, free[0])
+        try:
+            worker = WorkerProcess(self.context, free[0])
+        except (OSError, RuntimeError, MemoryError) as error:
+            self.most = len(self.workers)
+            if not self.workers:
+                self.stopping = True
+                self.untold.append(Broken(f"no worker can be started: {error or 'out of memory'}"))
+            return None
         self.workers.append(worker)
         self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
         return worker

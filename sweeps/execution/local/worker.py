@@ -25,7 +25,6 @@ from phasemap.sweeps.execution.into_folder import train_into_folder
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.execution.trainer import TileTrainer, trainer_named
 from phasemap.sweeps.store.folder import Folder, redact
-from phasemap.train.machine.processes import die_with_parent
 from phasemap.train.planning.cost import Cost
 
 PROGRESS_INTERVAL = 0.2
@@ -98,7 +97,8 @@ def output_in(log: Path) -> Iterator[None]:
     """Sends whatever is printed, by Python or below it, to the tile's log; with the traceback if it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)
     saved = os.dup(1), os.dup(2)
-    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    log.unlink(missing_ok=True)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
@@ -130,11 +130,10 @@ def _receive(tiles: queue.SimpleQueue[Tile], stop: threading.Event) -> None:
 
 def main(arguments: list[str]) -> None:
     """``FOLDER DEVICE TRAINER DATA_DIR`` (an empty DATA_DIR for none)."""
-    die_with_parent()  # where there is no such thing, the end of standard input does it
+    folder, device, name, data_dir = arguments
     # Ctrl-C, or a cluster's SIGTERM, reaches the whole group; the run decides. Blocked rather than ignored, because
     # Lightning puts handlers of its own in place of ours.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    folder, device, name, data_dir = arguments
     trainer = trainer_named(name)
     worker = Worker(Folder(Path(folder)), trainer, device=device, data_dir=Path(data_dir) if data_dir else None)
     tiles: queue.SimpleQueue[Tile] = queue.SimpleQueue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -48,7 +49,12 @@ class WorkerProcess:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.errors: deque[bytes] = deque(maxlen=20)
         self.error_reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,), daemon=True)
-        self.error_reader.start()
+        try:
+            self.error_reader.start()
+        except RuntimeError:  # no more threads
+            self.process.kill()
+            self.process.communicate()
+            raise
         self.unfinished_line = b""
         self.killed_because: str | None = None
         self.ready = self.leaving = False
@@ -116,4 +122,10 @@ class WorkerProcess:
         if code >= 0:
             return f"the worker ended with code {code}" + (f": {last[0]}" if last else "")
         name = signal.Signals(-code).name
-        return f"the worker was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return f"the worker was killed by {name}" + (f" ({_limits()}?)" if name in ("SIGKILL", "SIGXCPU") else "")
+
+
+def _limits() -> str:
+    """For want of what a worker may have been killed."""
+    seconds = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    return "out of memory" + (f", or of computing time, ulimit -t {seconds}" if seconds >= 0 else "")

@@ -27,22 +27,24 @@ BEYOND_FLOAT32 = "gradients beyond float32"
 Grid = Bool[np.ndarray, "y x"]
 
 
-def draw_states(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells, ids: str = "") -> None:
+def draw_states(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells, ids: str = "", *, rasterized: bool = False) -> None:
     """Colour and hatch over the squares that have no number to show. A loss may not exist for a finished cell either:
-    it is drawn as missing."""
+    it is drawn as missing. ``rasterized``: PDF and SVG hold them as pixels."""
     for state, colour in styles.OUTCOME_COLOURS.items():
         where = cells.state == state
         if state == "missing":
             where |= (cells.state == "finished") & np.isnan(cells.mean)
         hatch = styles.OUTCOME_HATCHES[state]
-        _fill(ax, _squares(x, y, where), ids and f"{ids}-state-{state}", facecolor=colour, hatch=hatch, linewidth=0.0)
+        look: dict[str, Any] = {"facecolor": colour, "hatch": hatch, "linewidth": 0.0, "rasterized": rasterized}
+        _fill(ax, _squares(x, y, where), ids and f"{ids}-state-{state}", **look)
 
 
-def draw_corners(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells, ids: str = "") -> None:
+def draw_corners(ax: Axes, x: MapAxis, y: MapAxis, cells: Cells, ids: str = "", *, rasterized: bool = False) -> None:
     """Upper right where only some seeds failed; lower left where gradients leave float32's range and float32 it was."""
     partly, beyond = _corners(x, y, cells.partly_failed, 1), _corners(x, y, cells.exceeds_float32, 0)
-    _fill(ax, partly, ids and f"{ids}-partly", facecolor=styles.OUTCOME_COLOURS["diverged"], linewidth=0.5)
-    _fill(ax, beyond, ids and f"{ids}-float32", facecolor=styles.BEYOND_FLOAT32, linewidth=0.5)
+    look: dict[str, Any] = {"linewidth": 0.5, "rasterized": rasterized}
+    _fill(ax, partly, ids and f"{ids}-partly", facecolor=styles.OUTCOME_COLOURS["diverged"], **look)
+    _fill(ax, beyond, ids and f"{ids}-float32", facecolor=styles.BEYOND_FLOAT32, **look)
 
 
 def _fill(ax: Axes, corners: Float[np.ndarray, "shapes points 2"], gid: str, **look: Any) -> None:

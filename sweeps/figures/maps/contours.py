@@ -43,6 +43,7 @@ def draw_field(ax: Axes, field: Field, ids: str = "") -> None:
     texts = contours.clabel(fmt=_form(field).format, fontsize="small")
     for text in texts:
         text.set_path_effects(styles.halo(2.0))
+        text.set_parse_math(field.role == POWERS_OF_TEN)
     if ids:
         contours.set_gid(f"{ids}-{field.name}")
         for i, text in enumerate(texts):

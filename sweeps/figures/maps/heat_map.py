@@ -29,7 +29,7 @@ TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
 LONGEST_LINE = {"report": 160, "paper": 125}
 """Characters of a caption's line, by style."""
 MOST_VECTORS = 2000
-"""Squares; of a map with more, a PDF holds them as pixels, and they have no edges of their own."""
+"""Squares; of a map with more, PDF and SVG hold them as pixels, and they have no edges of their own."""
 
 
 def draw(
@@ -80,8 +80,8 @@ def draw(
         rasterized=many,
         gid=f"{ids}-cells" if ids else None,
     )
-    cell_marks.draw_states(ax, x, y, cells, ids)
-    cell_marks.draw_corners(ax, x, y, cells, ids)
+    cell_marks.draw_states(ax, x, y, cells, ids, rasterized=many)
+    cell_marks.draw_corners(ax, x, y, cells, ids, rasterized=many)
     for field in fields:
         contours.draw_field(ax, field, ids)
     if agreement is not None:

@@ -7,6 +7,7 @@ import xarray as xr
 from phasemap.sweeps.figures.conditions import SEPARATOR, networks_in_words, training_in_words, values_of_map
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.verdict.depth_scale import sum_lr_in_words
+from phasemap.theory.shown import shown
 from phasemap.train.families.catalogue import DEFAULT, family
 
 TITLES = {
@@ -51,7 +52,7 @@ def caption(phase_map: xr.Dataset) -> str:
         ", ".join(training),
         ", ".join(str(part) for part in runs if part),
     ]
-    return SEPARATOR.join(str(part) for part in parts if part)
+    return shown(SEPARATOR.join(str(part) for part in parts if part))
 
 
 def _plural(count: int, noun: str) -> str:

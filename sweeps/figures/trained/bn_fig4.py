@@ -17,6 +17,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from phasemap.sweeps.figures.style import log_scale
 from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, Slope, at_step, predicted_slope, series, slope
 from phasemap.sweeps.verdict.claims.depth_scale import PAPER
@@ -69,7 +70,7 @@ def draw(one: LayerSeries, quantity: str, *, ax: Axes, theory: bool = False) -> 
         ax.plot(layer, line, color=THEORY, linestyle="--", linewidth=1.4, zorder=4)
     ax.axhline(1, color="#b0b0b4", linewidth=0.6, zorder=0)
     ax.set_xlim(1, len(layer))
-    ax.set_yscale("log")
+    log_scale(ax)
     low, high = ax.get_ylim()
     ax.set_ylim(min(low, 0.3), max(high, 10))  # a level curve looks level
     return ax

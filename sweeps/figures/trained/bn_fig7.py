@@ -11,6 +11,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from phasemap.sweeps.figures.style import log_scale
 from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, Slope, mean, series, slope
 from phasemap.sweeps.verdict.claims.depth_scale import PAPER
@@ -69,7 +70,7 @@ def draw(one: LayerSeries, spacing: int, *, ax: Axes) -> Axes:
         ax.plot(place, values[epoch], color=colour, linewidth=1.3, label=f"epoch {epoch}")
         ax.plot(place[~scale], values[epoch][~scale], "s", color=colour, markersize=3)
         ax.plot(place[scale], values[epoch][scale], "o", color=colour, markersize=3.5, markerfacecolor="#ffffff")
-    ax.set_yscale("log")
+    log_scale(ax)
     ax.set(title=f"every {spacing} epochs", xlabel="layer order (■ W, ○ γ)")
     ax.legend(ncols=2)
     return ax

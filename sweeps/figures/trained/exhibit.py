@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phasemap.sweeps.figures.conditions import SEPARATOR, listed, networks_in_words, training_in_words
+from phasemap.theory.shown import shown
 from phasemap.train.parameters import TABLE
 from phasemap.train.result_types import CellResult, Content, DataDescription
 
@@ -67,7 +68,7 @@ def caption(contents: Sequence[Content]) -> str:
     seeds = len({cell["seed"] for cell in cells})
     runs = [f"{seeds} seed{'s' if seeds > 1 else ''}", *sorted({str(content["dtype"]) for content in contents})]
     data = "; ".join(sorted({data_in_words(content["data"]) for content in contents}))
-    return SEPARATOR.join([data, networks_in_words(values), ", ".join(training), ", ".join(runs)])
+    return shown(SEPARATOR.join([data, networks_in_words(values), ", ".join(training), ", ".join(runs)]))
 
 
 def _scalars(cell: CellResult) -> dict[str, Any]:

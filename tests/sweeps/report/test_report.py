@@ -16,7 +16,7 @@ from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.report import index_page as index
 from phasemap.sweeps.report import tables
 from phasemap.sweeps.report.map_page import write
-from phasemap.sweeps.report.page_data import CURVE_POINTS
+from phasemap.sweeps.report.loss_curves import CURVE_POINTS
 from phasemap.sweeps.verdict.claims.depth_scale import rows
 from phasemap.sweeps.verdict.judgement import judge
 from phasemap.theory.errors import InputError
@@ -42,9 +42,19 @@ def a_report(folder: Path, **options: Any) -> tuple[str, dict[str, Any]]:
         experiment_yaml=YAML,
     )
     page = out.read_text(encoding="utf-8")
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return page, json_of(page, "data")
+
+
+def json_of(page: str, name: str) -> dict[str, Any]:
+    """What the page has for its script."""
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page, re.DOTALL)
     assert found
-    return page, json.loads(found[1], parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    return dict(json.loads(found[1], parse_constant=lambda name: pytest.fail(f"{name} is not JSON")))
+
+
+def kind(data: dict[str, Any], i: int, j: int) -> dict[str, Any]:
+    """What kind of square it is."""
+    return dict(data["kinds"][data["kind"][i][j]])
 
 
 @pytest.fixture(scope="module")
@@ -121,12 +131,16 @@ def test_the_data_are_the_maps_numbers(report: tuple[Path, str, dict[str, Any]])
     mean = built["test_accuracy"].mean("seed").values
     for i, j in ((0, 0), (5, 3)):
         assert data["metrics"]["test_accuracy"]["mean"][i][j] == pytest.approx(mean[i, j], rel=1e-3)
-    assert data["state"][11][0] == "diverged"
-    assert data["state"][0][5] == "missing"
+    assert kind(data, 11, 0) == {"state": "diverged", "counts": [0, 3, 0, 0, 0], "float32": False}
+    assert kind(data, 0, 5) == {"state": "missing", "counts": [0, 0, 0, 3, 0], "float32": False}
     assert data["metrics"]["test_accuracy"]["mean"][11][0] is None
-    assert data["counts"][11][0] == [0, 3, 0, 0, 0]
-    curve = data["curves"]["11-0"][0]
-    assert (curve["outcome"], curve["diverged_at"], data["steps"][curve["steps"]]) == ("diverged", 37, [0, 300, 600])
+    assert data["curves_file"] is None
+    found = json_of(report[1], "loss-curves")
+    curves = {tuple(row[:3]): row[3:] for row in found["cells"]}
+    assert len(curves) == len(found["cells"]) == 12 * 5 * 3  # the last column was not run
+    outcome, diverged_at, steps, losses = curves[11, 0, 2]
+    assert (data["outcomes"][outcome], diverged_at, found["steps"][steps]) == ("diverged", 37, [0, 300, 600])
+    assert losses == [2.3, 1.5, None]
 
 
 def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, Any]) -> None:
@@ -247,12 +261,11 @@ def test_cells_beyond_float32_are_marked_counted_and_read_out(tmp_path: Path) ->
             experiment_yaml=None,
         )
         page = out.read_text(encoding="utf-8")
-        found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
-        assert found
-        return page, json.loads(found[1])
+        return page, json_of(page, "data")
 
     page, data = written()
-    assert data["float32"] == [[0, 0, 0], [0, 0, 0], [0, 1, 1]]
+    beyond = [[kind(data, i, j)["float32"] for j in range(3)] for i in range(3)]
+    assert beyond == [[False] * 3, [False] * 3, [False, True, True]]
     assert 'id="test_accuracy-float32"' in page
     assert re.search(r"in float32 though gradients leave its range[^<]*</th><td>6<", page)
     for one in contents:

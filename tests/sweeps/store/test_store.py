@@ -242,14 +242,15 @@ def test_logs_tell_neither_home_folders_nor_values_of_the_environment(
     monkeypatch.setenv("MY_KEY", "0123456789")
     monkeypatch.setenv("MY_PLACE", f"{tmp_path}/home/ada/venv")
     monkeypatch.setenv("MY_SWITCH", "1")
+    monkeypatch.setenv("SLURM_JOB_NAME", "phasemap")
     log = tmp_path / "a.log"
     log.write_text(
         f'File "{tmp_path}/home/ada/x.py", line 1\n{tmp_path}/home/ada/venv/y\n{tmp_path}/home/adam\n'
-        '"/home/ben/z"\nkey=0123456789 and 01234567890\n'
+        '"/home/ben/z"\nkey=0123456789 and 01234567890, a phasemap\n'
     )
     redact(log)
     assert log.read_text() == (
-        f'File "~/x.py", line 1\n$MY_PLACE/y\n{tmp_path}/home/adam\n"~/z"\nkey=$MY_KEY and 01234567890\n'
+        f'File "~/x.py", line 1\n$MY_PLACE/y\n{tmp_path}/home/adam\n"~/z"\nkey=$MY_KEY and $MY_KEY0, a phasemap\n'
     )
     log.write_text("\n")
     redact(log)

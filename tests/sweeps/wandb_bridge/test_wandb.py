@@ -219,6 +219,20 @@ def test_agents_survive_a_killed_run_and_a_requeue_frees_its_tile(server: WandbS
     assert out.splitlines()[-1].split()[1:] == ["6", "6", "0", "0", "0", "0"]
 
 
+@pytest.mark.slow
+def test_the_next_agents_have_trained_what_a_killed_run_left(server: WandbServer, client: Path) -> None:
+    (client / "trouble").write_text("11 once-kill\n12 raise\n")
+    sweep = register(write_experiment(client / "mine.yaml", 3))
+    assert call("agents", sweep, "--devices", "cpu", "--restarts", "0")[0] == 1
+    assert Counter(run.state for run in server.runs.values()) == {"finished": 1, "crashed": 1, "failed": 1}
+    (client / "trouble").write_text("")
+    code, out, err = call("agents", sweep, "--devices", "cpu")
+    assert "1 runs had died without a word: their tiles are handed out again" in err
+    assert Counter(run.state for run in server.runs.values()) == {"finished": 2, "failed": 1}  # which said why
+    assert code == 1
+    assert out.splitlines()[-1].split()[1:] == ["4", "4", "0", "0", "4", "0"]
+
+
 def test_a_run_that_fails_says_why_and_nothing_else(server: WandbServer, client: Path) -> None:
     (client / "trouble").write_text("12 told-raise\n")
     arguments = ["--width", "12", "--depth", "3", "--lr", "0.1", "--steps", "10"]

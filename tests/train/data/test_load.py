@@ -163,9 +163,9 @@ def test_a_survey_of_mnist_needs_no_torch(tmp_path: Path) -> None:
         (b"\0\0\x0d\3" + bytes(12), "not an IDX file"),
         (b"\0\0\x08", "index out of range"),
         (b"\0\0\x08\3\0", "requires a buffer"),
-        (struct.pack(">4i", 0x803, 30, 28, 28) + bytes(100), "cannot reshape"),
+        (struct.pack(">4i", 0x803, 30, 28, 28) + bytes(100), "says that 23520 bytes follow, and 100 do"),
         (struct.pack(">3i", 0x802, 30, 784) + bytes(30 * 784), r"shape \(30, 784\), its labels \(30,\); expected"),
-        (struct.pack(">4I", 0x803, 2**32 - 1, 28, 28) + bytes(30 * 784), "cannot reshape|too large"),
+        (struct.pack(">4I", 0x803, 2**32 - 1, 28, 28) + bytes(30 * 784), "more than MNIST has"),
     ],
 )
 def test_damaged_mnist(tmp_path: Path, content: bytes, words: str) -> None:

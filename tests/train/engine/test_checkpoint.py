@@ -15,7 +15,7 @@ import phasemap.train.engine.checkpoint
 import phasemap.train.engine.data_order
 import phasemap.train.tile
 from phasemap.train.compat.lightning import pl
-from phasemap.train.engine.checkpoint import Checkpoint, Stopped
+from phasemap.train.engine.checkpoint import Checkpoint, PlainFile, Stopped
 from phasemap.train.tile import train_tile
 
 SMALL: dict[str, Any] = {"width": 12, "batch_size": 16, "train_size": 200, "test_size": 100, "lr": 0.05, "steps": 40}
@@ -44,7 +44,7 @@ def interrupted(parameters: dict[str, Any], path: Path, *stops: int) -> dict[str
         with pytest.raises(Stopped):
             train_tile(parameters, checkpoint=path, stopping=stop_after(blocks))
         assert path.is_file()
-        assert not path.with_name(path.name + ".tmp").exists()
+        assert list(path.parent.iterdir()) == [path]
     return dict(train_tile(parameters, checkpoint=path)["content"])
 
 
@@ -122,9 +122,9 @@ def test_a_useless_checkpoint_is_said_and_not_taken_up(
 
 def test_a_pickled_object_is_not_loaded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "tile.ckpt"
-    torch.save({"signature": Path("x"), "evil": Checkpoint}, path)
+    PlainFile().save_checkpoint({"signature": "signature", "evil": Checkpoint}, path)
     assert Checkpoint(path, "signature").finished == {}
-    assert "cannot be read" in capsys.readouterr().err
+    assert "cannot be read: UnpicklingError" in capsys.readouterr().err
 
 
 def test_it_is_written_when_it_is_due_and_further_apart_if_that_takes_long(tmp_path: Path) -> None:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+import phasemap.train.machine.host_memory
 import phasemap.train.machine.memory
 import phasemap.train.tile
 from phasemap.theory.errors import InputError
 from phasemap.train.engine.checkpoint import Stopped
+from phasemap.train.machine.host_memory import UNKNOWN
 from phasemap.train.machine.memory import (
     _MMAP_THRESHOLD,
     SHARING,
-    UNKNOWN,
     USED,
     _glibc,
     budget,
@@ -105,7 +106,7 @@ def test_what_the_allocators_raise_is_known() -> None:
 
 
 def test_workers_share_a_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(phasemap.train.machine.memory, "_host_available", lambda: 6e9)
+    monkeypatch.setattr(phasemap.train.machine.memory, "host_available", lambda: 6e9)
     freed: list[str] = []
     monkeypatch.setattr(phasemap.train.machine.memory, "release", freed.append)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (70e9, 80e9) if freed else (0.0, 80e9))
@@ -120,7 +121,7 @@ def test_workers_share_a_devices_memory(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_the_hosts_memory_is_known_or_taken_for_a_few_gigabytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     assert 1e7 < budget("cpu") < 1e14
-    monkeypatch.setattr(phasemap.train.machine.memory, "Path", lambda name: tmp_path / "absent")
+    monkeypatch.setattr(phasemap.train.machine.host_memory, "Path", lambda name: tmp_path / "absent")
     assert budget("cpu") == USED * UNKNOWN
 
 

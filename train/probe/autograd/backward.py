@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -28,6 +29,7 @@ class RescaledBackprop:
 
     def __init__(self, graph: Graph, places: Iterable[Place], cuts: Iterable[Node]) -> None:
         self.scale = 0.0  # ln of what the gradient was divided by so far
+        self.reached: Node | None = None  # where it has come last
         self.found: dict[Place, float] = {}
         self.at_cut: dict[Node, float] = {}
         self.wanted: dict[Node, list[Place]] = {}
@@ -49,13 +51,14 @@ class RescaledBackprop:
 
     def _hook(self, node: Node) -> Callable[[Gradients], Gradients | None]:
         def arrived(gradients: Gradients) -> Gradients | None:
+            self.reached = node
             logs = [-math.inf if g is None else _log_norm(g) for g in gradients]
             for place in self.wanted[node]:
                 if gradients[place[1]] is not None:
                     self.found[place] = logs[place[1]] + self.scale
             if node not in self.cuts:
                 return None
-            whole = logs[0] if len(logs) == 1 else float(torch.logsumexp(2 * torch.tensor(logs), 0)) / 2
+            whole = logs[0] if len(logs) == 1 else float(np.logaddexp.reduce([2 * log for log in logs])) / 2
             self.at_cut[node] = whole + self.scale
             if not math.isfinite(whole):
                 return None

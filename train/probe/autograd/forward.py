@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.guard import guard
 
 Node = Any  # torch.autograd.graph.Node
 Place = tuple[Node, int]  # a node of the graph and the number of one of its outputs
@@ -52,6 +53,18 @@ class Call:
     inputs: Place | None
 
 
+def layer_names(model: nn.Module) -> dict[nn.Module, str]:
+    """Every module's path, without what torch.compile wraps around modules."""
+    named = model.named_modules()
+    return {module: ".".join(part for part in path.split(".") if part != "_orig_mod") for path, module in named}
+
+
+def in_layer(names: Mapping[nn.Module, str], module: nn.Module | None) -> str:
+    """Where in a model something happened, in words; "" for the model itself."""
+    name = names.get(module, "") if module is not None else ""
+    return f" in layer {name!r} ({type(module).__name__})" if name else ""
+
+
 def floating_tensors(value: Any) -> list[Tensor]:
     """Every floating-point tensor in nested tuples, lists, mappings and data classes, in order."""
     if isinstance(value, Tensor):
@@ -73,6 +86,8 @@ def place_of(tensors: list[Tensor]) -> Place | None:
 @torch.no_grad()
 def moments(a: Tensor, batch_size: int) -> Moments:
     """Moments in float64, so that the variance may be a difference. The cosine needs ``batch_size`` rows."""
+    if not a.numel():
+        return Moments()
     rows = a.detach().reshape(len(a) if a.ndim else 1, -1).double()
     norms = torch.linalg.vector_norm(rows, dim=1)
     # the sum over all pairs of u·u′ for unit vectors u is |Σu|²: no B × B products
@@ -97,7 +112,7 @@ class Recorder:
     def __init__(self, model: nn.Module, batch_size: int) -> None:
         self.batch_size = batch_size
         # what computes a weight from others (torch.nn.utils.parametrize) belongs to the layer that has the weight
-        self.names = {m: name for name, m in model.named_modules() if "parametrizations" not in name.split(".")}
+        self.names = {m: name for m, name in layer_names(model).items() if "parametrizations" not in name.split(".")}
         self.calls: list[Call] = []
         self.moments: dict[Place, Moments] = {}
         self.numbers: dict[nn.Module, int] = {}
@@ -119,8 +134,7 @@ class Recorder:
 
     def failed_at(self) -> str:
         """The innermost module that was being called, in words."""
-        module = self.open[-1][0] if self.open else None
-        return f" in layer {self.names[module]!r} ({type(module).__name__})" if module and self.names[module] else ""
+        return in_layer(self.names, self.open[-1][0]) if self.open else ""
 
     def _enter(self, module: nn.Module, inputs: Any, keywords: Any) -> None:
         self.nested.add(len(self.open) - 1)
@@ -139,7 +153,9 @@ class Recorder:
         return self.moments[place]
 
     def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> None:
-        _, place = self.open.pop()
+        called, place = self.open.pop()
+        while called is not module:  # the model has caught what a layer raised, and went on
+            called, place = self.open.pop()
         if len(self.open) in self.nested:
             return
         number = self.numbers[module] = self.numbers.get(module, 0) + 1
@@ -165,17 +181,9 @@ def run_forward(model: nn.Module, x: Float[Tensor, "B ..."]) -> tuple[list[Tenso
         InputError: the forward pass fails on this shape (with the layer), or returns nothing in floating point.
     """
     recorder = Recorder(model, len(x))
-    try:
-        with recorder.recording():
-            output = model(x)
-    except InputError:
-        raise
-    except Exception as error:  # whatever the user's model raises is the user's to read
-        text = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        raise InputError(
-            f"input of shape {tuple(x.shape)}: the forward pass fails{recorder.failed_at()}: {reason}"
-        ) from error
+    shape = tuple(x.shape)
+    with guard(lambda _: f"input of shape {shape}: the forward pass fails{recorder.failed_at()}"), recorder.recording():
+        output = model(x)
     outputs = floating_tensors(output)
     if not outputs:
         raise InputError(f"the model's output ({type(output).__name__}) holds no floating-point tensor")

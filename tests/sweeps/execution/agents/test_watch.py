@@ -81,6 +81,22 @@ def test_an_agent_that_gives_up_with_code_0_is_sick_while_tiles_are_missing(
     assert len(log.read_text().splitlines()) == 2
 
 
+def test_what_died_is_freed_before_the_first_agent_and_before_another_start(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    died = [1, 0, 2, 0, 0]
+
+    def status(_: str) -> Status:
+        return Status("x", [TileStatus("all", cells)], free_died=lambda: died.pop(0))
+
+    monkeypatch.setattr(sources_status, "status_of_sweep", status)
+    monkeypatch.setattr(devices, "parse", lambda _: ["cpu"])
+    agents_that_do(monkeypatch, "sys.exit(3)")
+    watch(SWEEP, restarts=2)
+    assert died == [0, 0]
+    assert [line[:6] for line in capsys.readouterr().err.splitlines() if "died without" in line] == ["1 runs", "2 runs"]
+
+
 def test_what_a_dead_agent_left_training_is_ended(
     cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -33,7 +33,7 @@ def test_sampled_figures_say_what_was_sampled(name: str, tmp_path: Path, monkeyp
     networks, width = TINY[name]
     drawn: list[Figure] = []
 
-    def keep(figure: Figure, *rest: object) -> tuple[Path, Path]:
+    def keep(figure: Figure, *rest: object, **options: object) -> tuple[Path, Path]:
         drawn.append(figure)
         return tmp_path, tmp_path
 

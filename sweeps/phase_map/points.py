@@ -1,0 +1,115 @@
+"""Where each cell of a grid stands on the map: its axes, their values in order, and one point for every cell."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from phasemap.theory.errors import InputError
+from phasemap.train import parameters
+from phasemap.train.cells import cells, same_training
+from phasemap.train.presentation import PRESENTATION as PICTURE_ROWS
+
+PRESENTATION = tuple(name for name in PICTURE_ROWS if name != "picture")
+"""The parameters that say how a map is drawn."""
+REPEAT = "repeat"
+"""The third dimension of a map one of whose axes is the seed."""
+MOST_AXES = 8
+"""Axes whose values are tried by `check_points`: a map shows three."""
+_FILES = ("activation", "dataset")
+"""Parameters that may name a file; where the whole map has one, it may have moved since."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of a map.
+
+    Attributes:
+        shown: the presentation. axes: names of y, x and the seed.
+        values: of each axis, in order.
+        moved: parameters that count by their file's name alone in ``same_training``.
+        places: of each cell, by its ``same_training``, its indices in the array.
+    """
+
+    shown: Mapping[str, Any]
+    axes: tuple[str, str, str]
+    values: Mapping[str, list[Any]]
+    moved: tuple[str, ...]
+    places: Mapping[Hashable, tuple[int, ...]]
+
+
+def points_of(grid: Sequence[Mapping[str, Any]], presentation: Mapping[str, Any]) -> Points:
+    """The points of the cells of a grid.
+
+    Raises:
+        InputError: axes that are no parameters, or that leave several cells on one point.
+    """
+    shown = _presentation(grid[0], presentation)
+    axes = (shown["y_axis"], shown["x_axis"], "seed" if "seed" not in (shown["y_axis"], shown["x_axis"]) else REPEAT)
+    values = {axis: _sorted({cell.get(axis, 0) for cell in grid}) for axis in axes}
+    moved = tuple(name for name in _FILES if len({cell.get(name) for cell in grid}) == 1)
+    return Points(shown, axes, values, moved, _places(grid, axes, values, moved))
+
+
+def check_points(tiles: Sequence[Mapping[str, Any]], tile_axes: Mapping[str, Sequence[Any]]) -> None:
+    """Whether the map of an experiment can be made, by two values of each axis. Raises InputError as `points_of`.
+
+    Args:
+        tiles: normalised, the product of ``tile_axes``, the last fastest.
+    """
+    sizes = [len(values) for values in tile_axes.values()]
+    ends = [sorted({0, size - 1}) if place < MOST_AXES else [0] for place, size in enumerate(sizes)]
+    grid: list[Mapping[str, Any]] = []
+    for point in itertools.product(*ends):
+        number = 0
+        for index, size in zip(point, sizes, strict=True):
+            number = number * size + index
+        stacked = [name for name, value in tiles[number].items() if isinstance(value, list)]
+        thinned = {
+            name: sorted({value[0], value[-1]}, key=value.index) if name in stacked[:MOST_AXES] else value[0]
+            for name, value in tiles[number].items()
+            if isinstance(value, list)
+        }
+        grid += [cell.parameters for cell in cells({**tiles[number], **thinned})]
+    points_of(grid, {})
+
+
+def _presentation(cell: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {name: given.get(name, cell.get(name, parameters.TABLE[name].default)) for name in PRESENTATION}
+    wrong = [axis for axis in ("x_axis", "y_axis") if shown[axis] not in cell]
+    if wrong:
+        raise InputError(*(f"{axis}: {shown[axis]!r}: expected a parameter of the cells" for axis in wrong))
+    if shown["x_axis"] == shown["y_axis"]:
+        raise InputError(f"x_axis, y_axis: both are {shown['x_axis']!r}")
+    return shown
+
+
+def _sorted(values: set[Any]) -> list[Any]:
+    """In order; null, which stands for "not given", last."""
+    texts = any(isinstance(value, str) for value in values)
+    given = sorted(values - {None}, key=str if texts else None)
+    return [*given, None] if None in values else given
+
+
+def _places(
+    grid: Sequence[Mapping[str, Any]], axes: tuple[str, ...], values: Mapping[str, list[Any]], moved: tuple[str, ...]
+) -> dict[Hashable, tuple[int, ...]]:
+    """Key of each cell -> its indices in the array."""
+    indices = {axis: {value: i for i, value in enumerate(values[axis])} for axis in axes}
+    places = {same_training(cell, moved): tuple(indices[axis][cell.get(axis, 0)] for axis in axes) for cell in grid}
+    taken = Counter(places.values())
+    if max(taken.values()) > 1:
+        varying = sorted(
+            name
+            for name in grid[0]
+            if name in parameters.TABLE and parameters.TABLE[name].identity and name not in axes
+            if len({repr(cell.get(name)) for cell in grid}) > 1
+        )
+        raise InputError(
+            f"x_axis, y_axis: {axes[1]} and {axes[0]} leave several cells on one point of the map; "
+            f"these vary too: {', '.join(varying)}"
+        )
+    return places
