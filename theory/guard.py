@@ -28,6 +28,13 @@ _lock = threading.RLock()
 class StandardError:
     """What stands for standard output while code of the user's own runs. It cannot be closed."""
 
+    within_a_line = False
+
+    def write(self, text: str) -> int:
+        """Writes to standard error."""
+        self.within_a_line = not text.endswith("\n") if text else self.within_a_line
+        return sys.stderr.write(text)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(sys.stderr, name)
 
@@ -97,15 +104,17 @@ def _turn() -> None:
             sys.stdout.flush()
         saved = os.dup(1)
         os.dup2(2, 1)
-    _before[:] = [sys.stdout, saved]
-    sys.stdout = StandardError()  # type: ignore[assignment]
+    _before[:] = [sys.stdout, saved, StandardError()]
+    sys.stdout = _before[2]
 
 
 def _turn_back() -> None:
-    stream, saved = _before
+    stream, saved, stand_in = _before
     with suppress(OSError, ValueError):
         if sys.__stdout__ is not None:  # the code may have written to it
             sys.__stdout__.flush()
+        if stand_in.within_a_line:  # what comes next is ours
+            sys.stderr.write("\n")
     if saved is not None:
         os.dup2(saved, 1)
         os.close(saved)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from phasemap.theory.errors import InputError
 
 
+HOW = "--trust (in Python trust=True)"
+
+
 class NotTrusted(InputError):
     """A Python file that something read names, and that nobody has said may be run."""
 
@@ -42,7 +45,7 @@ def reading(*, trust: bool = False, own: Collection[str] = ()) -> Iterator[None]
         for text in this.refused:
             print(
                 f"phasemap: warning: {text!r} is named by what was read, and was not run: what needs it is left out; "
-                "--trust runs it",
+                f"{HOW} runs it",
                 file=sys.stderr,
             )
 
@@ -51,4 +54,4 @@ def ask_to_run(text: str) -> None:
     """Raises NotTrusted where ``text``, the name of something in a Python file, must not be run."""
     if _open and not _open[-1].trust and text not in _open[-1].own:
         _open[-1].refused[text] = None
-        raise NotTrusted(f"{text!r}: not run, since it is named by what was read; --trust runs it")
+        raise NotTrusted(f"{text!r}: not run, since it is named by what was read; {HOW} runs it")

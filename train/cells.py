@@ -15,18 +15,31 @@ class Cell(Mapping[str, Any]):
     """One point of a grid with one seed: everything that determines one trained network.
 
     A mapping of its parameters, which are scalars; ``dict(cell)`` is what a result file holds.
+
+    Attributes:
+        tile: the parameters that it has in common with the other cells of its tile. own: its values of the others.
     """
 
-    parameters: Mapping[str, Any]
+    tile: Mapping[str, Any]
+    own: Mapping[str, Any]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """A dictionary of them all, made anew."""
+        return {**self.tile, **self.own}
 
     def __getitem__(self, name: str) -> Any:
-        return self.parameters[name]
+        return self.own[name] if name in self.own else self.tile[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.parameters)
+        return iter(self.tile)
 
     def __len__(self) -> int:
-        return len(self.parameters)
+        return len(self.tile)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of every mapping, in less time."""
+        return self.own[name] if name in self.own else self.tile.get(name, default)
 
 
 def cells(parameters: Mapping[str, Any]) -> list[Cell]:
@@ -35,12 +48,14 @@ def cells(parameters: Mapping[str, Any]) -> list[Cell]:
     Args:
         parameters: normalised, of a tile.
     """
-    axes = [[(name, entry) for entry in value] for name, value in parameters.items() if isinstance(value, list)]
+    axes = {name: value for name, value in parameters.items() if isinstance(value, list)}
     following = references(parameters).items()
     found = []
-    for point in itertools.product(*axes):
-        values = {**parameters, **dict(point)}
-        found.append(Cell({**values, **{name: values[target] for name, target in following}}))
+    for point in itertools.product(*axes.values()):
+        own = dict(zip(axes, point, strict=True))
+        for name, target in following:
+            own[name] = own[target] if target in own else parameters[target]
+        found.append(Cell(parameters, own))
     return found
 
 
@@ -66,23 +81,29 @@ def same_training(parameters: Mapping[str, Any], by_file_name: tuple[str, ...] =
         by_file_name: parameters that name a file of the user's own, which count by the file's name alone: it may have
             moved.
     """
-    known = parameters.parameters if isinstance(parameters, Cell) else parameters
-    names, neutral = _deciding()
-    found: list[Any] = [tuple(value) if type(value) is list else value for value in map(known.get, names, neutral)]
+    neutral, places = _deciding()
+    if isinstance(parameters, Cell):
+        found = list(map(parameters.tile.get, places, neutral))
+        for name, value in parameters.own.items():
+            if name in places:
+                found[places[name]] = value
+    else:
+        found = [tuple(value) if type(value) is list else value for value in map(parameters.get, places, neutral)]
     for name in by_file_name:
-        place = names.index(name)
-        if isinstance(found[place], str):
-            found[place] = found[place].rpartition("/")[2]
+        if isinstance(value := found[places[name]], str):
+            found[places[name]] = value.rpartition("/")[2]
     return tuple(found)
 
 
-def _deciding() -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """The parameters that decide a training, and their neutral values, once for a table."""
+def _deciding() -> tuple[tuple[Any, ...], dict[str, int]]:
+    """The neutral values of the parameters that decide a training, and their names with their places; once for a
+    table."""
     if _known[0] is not TABLE.rows:
         rows = {name: row for name, row in TABLE.rows.items() if row.identity}
-        _known[:] = [TABLE.rows, (tuple(rows), tuple(row.neutral for row in rows.values()))]
-    deciding: tuple[tuple[str, ...], tuple[Any, ...]] = _known[1]
+        neutral = tuple(row.neutral for row in rows.values())
+        _known[:] = [TABLE.rows, (neutral, {name: place for place, name in enumerate(rows)})]
+    deciding: tuple[tuple[Any, ...], dict[str, int]] = _known[1]
     return deciding
 
 
-_known: list[Any] = [None, ((), ())]
+_known: list[Any] = [None, ((), {})]

@@ -93,7 +93,7 @@ def of_schema(document: Any, schema: type[Schema] | Any) -> Schema | Any:
 
 
 def too_deep(document: Any, deepest: int = DEEPEST) -> bool:
-    """Whether lists and mappings stand in one another more than ``deepest`` times; level by level, without recursion."""
+    """Whether lists and mappings stand in one another more than ``deepest`` times: level by level, not recursively."""
     level = [document]
     for _ in range(deepest):
         level = [
@@ -118,9 +118,10 @@ _KINDS = {
 
 
 def _in_words(error: msgspec.ValidationError) -> str:
-    """``cells[3].seed: expected a whole number, got a text`` for ``Expected `int`, got `str` - at `$.cells[3].seed```."""
+    """``cells[3].seed: expected a whole number, got a text``, where msgspec says it in its own terms."""
     what, _, where = str(error).partition(" - at `")
     where = re.sub(r"^(key` in `)?\$\.?", "", where.removesuffix("`"))
     what = re.sub(r"`([^`]+)`", lambda kinds: " or ".join(_KINDS.get(k, k) for k in kinds[1].split(" | ")), what)
-    what = what.replace("Object missing required field", "expected").replace("Expected", "expected")
+    what = what.replace("Object missing required field", "expected")
+    what = f"{what[:1].lower()}{what[1:]}"
     return f"{where}: {what}" if where else what

@@ -6,6 +6,7 @@ They are the schema that `sweeps.store.result` holds every file against; what ty
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, TypedDict, get_args
 
 from msgspec import Meta
@@ -55,7 +56,7 @@ class _AskedFor(TypedDict, total=False):
 class CellResult(_AskedFor):
     """One trained network. ``monitor`` and ``epochs`` are there only where they were asked for."""
 
-    parameters: dict[Text, Scalar]
+    parameters: Mapping[Text, Scalar]
     seed: Count
     outcome: Outcome
     diverged_at: Count | None

@@ -103,10 +103,10 @@ def train_tile(
             if not chunk:
                 continue
             members = [points[place] for place in chunk]
-            before, on_blocks = saved.take(chunk) if saved else None, partial(on_block, members=len(chunk))
-            trained = _unless_out_of_memory(
-                partial(_going_on, before, say, members, on_device, steps, on_blocks, say, saved, chunk)
+            train = partial(
+                _train_chunk, members, on_device, steps, partial(on_block, members=len(chunk)), say, saved, chunk
             )
+            trained = _unless_out_of_memory(partial(_going_on, train, saved, say))
             if trained is not None:
                 results.update(zip(chunk, trained, strict=True))
                 if waiting:
@@ -186,12 +186,12 @@ def _unless_out_of_memory(what: Callable[[], Outcome]) -> Outcome | None:
         return None
 
 
-def _going_on(before: dict[str, Any] | None, say: Callable[[str], None], *arguments: Any) -> list[CellResult]:
-    """Trains a chunk from the checkpoint ``before``; from the start where that is none, or none of this program's."""
-    if before is None:
-        return _train_chunk(None, *arguments)
+def _going_on(train: Callable[[], Outcome], saved: Checkpoint | None, say: Callable[[str], None]) -> Outcome:
+    """Trains a chunk from where it was ``saved``; from its start where the checkpoint is none of this program's."""
+    if not (saved and saved.in_flight):
+        return train()
     try:
-        return _train_chunk(before, *arguments)
+        return train()
     except (Stopped, InputError):
         raise
     except Exception as error:
@@ -199,7 +199,7 @@ def _going_on(before: dict[str, Any] | None, say: Callable[[str], None], *argume
             raise
         reason = f"the checkpoint cannot be taken up ({type(error).__name__})"
     say(f"{reason}; the cells that were in flight are trained from their start")
-    return _train_chunk(None, *arguments)
+    return train()
 
 
 def _too_large(cell: Cell, device: str) -> str:
@@ -247,7 +247,6 @@ def _steps(parameters: dict[str, Any], data: Data) -> int:
 
 
 def _train_chunk(
-    before: dict[str, Any] | None,
     points: Sequence[Cell],
     data: _Samples,
     steps: int,
@@ -256,7 +255,7 @@ def _train_chunk(
     saved: Checkpoint | None,
     places: Sequence[int],
 ) -> list[CellResult]:
-    """Trains one stack, from where the checkpoint ``before`` was; the results stand in the order of ``points``."""
+    """Trains one stack, from where it was ``saved``; the results stand in the order of ``points``."""
     settings, device, dtype = points[0], data.device, data.x_train.dtype
     x_train, y_train, x_test, y_test = data.x_train, data.y_train, data.x_test, data.y_test
     family = family_of(settings)
@@ -282,11 +281,11 @@ def _train_chunk(
     )
     monitor = _monitor(settings, len(x_train))
     callbacks: list[pl.Callback] = [monitor] if monitor else []
-    if before:
-        module.go_on(before)
-        if monitor:
-            monitor.go_on(callback_state(before, monitor), module.steps_done)
     if saved:
+        if before := saved.take(places):
+            module.go_on(before)
+            if monitor:
+                monitor.go_on(callback_state(before, monitor), module.steps_done)
         callbacks.append(saved.saver(places))
     blocks = BlocksDataModule(
         seeds,

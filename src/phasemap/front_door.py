@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phasemap.theory.trust import reading
+
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
@@ -43,7 +45,7 @@ def run(
     code = run_experiment(str(experiment), preset=preset, out=folder, settings=settings, **options)
     if code:
         raise RuntimeError(f"the run ended with code {code}; phasemap status {folder} says what is left")
-    return load(folder)
+    return load(folder, trust=True)
 
 
 def _as_yaml(value: Any) -> str:
@@ -51,13 +53,17 @@ def _as_yaml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def load(*sources: str | Path, metric: str | None = None, curves: bool = False) -> xr.Dataset:
+def load(
+    *sources: str | Path, metric: str | None = None, curves: bool = False, trust: bool = False
+) -> xr.Dataset:
     """The phase map of output folders and ``wandb:ENTITY/PROJECT/SWEEP`` sweeps, several merged, with ξ, the predicted
     line, the frontier and κ in it (``sweeps.annotated.dataset.annotated`` lists the variables).
 
     Args:
         metric: the accuracy that the frontier belongs to; the map's own if not given.
         curves: whether the training losses over the steps come with it, as ``loss_curve`` and ``loss_step``.
+        trust: whether Python files that the results name (an activation of somebody's own) may be run; else what needs
+            them is left out. Those that this process has run already may.
 
     Raises:
         InputError: a source cannot be read, there are no results yet, or they do not make one map.
@@ -66,8 +72,9 @@ def load(*sources: str | Path, metric: str | None = None, curves: bool = False) 
     from phasemap.sweeps.annotated.loss_curves import with_loss_curves
     from phasemap.sweeps.sources.open_map import map_of, open_results
 
-    results = open_results([str(source) for source in sources])
-    found = annotated(map_of(results), metric)
+    with reading(trust=trust):
+        results = open_results([str(source) for source in sources])
+        found = annotated(map_of(results), metric)
     return with_loss_curves(found, results.contents) if curves else found
 
 
@@ -78,6 +85,7 @@ def plot(
     overlay: str | None = None,
     ax: Axes | None = None,
     colour_bar: bool = True,
+    trust: bool = False,
 ) -> Axes:
     """Draws the map with what its theory predicts: the line or the contours, the frontier, the fitted line.
 
@@ -86,6 +94,7 @@ def plot(
         overlay: ``xi``, the name of a quantity (``p``, ``s``, ``s|chi`` …), or ``none`` for the bare map; the map's own
             if not given.
         ax: the current axes of pyplot if not given. colour_bar: whether a colour bar is drawn beside them.
+        trust: as ``load`` has it.
 
     Returns:
         The axes; ``ax.figure.savefig("map.png")`` writes them.
@@ -106,9 +115,10 @@ def plot(
         phase_map = _with_overlay(phase_map, overlay)
     if phase_map.attrs["overlay"] == NO_OVERLAY:
         return draw(phase_map, None, ax=ax, metric=shown, colour_bar=colour_bar)
-    judged = judge(phase_map, shown)
-    contours = [field for field in judged.fields if not field.optional]
-    return draw(phase_map, judged.agreement, ax=ax, metric=shown, fields=contours, colour_bar=colour_bar)
+    with reading(trust=trust):
+        judged = judge(phase_map, shown)
+        contours = [field for field in judged.fields if not field.optional]
+        return draw(phase_map, judged.agreement, ax=ax, metric=shown, fields=contours, colour_bar=colour_bar)
 
 
 def _with_overlay(phase_map: xr.Dataset, overlay: str) -> xr.Dataset:

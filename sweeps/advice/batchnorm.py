@@ -176,8 +176,8 @@ def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[
     kappa, known = criterion.exploding, criterion.vanishing_of(setting)
     if kappa.support is None and kappa.value == PAPERS_KAPPA:
         notes.append(
-            f"kappa = 16 is the paper's; maps of small networks measured here give less ({KAPPA_PAGE})."
-            " With a map of your own data, width and learning rate: --map DIR."
+            f"kappa depends on the data and on how far networks are trained ({KAPPA_PAGE}): with a map of your own,"
+            " --map DIR."
         )
     if known is None and verdict != "not tried":
         notes.append(

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from phasemap.sweeps.verdict.depth_scale import Agreement
 
-PAPERS_KAPPA = 16.0
+PAPERS_KAPPA, LOW, HIGH = 16.0, 11.3, 19.2
+"""The paper's κ, and between what it lay on MNIST at the paper's width × Σ lr: the lowest and the highest end of the
+95 % intervals over B, γ and β in docs/figures-bn-maps.md (11.3 over γ for tanh, 19.2 at B = 64 and width 384)."""
 KAPPA_PAGE = "docs/figures-bn-maps.md"
 SIDES = ("exploding", "vanishing")
 
@@ -39,8 +41,8 @@ class Kappa:
 
 
 def papers_kappa() -> Kappa:
-    """16."""
-    return Kappa(PAPERS_KAPPA, PAPERS_KAPPA, PAPERS_KAPPA, "the paper's")
+    """16, with the interval of what was measured here at the paper's width × Σ lr."""
+    return Kappa(PAPERS_KAPPA, LOW, HIGH, "the paper's; the interval is that of maps of MNIST trained as far")
 
 
 def given_kappa(option: str, value: float) -> Kappa:

@@ -9,7 +9,7 @@ from typing import Any
 
 from phasemap.sweeps.advice import residual_text
 from phasemap.sweeps.advice.adviser import Adviser, Record
-from phasemap.sweeps.advice.levels import DIVERGES, LEVELS_PAGE, map_levels, measured_level
+from phasemap.sweeps.advice.levels import DIVERGES, LEVELS_PAGE, SCALED_AT, map_levels, measured_level
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.activations import activation
 from phasemap.theory.errors import InputError
@@ -17,7 +17,7 @@ from phasemap.theory.ranges import check
 from phasemap.theory.residual import advice as residual
 from phasemap.theory.residual.advice import Level, ResidualSetting
 from phasemap.theory.residual.quantities import QUANTITIES
-from phasemap.theory.residual.recurrence import check_parameters
+from phasemap.theory.residual.recurrence import SCALINGS, check_parameters
 from phasemap.train.families.residual import FAMILY
 
 
@@ -52,7 +52,7 @@ class ResidualAdviser(Adviser):
             "predicted": {name: finite(value) for name, value in now.items()},
             "verdict": verdict,
             "reason": reason,
-            "advice": _advice(setting, levels, now) if verdict is not None else [],
+            "advice": _advice(setting, levels, now, _tried(evidence, map_source)) if verdict is not None else [],
             "notes": _notes(setting, evidence, map_source),
         }
 
@@ -115,10 +115,20 @@ def _level(level: Level, now: Mapping[str, float]) -> Record:
     }
 
 
-def _advice(setting: ResidualSetting, levels: Sequence[Level], present: Mapping[str, float]) -> list[Record]:
+def _tried(about: Mapping[str, Any], map_source: str | None) -> list[str]:
+    """The exponents that a level holds for: one that is given, for all; a measured one, for those that were trained."""
+    given = map_source is not None or {"level", "least"} & set(about)
+    scaled = given or about.get("lr", 1e-4) in SCALED_AT
+    return [name for name, changed in residual.EXPONENTS.items() if scaled or not set(changed) & set(SCALINGS)]
+
+
+def _advice(
+    setting: ResidualSetting, levels: Sequence[Level], present: Mapping[str, float], tried: Sequence[str]
+) -> list[Record]:
     found = []
     holds = all(level.beyond(present[level.quantity]) <= 0 for level in levels)
-    for name, changed in residual.EXPONENTS.items():
+    for name in tried:
+        changed = residual.EXPONENTS[name]
         exponents = [getattr(setting, each) for each in changed]
         now = exponents[0] if len(set(exponents)) == 1 else None
         scan = residual.advise_exponent(setting, name, levels)
@@ -174,6 +184,6 @@ def _notes(setting: ResidualSetting, about: Mapping[str, Any], map_source: str |
         others = "; ".join(f"{level:g} at {lr:g}" for lr, (level, _, _) in DIVERGES.items())
         return [
             f"The level of log p depends on the learning rate ({others}) and was measured with plain SGD without"
-            " momentum. With a map of your own: --map DIR."
+            " momentum, over beta, and at 1e-4 over depth_scaling. With a map of your own: --map DIR."
         ]
     return []

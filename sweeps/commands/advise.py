@@ -6,6 +6,10 @@ from typing import Annotated, Optional
 
 import typer
 
+from phasemap.sweeps.commands.options import Trust
+from phasemap.theory.shown import shown
+from phasemap.theory.trust import reading
+
 # typer reads these at run time, and Python 3.10 has no `float | None` that it understands in every version.
 Number = Optional[float]  # noqa: UP045
 
@@ -70,20 +74,23 @@ def command(
     slope: Annotated[Number, typer.Option(help="of leaky-relu; default: 0.01")] = None,
     alpha: Annotated[Number, typer.Option(help="of alpha-relu and elu; default: 1")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one strict JSON object")] = False,
+    trust: Trust = False,
 ) -> None:
     """Says whether a network is trainable by theory, and what would make it so.
 
     Example: phasemap advise --activation tanh --depth 120 --batch-size 64
     """
     given = {name: value for name, value in locals().items() if value is not None}
-    for name in ("arch", "depth", "map", "as_json"):
+    for name in ("arch", "depth", "map", "as_json", "trust"):
         given.pop(name, None)
     from threadpoolctl import threadpool_limits
 
     from phasemap.sweeps.advice.answer import advise as answer
     from phasemap.train.families.catalogue import DEFAULT
 
-    with threadpool_limits(1):  # the matrices are small: more threads would spend their time waiting for each other
+    own = [activation] if activation else []
+    # the matrices are small: more threads would spend their time waiting for each other
+    with reading(trust=trust, own=own), threadpool_limits(1):
         record = answer(arch or DEFAULT, depth, given, map)
     if as_json:
         from phasemap.theory.shown import print_json
@@ -92,4 +99,4 @@ def command(
         return
     from phasemap.sweeps.advice.answer import text
 
-    print(text(record))
+    print(shown(text(record), lines=True))

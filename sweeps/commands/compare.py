@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from phasemap.sweeps.commands.options import Trust
 from phasemap.theory.errors import InputError
+from phasemap.theory.shown import shown
+from phasemap.theory.trust import reading
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -24,12 +27,16 @@ def command(
     b: Annotated[list[str], typer.Argument(help="another one (or several), or theory:ACTIVATION")],
     metric: Annotated[str, typer.Option(help="what to compare")] = "test_accuracy",
     out: Annotated[Optional[Path], typer.Option(help="the picture's path, without suffix")] = None,  # noqa: UP045
+    trust: Trust = False,
 ) -> None:
     """Compares two maps or more, or a map with the theory of another activation: difference and shift of the frontier.
 
     Example: phasemap compare runs/bn-fig3a-quick runs/bn-fig3c-quick --out difference
     """
-    print(run(a, *b, metric=metric, out=out))
+    own = [other.removeprefix(THEORY) for other in b if other.startswith(THEORY)]
+    with reading(trust=trust, own=own):
+        text = run(a, *b, metric=metric, out=out)
+    print(shown(text, lines=True))
 
 
 def run(a: str, *others: str, metric: str = "test_accuracy", out: Path | None = None) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from phasemap.sweeps.commands.options import OutFile, Sources
 from phasemap.theory.errors import InputError
+from phasemap.theory.shown import shown
 
 FORMATS = ("csv", "netcdf")
 
@@ -51,7 +52,7 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
         phase_map = map_of(found)
         with whole(target) as temporary:
             phase_map.to_netcdf(temporary, engine="h5netcdf")
-        print(target)
+        print(shown(str(target)))
 
 
 def _write_csv(text: str, out: Path | None) -> None:

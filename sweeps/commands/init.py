@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.shown import shown
 
 
 def command(
@@ -31,4 +32,4 @@ def command(
         raise InputError(f"{file}: is there already; give another name") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be written: {error.strerror}") from None
-    print(file)
+    print(shown(str(file)))

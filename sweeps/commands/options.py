@@ -26,4 +26,7 @@ Out = Annotated[Optional[Path], typer.Option(help="output folder")]  # noqa: UP0
 OutFile = Annotated[Optional[Path], typer.Option(help="output file")]  # noqa: UP045
 Sources = Annotated[list[str], typer.Argument(help="output folders, or wandb:ENTITY/PROJECT/SWEEP; several are merged")]
 Source = Annotated[str, typer.Argument(help="an output folder, or wandb:ENTITY/PROJECT/SWEEP")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="run Python files that the results name: somebody's own activation or picture")
+]
 Devices = Annotated[Optional[str], typer.Option(help="numbers of GPUs (0,1), or cpu; default: every GPU, else cpu")]  # noqa: UP045

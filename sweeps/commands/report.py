@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-from phasemap.sweeps.commands.options import OutFile, Sources
+from phasemap.sweeps.commands.options import OutFile, Sources, Trust
+from phasemap.theory.shown import shown
+from phasemap.theory.trust import reading
 
 
 def command(
@@ -14,6 +16,7 @@ def command(
     out: OutFile = None,
     style: Annotated[str, typer.Option(help="report (screen) or paper (print)")] = "report",
     index: Annotated[bool, typer.Option("--index", help="one page over every report below these folders")] = False,
+    trust: Trust = False,
 ) -> None:
     """Draws the report again; its path is the last line.
 
@@ -22,8 +25,10 @@ def command(
     if index:
         from phasemap.sweeps.report.index_page import write_over
 
-        print(write_over(sources, out=out))
+        print(shown(str(write_over(sources, out=out))))
     else:
         from phasemap.sweeps.report.draw import draw
 
-        print(draw(sources, out=out, style=style))
+        with reading(trust=trust):
+            page = draw(sources, out=out, style=style)
+        print(shown(str(page)))

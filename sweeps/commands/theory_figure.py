@@ -7,6 +7,8 @@ from typing import Annotated, Optional
 
 import typer
 
+from phasemap.theory.shown import shown
+
 
 def command(
     name: Annotated[str, typer.Argument(help="a figure's name, such as bn-fig1; a wrong one lists all")],
@@ -23,4 +25,4 @@ def command(
     from phasemap.sweeps.figures.draw_figure import draw_figure
 
     for path in draw_figure(name, out=out, networks=networks, width=width, seed=seed, style=style):
-        print(path)
+        print(shown(str(path)))

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from phasemap.theory.activations import Activation
     from phasemap.theory.residual.trace import ResidualTrace
 
+DEEPEST_BY_QUADRATURE = 1000
+"""Layers of an activation without closed forms: 5 to 20 ms each."""
+
 
 def command(
     activation: Annotated[str, typer.Option(help="relu, tanh, gelu, …, or path/to/file.py:name.")] = "tanh",
@@ -49,6 +52,8 @@ def command(
 
     Example: phasemap theory resnet --activation relu --depth 200 --beta-w 0.5 --beta-b 0.5
     """
+    from phasemap.theory.integrals.gaussian_transforms import is_closed
+
     mistake = None
     try:
         from phasemap.theory.activations import activation as named
@@ -77,6 +82,11 @@ def command(
     mistakes = [*(mistake.messages if mistake else ()), *check_parameters(parameters, depth, widths)]
     if mistakes:
         raise InputError(*mistakes)
+    if depth > DEEPEST_BY_QUADRATURE and not is_closed(phi):
+        raise InputError(
+            f"--depth {depth}: {phi.label} needs quadrature in every layer, which takes minutes; expected at most"
+            f" {DEEPEST_BY_QUADRATURE}, or relu, tanh, erf or another with closed forms"
+        )
     trace = residual_recurrence(phi, depth, widths=widths, **parameters)
     limit = None if inputs is None else _largest_learning_rate(trace, phi, inputs)
     from phasemap.theory.residual.record import notes, record, table

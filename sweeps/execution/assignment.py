@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import brief
 from phasemap.train.machine import devices as machine
 from phasemap.train.planning.cost import cost, layer_elements
 
+MOST_WORKERS = 1024
 FULL_GPU = 2**20
 """Numbers in one hidden layer of a stack that keep a data-centre GPU busy: several for each of its 10^5 threads."""
 
@@ -19,10 +21,12 @@ def assign(devices: list[str], workers: int | None, tiles: Sequence[Mapping[str,
     Without ``workers``: one per CPU core; one per GPU, or two where the longest of ``tiles`` does not fill it.
 
     Raises:
-        InputError: fewer than one worker.
+        InputError: fewer than one worker, or more than any machine has cores.
     """
     if workers is not None and workers < 1:
         raise InputError(f"--workers {workers}: expected at least 1")
+    if workers is not None and workers > MOST_WORKERS:
+        raise InputError(f"--workers {brief(workers)}: expected at most {MOST_WORKERS} on one machine")
     if workers is None:
         workers = machine.cores() if devices == ["cpu"] else len(devices) * _per_gpu(tiles, len(devices))
     return [devices[index % len(devices)] for index in range(workers)]

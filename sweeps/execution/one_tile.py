@@ -14,6 +14,7 @@ from phasemap.sweeps.execution.trainer import DEFAULT, data_name, trainer_named
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.result import ResultError, outcomes_and_accuracy, read, write
+from phasemap.theory.shown import shown
 from phasemap.train.machine.processes import die_with_parent
 from phasemap.train.result_types import Result
 
@@ -81,7 +82,7 @@ def train_one_tile(
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.outcomes.items()))
     span = "; test accuracy {:.2f}-{:.2f}".format(*found.accuracy) if found.accuracy else ""
     print(f"{outcomes}{span}")
-    print(path)
+    print(shown(str(path)))
     return 1 if log.lost else 0
 
 

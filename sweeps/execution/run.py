@@ -168,6 +168,7 @@ def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -
         print(f"{outcome.elsewhere} of {tally.tiles} tiles are left to the runs that hold them", file=sys.stderr)
     if report and tally.done_tiles:
         from phasemap.sweeps.report.draw import draw
+        from phasemap.theory.shown import shown
 
-        print(draw([str(folder.path)], out=None))
+        print(shown(str(draw([str(folder.path)], out=None))))
     return 1 if outcome.failed else 0

@@ -106,6 +106,9 @@ class TrainRoom:
 
     def prepare(self, device: str) -> bool:
         """Imports what training needs, and measures the device's speed if that was never done on this machine."""
+        from phasemap.train.compat.without_matplotlib import import_lightning
+
+        import_lightning()
         import phasemap.train.tile  # noqa: F401 - takes seconds, which are none of the first tile's
         from phasemap.train.machine.speed import calibrated
 
@@ -131,6 +134,9 @@ class TrainRoom:
         stopping: Callable[[], bool] = lambda: False,
     ) -> Result | None:
         """``phasemap.train.tile.train_tile``; on a CPU with one thread: results do not depend on the machine."""
+        from phasemap.train.compat.without_matplotlib import import_lightning
+
+        import_lightning()
         from phasemap.train.engine.checkpoint import Stopped
         from phasemap.train.tile import train_tile
 

@@ -23,6 +23,7 @@ from phasemap.sweeps.experiments.settings import parse_settings
 from phasemap.sweeps.experiments.sweep_file import parse_sweep
 from phasemap.sweeps.experiments.yaml_document import read_yaml_file
 from phasemap.theory.errors import InputError
+from phasemap.theory.shown import shown
 
 EXPERIMENTS = Path(__file__).parent
 PAPER = "paper"
@@ -38,7 +39,7 @@ class Experiment:
         name: the file's stem; also the W&B sweep's name.
         preset: ``paper`` (the YAML as it is) or the name of its overrides.
         document: the W&B sweep file that says the same without presets.
-        where: the line of the YAML in which a parameter stands, for messages.
+        where: the line of the YAML in which a parameter stands, for messages; under "" the file.
         mistakes: what is wrong with the file, the preset and the settings themselves: each message with the name of the
             parameter that is left out for it, if any. `tiles` tells them together with those of the tiles.
     """
@@ -153,11 +154,11 @@ class Experiment:
     def located(self, message: str) -> str:
         """The message with the place of the parameter that it is about: the first one that it names."""
         name = next((word for word in re.findall(r"\w+", message) if word in self.where), "")
-        return f"{self.where.get(name, self.name)}: {message}"
+        return f"{self.where.get(name) or self.where.get('', self.name)}: {message}"
 
     def text(self) -> str:
         """The experiment as a YAML file that ``wandb sweep`` and ``phasemap run`` accept."""
-        header = f"# {self.name}, preset {self.preset}, with every override in place.\n"
+        header = f"# {shown(self.name)}, preset {self.preset}, with every override in place.\n"
         return header + yaml.safe_dump(dict(self.document), sort_keys=False, width=120, default_flow_style=None)
 
 

@@ -40,8 +40,8 @@ DISTRIBUTIONS = {"value": "constant", "values": "categorical"}
 
 
 def parse_sweep(text: str, source: str) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
-    """The document without malformed entries, the place (``file:line``) of every parameter, and every mistake with the
-    name of the parameter that is left out for it.
+    """The document without malformed entries, the place (``file:line``) of every parameter (and of the file, under ""),
+    and every mistake with the name of the parameter that is left out for it.
 
     Raises:
         InputError: it is no sweep file at all, or no YAML that is read.
@@ -57,11 +57,11 @@ def parse_sweep(text: str, source: str) -> tuple[dict[str, Any], dict[str, str],
 
     mistakes = {f"{at(key)}: {wrong}": "" for key, value in document.items() if (wrong := _wrong_key(key, value))}
     if document.get("method") != "grid":
-        mistakes[f"{at('method')}: method: {document.get('method')!r}: expected grid"] = ""
+        mistakes[f"{at('method')}: method: {_brief(document.get('method'))}: expected grid"] = ""
     parameters = document.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
         raise InputError(*mistakes, f"{source}: parameters: expected at least one parameter")
-    where = {str(name): at("parameters", name) for name in parameters}
+    where = {"": source, **{str(name): at("parameters", name) for name in parameters}}
     sound = {}
     for name, entry in parameters.items():
         if wrong := "expected a name" if not isinstance(name, str) else _wrong_entry(entry):
@@ -77,7 +77,7 @@ def _wrong_key(key: Any, value: Any) -> str | None:
         return f"{key}: W&B knows it, and for a grid it has no meaning ({WITHOUT_MEANING[key]}): take it away"
     if key not in TOP_LEVEL:
         near = difflib.get_close_matches(str(key), TOP_LEVEL, n=1)
-        return f"unknown key {key!r}" + (f"; did you mean {near[0]}?" if near else "")
+        return f"unknown key {_brief(key)}" + (f"; did you mean {near[0]}?" if near else "")
     if key in ("method", "parameters"):
         return None
     try:
@@ -102,7 +102,8 @@ def _wrong_entry(entry: Any) -> str | None:
         return "expected 'value: …' or 'values: […]'"
     (kind,) = kinds
     if "distribution" in entry and entry["distribution"] != DISTRIBUTIONS[kind]:
-        return f"distribution: {entry['distribution']!r}: expected {DISTRIBUTIONS[kind]}, as {kind}: stands beside it"
+        given = _brief(entry["distribution"])
+        return f"distribution: {given}: expected {DISTRIBUTIONS[kind]}, as {kind}: stands beside it"
     return wrong_value(entry["value"]) if kind == "value" else _wrong_values(entry["values"])
 
 

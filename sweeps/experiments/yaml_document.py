@@ -83,7 +83,8 @@ def read_yaml(text: str, source: str) -> YamlDocument:
     """The document in ``text``; ``source`` names it in messages.
 
     Raises:
-        InputError: it is no YAML, has a key twice (a line for each), holds other things than data, or is beyond a bound.
+        InputError: it is no YAML, has a key twice (a line for each), holds other things than data, or is beyond a
+            bound.
     """
     if len(text) > LARGEST:
         raise InputError(f"{source}: is longer than {LARGEST:,} characters")

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from phasemap.sweeps.figures.catalogue import theory_figure
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import RANGES, Range, brief
+
+SAMPLED = {"networks": Range(2, 10_000), "width": Range(8, 10_000), "seed": RANGES["seed"]}
+"""Of the sampled networks; the papers' are 200 of width 1000."""
 
 
 def draw_figure(
@@ -32,12 +36,11 @@ def draw_figure(
         key: value for key, value in (("networks", networks), ("width", width), ("seed", seed)) if value is not None
     }
     known = inspect.signature(function).parameters
-    least = {"networks": 2, "width": 8, "seed": 0}
     mistakes = [f"--{key} {given[key]}: {name} draws theory only" for key in given if key not in known]
     mistakes += [
-        f"--{key} {value}: expected at least {least[key]}"
+        f"--{key} {brief(value)}: expected {SAMPLED[key].reason(value)}"
         for key, value in given.items()
-        if key in known and value < least[key]
+        if key in known and not SAMPLED[key].holds(value)
     ]
     if mistakes:
         raise InputError(*mistakes)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from phasemap.theory.errors import InputError
 from phasemap.train.probe.measure import Probe
 from phasemap.train.probe.rate import LEVEL, trimmed
 from phasemap.train.probe.report import predicted_steps
@@ -49,8 +50,7 @@ def draw_growth(found: Probe, *, ax: Axes) -> Axes:
 
     Steps at the ends, which the rate leaves out, are hollow; where they lie outside of the panel, triangles.
     """
-    log_growth = -2 * np.diff(found.log_gradient)
-    growth = np.exp(np.clip(log_growth, -700, 700))
+    growth = np.exp(np.clip(found.log_growth, -700, 700))
     x = np.arange(1, len(growth) + 1) + 0.5
     used = np.zeros(len(growth), bool)
     used[trimmed(len(growth))] = True
@@ -144,8 +144,16 @@ def draw_history(
 
     The three are ``SignalPropagationMonitor.history()``. Relative, as the cotangent at the output is random and fixed:
     only its way through the layers says something. Cells without a number are left blank.
+
+    Raises:
+        InputError: a history of no step, or of no layer.
     """
-    relative = (log_gradient - log_gradient[:, -1:]).T / DECADE
+    if not log_gradient.size:
+        raise InputError("a history without a step at which layers were probed: there is nothing to draw")
+    finite = np.isfinite(log_gradient)
+    last = log_gradient.shape[1] - 1 - np.argmax(finite[:, ::-1], axis=1)  # of the layers that the step has
+    with np.errstate(invalid="ignore"):  # −∞ − −∞ where gradients are zero
+        relative = (log_gradient - np.take_along_axis(log_gradient, last[:, None], axis=1)).T / DECADE
     edges = np.append(steps, 2 * steps[-1] - steps[-2] if len(steps) > 1 else steps[-1] + 1).astype(float)
     layers = np.arange(len(points) + 1) + 0.5
     largest = float(np.nanmax(np.abs(np.where(np.isfinite(relative), relative, np.nan)), initial=0.1))

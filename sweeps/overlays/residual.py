@@ -8,7 +8,7 @@ Variation". Nothing is fitted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,8 @@ from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.columns import changing_within_columns, column_parameters
 from phasemap.sweeps.phase_map.regions import best_columns
-from phasemap.theory.activations import activation
+from phasemap.theory.activations import Activation, activation
+from phasemap.theory.errors import InputError
 from phasemap.theory.residual.growth_laws.relu import leading_terms
 from phasemap.theory.residual.quantities import QUANTITIES
 from phasemap.theory.residual.recurrence import SCALINGS, residual_recurrence
@@ -77,7 +78,13 @@ class ResidualTheory(MapTheory):
         if not changing and "exp(A)" in str(attributes["widths"]):
             along = _along(column_parameters(self.phase_map))
             changing = [name for name in DECIDE_A if np.ndim(along[name])]
-        return f"{', '.join(changing)} changes from column to column" if changing else ""
+        if changing:
+            return f"{', '.join(changing)} changes from column to column"
+        try:
+            _activation(attributes)
+        except InputError as error:  # a file of somebody's own that is not there, or not to be run
+            return str(error)
+        return ""
 
     @cached_property
     def quantities(self) -> dict[str, Grid]:
@@ -220,10 +227,14 @@ def _predicted(
     return {name: np.stack([QUANTITIES[name][1](trace)[:, -1] for trace in rows]) for name in names}
 
 
+def _activation(shared: Mapping[Hashable, Any]) -> Activation:
+    return activation(shared["activation"], slope=float(shared["slope"]), alpha=float(shared["alpha"]))
+
+
 def _trace(phase_map: xr.Dataset, depth: int, along: dict[str, Any]) -> ResidualTrace:
     """The recurrences to ``depth``, with the columns as the grid."""
     shared = phase_map.attrs
     columns = next((value.size for value in along.values() if np.ndim(value)), phase_map.sizes[shared["x_axis"]])
-    phi = activation(shared["activation"], slope=float(shared["slope"]), alpha=float(shared["alpha"]))
+    phi = _activation(shared)
     p0 = np.full(columns, float(shared["p0"]))
     return residual_recurrence(phi, depth, p0=p0, gamma0=float(shared["gamma0"]), widths=str(shared["widths"]), **along)

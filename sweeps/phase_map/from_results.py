@@ -32,6 +32,9 @@ OUTCOMES = ("finished", "diverged", "dead", "missing")
 COUNTS = ("duplicates", "conflicts", "unexpected")
 """Attributes that count: results beyond the first of a cell; those whose outcome differs; cells outside the grid."""
 _DETAILS = ("sum_lr", "steps", "diverged_at")
+_Found = tuple[Mapping[str, Any], CellResult, Content]
+Place = tuple[int, ...]
+"""Indices of a cell in the map's arrays."""
 
 
 @garbage.kept()
@@ -66,31 +69,30 @@ def build(
         InputError: no cells at all; axes that are no parameters or that leave several cells on one point; more than one
             data set in a map that has no axis for it.
     """
-    contents = list(contents)
-    found = [entry for content in contents for entry in _found(content)]
-    cells: list[Mapping[str, Any]] = [cell for cell, _, _ in found]
-    if expected_cells is not None:  # of a Cell its dictionary, which is asked a thousand times
-        cells = [cell.parameters if isinstance(cell, Cell) else cell for cell in expected_cells]
+    found: Iterable[_Found] = (entry for content in contents for entry in _found(content))
+    if expected_cells is None:
+        found = list(found)
+    cells = [cell for cell, _, _ in found] if expected_cells is None else expected_cells
     if not cells:
         raise InputError("phase map: no cells: no results, and no experiment that says which were expected")
     points = points_of(cells, presentation or {})
     shown, axes, values, moved, places = points.shown, points.axes, points.values, points.moved, points.places
 
-    results: dict[Hashable, list[tuple[CellResult, Content]]] = defaultdict(list)
+    results: dict[Place, list[tuple[CellResult, Content]]] = defaultdict(list)
     unexpected = 0
     for parameters_of_cell, cell, content in found:
-        key = same_training(parameters_of_cell, moved)
-        if key in places:
-            results[key].append((cell, content))
-        else:
+        place = places.get(same_training(parameters_of_cell, moved))
+        if place is None:
             unexpected += 1
+        else:
+            results[place].append((cell, content))
 
-    used = [content for entries in results.values() for _, content in entries]
-    dataset = _variables(results, places, axes, values)
+    used = list({id(content): content for entries in results.values() for _, content in entries}.values())
+    dataset = _variables(results, axes, values)
     failed = np.zeros(dataset["outcome"].shape, dtype=np.int8)
-    for place in (places.get(same_training(cell, moved)) for cell in failed_cells):
-        if place is not None:
-            failed[place] = dataset["outcome"].values[place] == "missing"
+    for lost in (places.get(same_training(cell, moved)) for cell in failed_cells):
+        if lost is not None:
+            failed[lost] = dataset["outcome"].values[lost] == "missing"
     dataset["failed"] = axes, failed
     attributes, coordinates = described(cells, axes, values)
     dataset = dataset.assign_coords(coordinates)
@@ -110,16 +112,16 @@ def build(
     return dataset
 
 
-def _found(content: Content) -> Iterator[tuple[dict[str, Any], CellResult, Content]]:
+def _found(content: Content) -> Iterator[_Found]:
     """(complete parameters of the cell, the cell, its content) for each cell."""
     scalars = {name: value for name, value in content["parameters"].items() if not isinstance(value, list)}
     for cell in content["cells"]:
-        yield {**scalars, **cell["parameters"], "seed": cell["seed"]}, cell, content
+        own = cell["parameters"]  # complete, where it was read from a file
+        yield own if isinstance(own, Cell) else {**scalars, **own, "seed": cell["seed"]}, cell, content
 
 
 def _variables(
-    results: Mapping[Hashable, list[tuple[CellResult, Content]]],
-    places: Mapping[Hashable, tuple[int, ...]],
+    results: Mapping[Place, list[tuple[CellResult, Content]]],
     axes: tuple[str, ...],
     values: Mapping[str, list[Any]],
 ) -> xr.Dataset:
@@ -127,8 +129,7 @@ def _variables(
     numbers = {name: np.full(shape, np.nan) for name in (*METRICS, *_DETAILS)}
     outcome = np.full(shape, "missing", dtype="U8")
     count, beyond = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int8)
-    for key, entries in results.items():
-        place = places[key]
+    for place, entries in results.items():
         count[place] = len(entries)
         beyond[place] = any(cell.get("exceeds_float32") and content["dtype"] == "float32" for cell, content in entries)
         outcomes = [cell["outcome"] for cell, _ in entries]

@@ -20,7 +20,7 @@ NAMES = ("x_train", "x")
 DEEPEST = 8
 """Dimensions that one sample may have."""
 MOST_NUMBERS = 2**26
-"""Numbers that a batch may have: 128 pictures of 3 × 418 × 418. What the network makes of them is some times as much."""
+"""Numbers that a batch may have: 128 pictures of 3 × 418 × 418. What a network makes of them is some times as much."""
 
 
 def parse_shape(text: str) -> tuple[int, ...]:

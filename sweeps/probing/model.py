@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from torch import nn
 
@@ -36,6 +38,8 @@ def _load(text: str, seed: int) -> nn.Module:
     torch.manual_seed(seed)
     with guard(f"{text!r}: {name}() failed", file=file_of(text)):
         model = factory()
+    if inspect.iscoroutine(model):
+        model.close()  # else Python says that nobody has waited for it
     if not isinstance(model, nn.Module):
         raise InputError(f"{text!r}: {name}() returned {type(model).__name__}: expected a torch.nn.Module")
     return model

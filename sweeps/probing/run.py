@@ -12,9 +12,11 @@ from phasemap.sweeps.probing.model import load_model
 from phasemap.sweeps.probing.text import print_probe
 from phasemap.theory.errors import InputError
 from phasemap.theory.guard import guard, keep_apart_at_exit, one_line
+from phasemap.theory.ranges import check
 from phasemap.theory.shown import print_json, shown
 from phasemap.theory.user_code import file_of
 from phasemap.train.probe.measure import probe
+from phasemap.train.probe.probeable import probeable
 from phasemap.train.probe.report import record
 from phasemap.train.whole_file import write_bytes
 
@@ -38,6 +40,7 @@ def probe_file(
     """
     if batch_size < 2:
         raise InputError(f"--batch-size {batch_size}: expected at least 2 samples")
+    check(seed=seed)
     if plot is not None and plot.suffix not in (".png", ".pdf", ".svg"):
         raise InputError(f"--plot {plot}: expected a .png, .pdf or .svg file")
     size = parse_shape(shape) if shape is not None else None
@@ -49,6 +52,7 @@ def probe_file(
     drawn_to, plot = plot, plot and plot.absolute()  # the user's code may go to another folder
     with guard(f"{text!r}: probing it failed", file=file_of(text)):
         model = load_model(text, seed)
+        probeable(model)
         with guard(f"{text!r}: .to({str(where)!r}) failed"):
             model.to(where)
         floating = [p for p in model.parameters() if p.is_floating_point()]
@@ -79,7 +83,7 @@ def probe_file(
             picture = figure_probe(found, title=shown(f"{text}, batch size {batch_size}"))
             write_bytes(plot, drawn(picture, plot.suffix[1:]))
         if not as_json:
-            print(drawn_to)
+            print(shown(str(drawn_to)))
 
 
 def _device(name: str | None) -> torch.device:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from phasemap.sweeps.phase_map.squares import STATES
 from phasemap.train.result_types import Content
-from phasemap.train.whole_file import write_text
+from phasemap.train.whole_file import whole
 
 CURVE_POINTS = 24
 """Points of a loss curve; longer histories are thinned evenly, with both ends kept."""
@@ -21,20 +21,24 @@ MOST_CURVES = 5000
 """Networks of a map; the curves of one with more are not on its page."""
 
 
-def curves_json(phase_map: xr.Dataset, contents: Iterable[Content]) -> str:
-    """``{"steps": […], "cells": [[i, j, seed, outcome, diverged_at, steps, [loss, …]], …]}`` as JSON of nothing but
-    numbers: the square, a place in ``STATES``, and which of the lists of steps the losses belong to."""
+def curves_json(phase_map: xr.Dataset, contents: Iterable[Content]) -> Iterator[str]:
+    """``{"cells": [[i, j, seed, outcome, diverged_at, steps, [loss, …]], …], "steps": […]}``, piece by piece, as JSON of
+    nothing but numbers: the square, a place in ``STATES``, and which of the lists of steps the losses belong to."""
     known: dict[tuple[int, ...], int] = {}
-    cells = ",".join(_cells(phase_map, contents, known))
-    steps = ",".join(f"[{','.join(map(str, each))}]" for each in known)
-    return f'{{"steps":[{steps}],"cells":[{cells}]}}'
+    yield '{"cells":['
+    for place, cell in enumerate(_cells(phase_map, contents, known)):
+        yield f",{cell}" if place else cell
+    yield f'],"steps":[{",".join(map(_list, known))}]}}'
 
 
-def write_beside(page: Path, curves: str) -> str:
+def write_beside(page: Path, curves: Iterable[str]) -> str:
     """Writes the curves to a file beside the page, for its script; the file's name. Raises OSError."""
-    file = page.with_name(f"{page.stem}.curves.js")
-    write_text(file, f"phasemapCurves({curves});\n")
-    return file.name
+    path = page.with_name(f"{page.stem}.curves.js")
+    with whole(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("phasemapCurves(")
+        file.writelines(curves)
+        file.write(");\n")
+    return path.name
 
 
 def _cells(phase_map: xr.Dataset, contents: Iterable[Content], known: dict[tuple[int, ...], int]) -> Iterator[str]:
@@ -56,8 +60,12 @@ def _cells(phase_map: xr.Dataset, contents: Iterable[Content], known: dict[tuple
             diverged = cell.get("diverged_at")
             yield (
                 f"[{i},{j},{cell['seed']},{outcomes[cell['outcome']]},{'null' if diverged is None else diverged},{steps},"
-                f"[{','.join(_number(history['loss'][k]) for k in chosen)}]]"
+                f"{_list(_number(history['loss'][k]) for k in chosen)}]"
             )
+
+
+def _list(values: Iterable[Any]) -> str:
+    return f"[{','.join(map(str, values))}]"
 
 
 def _number(value: float | None) -> str:

@@ -112,7 +112,7 @@ def write(
         index_entry=index_entry(name, trained_on, verdict, out, png, judged),
         data=data | {"curves_file": beside},
         networks=networks,
-        curves=None if beside else Markup(curves),
+        curves=None if beside else Markup("".join(curves)),
         css=inline("report.css"),
         js=inline("report.js"),
     )

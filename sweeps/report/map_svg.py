@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
 
 from phasemap.sweeps.figures import style
 from phasemap.sweeps.figures.maps import heat_map
@@ -77,6 +79,8 @@ def svg(
         for child in list(parent):
             if child.tag == f"{{{_SVG}}}metadata":
                 parent.remove(child)
+    for image in root.iter(f"{{{_SVG}}}image"):
+        image.set(f"{{{_XLINK}}}href", _with_palette(image.attrib[f"{{{_XLINK}}}href"]))
     _prefix_ids(root, metric)
     place = next(element for element in root.iter() if element.get("id") == f"{metric}-cells")
     place.set("class", "cells")
@@ -131,6 +135,17 @@ def _cells(ax: Axes, across: Edges, down: Edges, metric: str) -> str:
                 f'{across[j]:.2f}z" fill="{colour}" stroke="{colour}"/>\n'
             )
     return "".join(lines)
+
+
+def _with_palette(address: str) -> str:
+    """A picture in an address (``data:``) with 256 colours: as it was if it has no more, and a third of the bytes where
+    the hatches of thousands of squares made more. What is transparent becomes white."""
+    head, _, data = address.partition(",")
+    picture = Image.open(io.BytesIO(base64.b64decode(data))).convert("RGBA")
+    on_white = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    written = io.BytesIO()
+    on_white.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(written, "png")
+    return f"{head},{base64.b64encode(written.getvalue()).decode()}"
 
 
 def _prefix_ids(root: ElementTree.Element, metric: str) -> None:

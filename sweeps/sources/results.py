@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from phasemap.sweeps.experiments.experiment import Experiment
-from phasemap.sweeps.store.key import canonical
 
 if TYPE_CHECKING:
     from phasemap.train.cells import Cell
@@ -45,7 +44,7 @@ class Results:
         """Takes a result in, or notes that it is there already (and whether it says the same)."""
         there = self.results.setdefault(key, result)
         if there is not result:
-            same = canonical(there["content"]) == canonical(result["content"])
+            same = there["content"] == result["content"]
             self.notes.append(
                 f"{source}: tile {key[:8]} again, "
                 + ("the same content" if same else "OTHER content: the first counts")

@@ -39,9 +39,9 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
                 note = f"; {_deleted([run])}"
                 requeued = True
             died += [run] if run.state in DIED and run.handle is not None else []
-            status.problems.append(f"run {run.id} ({run.state}): does not say its tile{note}")
-        else:
-            by_tile.setdefault(same_training(run.parameters), []).append(run)
+            status.problems.append(f"run {run.id} ({run.state}): {run.problem or 'does not say its tile'}{note}")
+            continue
+        by_tile.setdefault(same_training(run.parameters), []).append(run)
         if run.problem:
             status.problems.append(f"run {run.id}: {run.problem}")
     for tile in experiment.tiles():

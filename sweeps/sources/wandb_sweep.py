@@ -109,24 +109,23 @@ def _runs(api: Any, project: str, sweep: str) -> Iterator[Any]:
     """The runs of a sweep. The client reads them by the page; where one of a page is beyond it, each is asked for by
     itself, and those that it still cannot read come as what it raises."""
     pages = api.runs(project, filters={"sweep": sweep}, lazy=False)  # one request brings 50 runs with their summaries
-    runs, answer = iter(pages), None
+    runs = iter(pages)
     while True:
+        before = getattr(pages, "last_response", None)
         try:
-            run = next(runs)
+            yield next(runs)
         except StopIteration:
             return
-        except (ValueError, TypeError, AttributeError, LookupError, RecursionError):
-            if getattr(pages, "last_response", None) is answer:  # it is not for the answer that it failed
+        except Exception:
+            answer = getattr(pages, "last_response", None)
+            if answer is before:  # there is no answer
                 raise
-            answer = pages.last_response
             pages.index -= 1  # which counts the page as one run
             for name in [edge["node"]["name"] for edge in answer["project"]["runs"]["edges"]]:
                 try:
                     yield api.run(f"{project}/{name}")
                 except Exception as error:
                     yield Unreadable(name, reason_of(error))
-        else:
-            yield run
 
 
 def _parsed(run: Any) -> SweepRun:

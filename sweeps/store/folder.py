@@ -34,7 +34,6 @@ from phasemap.train.redaction import redacted
 from phasemap.train.result_types import Result
 from phasemap.train.whole_file import within, write_text
 
-
 LARGEST_MARK = 2**16
 FOLDERS = ("tiles", "locks", "failed", "logs")
 
@@ -123,8 +122,8 @@ class Folder:
         """Makes the folder, or checks that it is of the same trainings. Experiments that differ in the picture only, as
         Figs. 8 and 9 do, share a folder; it then describes the one that came last.
 
-        The claim is that ``experiment.yaml`` comes to be: of several runs at one moment one makes it, whole, and the
-        others are checked against it, also where the one was killed before it wrote the manifest.
+        Of several runs at one moment one makes ``experiment.yaml``, and one the manifest, each whole; the others are
+        checked against it, also where a run was killed between the two.
 
         Raises:
             InputError: as `check`, or it cannot be written, or its file system has no locks.
@@ -133,10 +132,11 @@ class Folder:
         try:
             for name in FOLDERS:
                 within(self.path, name).mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                write_text(self.path / "experiment.yaml", experiment.text(), new=True)
-            self.check(experiment, manifest)
-            if not self.has_experiment() or experiment.text() != self.experiment().text():
+            for name, text in (("experiment.yaml", experiment.text()), ("manifest.json", manifest.text())):
+                with suppress(FileExistsError):
+                    write_text(self.path / name, text, new=True)
+                self.check(experiment, manifest)
+            if experiment.text() != self.experiment().text():
                 self._describe(experiment, manifest)
         except OSError as error:
             raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None

@@ -14,7 +14,16 @@ from phasemap.theory.user_code import is_user_code
 
 def canonical(document: Any) -> str:
     """JSON with sorted keys and no spaces; floats by their shortest exact spelling. Raises ValueError on NaN."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return json.dumps(
+        document, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False, default=_as_dict
+    )
+
+
+def _as_dict(mapping: Any) -> dict[str, Any]:
+    """The parameters of a cell that was read, which are no dictionary of their own."""
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"{type(mapping).__name__} is no JSON")
+    return dict(mapping)
 
 
 def tile_key(parameters: Mapping[str, Any], *, dtype: str, data_digest: str, semantics: int) -> str:

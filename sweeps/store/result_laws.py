@@ -25,6 +25,8 @@ _DEEPEST_UNKNOWN = 8
 def check_result(document: Any) -> None:
     """Checks ``{"content", "provenance"}`` as it was read: types, and all that a reader relies on.
 
+    What the cells of a tile have in common is there once afterwards: a map may have a hundred thousand of them.
+
     Raises:
         DocumentError: where it is wrong, and what was expected there.
     """
@@ -94,6 +96,7 @@ def _check_cells(content: Content) -> None:
     count = math.prod(len(value) for value in parameters.values() if isinstance(value, list))
     if count != len(found):
         raise DocumentError(f"cells: {len(found)}; its parameters make {count}")
+    steps: list[int] = []
     for place, (cell, expected) in enumerate(zip(found, cells(parameters), strict=True)):
         where = f"cells[{place}]"
         if cell["parameters"] != expected.parameters:
@@ -110,6 +113,8 @@ def _check_cells(content: Content) -> None:
         if "monitor" in cell:
             _check_monitored(f"{where}.monitor", cell["monitor"])
         _check_unknown("cell", cell)
+        cell["parameters"] = expected
+        steps = cell["history"]["step"] = steps if steps == cell["history"]["step"] else cell["history"]["step"]
 
 
 def _check_lengths(where: str, series: Mapping[str, Any], schema: type) -> None:

@@ -32,6 +32,8 @@ DRAWS = 400
 """Of seeds with replacement, where there are more than this many different ones."""
 _STEP = 0.1
 """Of the distance from the threshold to chance, or to the best if that is nearer: to either side for the derivative."""
+_AT_ONCE = 2**20
+"""Numbers of all draws together that are held in memory: 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,12 @@ class _Columns:
         self, threshold: float, weights: Float[np.ndarray, "draws once_or_columns seeds"]
     ) -> Float[np.ndarray, "draws columns"]:
         """ln(frontier/ξ); a column that is censored in a draw counts at the grid's end, NaN where nothing was run."""
+        parts = min(-(-len(weights) * self.accuracy.size // _AT_ONCE), len(weights))
+        return np.concatenate([self._at_once(threshold, part) for part in np.array_split(weights, parts)])
+
+    def _at_once(
+        self, threshold: float, weights: Float[np.ndarray, "draws once_or_columns seeds"]
+    ) -> Float[np.ndarray, "draws columns"]:
         run = np.isfinite(self.accuracy)
         w = weights[:, None]
         count = (w * run).sum(axis=-1)

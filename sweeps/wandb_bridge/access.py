@@ -25,7 +25,10 @@ def parse_path(text: str) -> tuple[str, str, str]:
     return parts[0], parts[1], parts[2]
 
 
+LONGEST_REASON = 300
+
+
 def reason_of(error: BaseException) -> str:
     """The first line of what an exception of the client says, or its name."""
     lines = str(error).splitlines()
-    return lines[0] if lines and lines[0] else type(error).__name__
+    return lines[0][:LONGEST_REASON] if lines and lines[0] else type(error).__name__

@@ -69,7 +69,7 @@ def places(document: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def changed(document: Any, rng: random.Random) -> tuple[Any, str]:
-    """A copy of ``document`` with one entry gone, doubled, renamed or another; and what stands there, as `spelt` takes."""
+    """A copy of ``document`` with one entry gone, doubled, renamed or another; and what `spelt` is to put there."""
     root = {"root": copy.deepcopy(document)}
     *above, last = ("root", *rng.choice(places(document)))
     parent: Any = root

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.store import result as store
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.key import canonical
+from phasemap.theory.errors import InputError
 from tests.robustness.attack import attack, complaints
 from tests.robustness.hostile import changed, damaged, spelt
 from tests.sweeps.fake_backend import FAKE, fake_result
@@ -46,13 +46,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def with_series(result: dict[str, Any]) -> dict[str, Any]:
     """With every optional part that a result can have."""
-    logarithms = [[0.5, None], [1.0, -2.0]]
+    logarithms, numbers = ([0.5, None], [1.0, -2.0]), (0.5, None)
     names = ("log_weight", "log_weight_gradient", "log_output_gradient")
     for cell in result["content"]["cells"]:
         cell["exceeds_float32"] = False
-        cell["monitor"] = {"step": [0, 1], "layer": ["1", "2"], **dict.fromkeys(names, logarithms)}
+        cell["monitor"] = {"step": [0, 1], "layer": ["1", "2"], **{name: list(logarithms) for name in names}}
         scores = ("epoch", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
-        cell["epochs"] = dict.fromkeys(scores, [0.5, None])
+        cell["epochs"] = {name: list(numbers) for name in scores}
     return result
 
 
@@ -179,6 +179,45 @@ def try_one(whole: Path, home: Path, seed: int) -> list[str]:
 def test_a_spoiled_file_is_said_and_not_counted(whole: Path, tmp_path: Path) -> None:
     wrong = [message for seed in range(SEEDS) for message in try_one(whole, tmp_path / "try", seed)]
     assert not wrong, "\n".join(wrong)
+
+
+IN_THE_WAY = {
+    "folder": lambda path: path.mkdir(),
+    "pipe": os.mkfifo,
+    "loop": lambda path: path.symlink_to(path.name),
+    "link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "link to a device": lambda path: path.symlink_to("/dev/full"),
+    "nothing": lambda path: path.touch(),
+    "text": lambda path: path.write_text("hello"),
+    "deep": lambda path: path.write_text("[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_a_run_makes_way_for_a_result(tmp_path: Path, what: str) -> None:
+    """The tile whose place is taken is trained again; what may be somebody's is kept; the others stay as they are."""
+    file, out = write_experiment(tmp_path / "mine.yaml", 2), tmp_path / "out"
+    assert run_fake(file, out, workers=1, quiet=True) == 0
+    first, second = sorted((out / "tiles").iterdir())
+    before, other = first.read_bytes(), (second.read_bytes(), second.stat().st_mtime_ns)
+    first.unlink()
+    IN_THE_WAY[what](first)
+    assert run_fake(file, out, workers=1, quiet=True) == 0
+    assert not first.is_symlink()
+    assert first.read_bytes() == before
+    assert (second.read_bytes(), second.stat().st_mtime_ns) == other
+    kept = {"folder", "pipe", "link to nowhere", "link to a device", "text", "deep"}
+    assert [path.name for path in out.glob("foreign/*")] == [first.name] * (what in kept)
+
+
+@pytest.mark.parametrize("place", ["locks/x.lock", "logs/x.log", "failed/x.json"])
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop", "link to a device"])
+def test_a_run_waits_for_no_pipe(tmp_path: Path, place: str, what: str) -> None:
+    file, out = write_experiment(tmp_path / "mine.yaml", 2), tmp_path / "out"
+    assert run_fake(file, out, workers=1, quiet=True) == 0
+    IN_THE_WAY[what](out / place)
+    with pytest.raises(InputError, match=f"{place}: is no regular file; take it away"):
+        run_fake(file, out, workers=1, quiet=True)
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_a_text_in_quotes_arrives_as_yaml_has_it(name: str, text: str) -> None:
 )
 @settings(max_examples=200)
 def test_a_number_arrives(name: str, number: float) -> None:
-    assert float(read(f"{name}={number!r}")) == number
+    assert type(number)(read(f"{name}={number!r}")) == number
 
 
 def setting(rng: random.Random) -> str:

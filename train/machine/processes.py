@@ -12,7 +12,7 @@ import psutil
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
-    """The command that calls ``main(arguments)`` of one of our modules in a Python of its own, which dies with this one.
+    """The command that calls ``main(arguments)`` of one of our modules in a Python of its own; it dies with this one.
 
     The other Python searches for modules where this one does. ``python -m`` would put the current folder first, where
     the user may have a ``train.py`` of their own.

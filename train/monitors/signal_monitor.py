@@ -5,11 +5,13 @@
     monitor.history()      # training steps, layers, ln ‖gradient‖: phasemap.sweeps.figures.probe.draw_history draws it
 
 Works on any LightningModule whose ``forward`` takes a batch of samples. The probe leaves everything as it was, random
-number generators too: training with and without the monitor gives the same weights, bitwise.
+number generators too: training with and without the monitor gives the same weights, bitwise. It ends no training: a
+step at which the network cannot be probed is a note.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.guard import guard
 from phasemap.train.compat.lightning import pl
+from phasemap.train.monitors.by_name import aligned
 from phasemap.train.probe.autograd.forward import floating_tensors
 from phasemap.train.probe.measure import probe
 from phasemap.train.probe.report import record
+
+LOG = logging.getLogger(__name__)
 
 
 class SignalPropagationMonitor(pl.Callback):
@@ -35,12 +41,14 @@ class SignalPropagationMonitor(pl.Callback):
         prefix: of the names under which the trainer's loggers, if there are any, are given the numbers:
             ``explosion_rate``, ``explosion_rate_low``, ``…_high``, ``depth_scale``, and for each layer or block
             ``mean_square/NAME``, ``cosine/NAME``, ``log_gradient/NAME``.
+        strict: whether a step that cannot be probed ends the training with an InputError.
 
     Attributes:
         steps: at which was probed. records: for each step what ``phasemap.train.probe.report.record`` holds.
+        notes: (step, what failed) for each step that was due and is missing. Each reason is logged once as a warning.
 
     Raises:
-        InputError: a number out of range; at the first batch, a model or batch that cannot be probed.
+        InputError: a number out of range; with ``strict``, a model or batch that cannot be probed.
     """
 
     def __init__(
@@ -50,6 +58,7 @@ class SignalPropagationMonitor(pl.Callback):
         samples: Float[Tensor, "B ..."] | None = None,
         seed: int = 0,
         prefix: str = "propagation/",
+        strict: bool = False,
     ) -> None:
         mistakes = []
         if every_n_steps < 1:
@@ -59,16 +68,27 @@ class SignalPropagationMonitor(pl.Callback):
         if mistakes:
             raise InputError(*mistakes)
         self.every_n_steps, self.samples, self.seed, self.prefix = every_n_steps, samples, seed, prefix
+        self.strict = strict
         self.steps: list[int] = []
         self.records: list[dict[str, Any]] = []
+        self.notes: list[tuple[int, str]] = []
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Probes, if this step is due; of accumulated batches the first."""
+        """Probes, if this step is due; of accumulated batches the first that can be probed."""
         step = trainer.global_step
         if step % self.every_n_steps or (self.steps and self.steps[-1] == step):
             return
+        try:
+            with guard("the monitor failed"):
+                self._probe(trainer, pl_module, batch, step)
+        except InputError as error:
+            if self.strict:
+                raise
+            self._note(step, str(error))
+
+    def _probe(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, step: int) -> None:
         if self.samples is None:
             tensors = floating_tensors(batch)
             if not tensors:
@@ -85,11 +105,20 @@ class SignalPropagationMonitor(pl.Callback):
         for logger in trainer.loggers:
             logger.log_metrics(numbers, step=step)
 
+    def _note(self, step: int, what: str) -> None:
+        if what not in {told for _, told in self.notes}:
+            LOG.warning("step %d was not probed: %s", step, what)
+        if (step, what) not in self.notes[-1:]:
+            self.notes.append((step, what))
+
     def history(self) -> tuple[Int[np.ndarray, " steps"], list[str], Float[np.ndarray, "steps points"]]:
-        """(training steps, layers and blocks from the input, ln ‖gradient‖ there: NaN where it does not exist)."""
-        names = [point["name"] for point in self.records[0]["points"]] if self.records else []
-        rows = [[point["log_gradient_norm"] for point in found["points"]] for found in self.records]
-        return np.array(self.steps, dtype=int), names, np.array(rows, dtype=float).reshape(len(rows), len(names))
+        """(training steps, layers and blocks from the input, ln ‖gradient‖ there: NaN where it does not exist).
+
+        A layer that is there at some steps only has NaN at the others.
+        """
+        rows = [[(point["name"], point["log_gradient_norm"]) for point in found["points"]] for found in self.records]
+        names, values = aligned(rows)
+        return np.array(self.steps, dtype=int), names, values
 
     def series(self, quantity: str = "gradient_explosion_rate") -> Float[np.ndarray, "steps 3"]:
         """(value, low, high) at each step of ``gradient_explosion_rate`` or ``depth_scale``; NaN where missing."""
@@ -99,11 +128,12 @@ class SignalPropagationMonitor(pl.Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps: numbers and names only."""
-        return {"steps": list(self.steps), "records": list(self.records)}
+        return {"steps": list(self.steps), "records": list(self.records), "notes": list(self.notes)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from ``state_dict()``."""
-        self.steps, self.records = list(state_dict["steps"]), list(state_dict["records"])
+        """Goes on from ``state_dict()``; what it does not hold is empty."""
+        self.steps, self.records = list(state_dict.get("steps", [])), list(state_dict.get("records", []))
+        self.notes = [(step, what) for step, what in state_dict.get("notes", [])]
 
 
 def _numbers(found: dict[str, Any]) -> dict[str, float]:

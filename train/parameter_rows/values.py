@@ -56,7 +56,7 @@ def read_value(name: str, row: Parameter, value: Any, table: Mapping[str, Parame
 
 def _scalar(name: str, row: Parameter, value: Any) -> Any:
     """``value`` in the row's kind; accepts the strings and e-notation that W&B hands over; ValueError in words."""
-    if isinstance(value, str) and row.kind is not str:
+    if isinstance(value, str) and (row.kind is not str or row.nullable):
         value = _from_text(name, row, value.strip())
     if value is None:
         if row.nullable:
@@ -84,6 +84,8 @@ def _scalar(name: str, row: Parameter, value: Any) -> Any:
 def _from_text(name: str, row: Parameter, text: str) -> Any:
     if text.lower() in ("", "none", "null"):
         return None
+    if row.kind is str:
+        return text
     if row.kind is bool:
         return {"true": True, "false": False}.get(text.lower(), text)
     for kind in (int, float) if row.kind is int else (float,):

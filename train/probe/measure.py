@@ -89,6 +89,17 @@ class Probe:
     comparisons: tuple[Comparison, ...]
     notes: tuple[str, ...]
 
+    @property
+    def log_growth(self) -> Float[np.ndarray, " steps"]:
+        """ln of the growth of ‖gradient‖² by each step towards the input; not finite where a gradient is none."""
+        return log_growth(self.log_gradient)
+
+
+def log_growth(log_gradient: Float[np.ndarray, " points"]) -> Float[np.ndarray, " steps"]:
+    """As ``Probe.log_growth``."""
+    with np.errstate(invalid="ignore"):  # −∞ − −∞ where gradients are zero
+        return -2 * np.diff(log_gradient)
+
 
 def probe(
     model: nn.Module,
@@ -142,8 +153,7 @@ def probe(
         stretches, reasons = predict(places, calls, graph)
         functions = outside_modules(calls, graph)
     log_gradient = np.array([backprop.at_cut.get(point.node, math.nan) for point in places])
-    with np.errstate(invalid="ignore"):  # −∞ − −∞ where gradients are zero
-        steps = -2 * np.diff(log_gradient)
+    steps = log_growth(log_gradient)
     layers = tuple(Layer(call.name, call.kind, call.shape, call.moments, _at(backprop, call)) for call in calls)
     return Probe(
         layers=layers,

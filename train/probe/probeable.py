@@ -22,7 +22,7 @@ def probeable(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise InputError(f"a {type(model).__name__}: expected a torch.nn.Module")
     with guard("looking at the model failed"):
-        while isinstance(inner := vars(model).get("_modules", {}).get("_orig_mod"), nn.Module):
+        while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
             model = inner
         names = layer_names(model)
         for module in names:
@@ -52,7 +52,8 @@ def set_mode(model: nn.Module, mode: str) -> None:
     def failed(error: BaseException) -> str:
         trace, where = error.__traceback__, ""
         while trace is not None:
-            owner = trace.tb_frame.f_locals.get("self")
+            first = trace.tb_frame.f_code.co_varnames[:1]  # self, by whatever name
+            owner = trace.tb_frame.f_locals.get(*first) if first else None
             where = in_layer(names, owner) if isinstance(owner, nn.Module) else where
             trace = trace.tb_next
         return f"train({mode == 'train'}) of the model's own fails{where}"

@@ -22,7 +22,6 @@ def record(found: Probe) -> dict[str, Any]:
     ``high`` hold an allowance for finite width (``finite_width_allowance``, of ln λ_G↓), and ``low_this_width``,
     ``high_this_width`` do not. Logarithms are natural, of norms over the whole batch.
     """
-    log_growth = -2 * np.diff(found.log_gradient)
     return {
         **_rate(found.rate),
         "steps": [
@@ -33,7 +32,7 @@ def record(found: Probe) -> dict[str, Any]:
                 "predicted_log_rate": predicted,
             }
             for below, above, value, predicted in zip(
-                found.points[:-1], found.points[1:], log_growth, predicted_steps(found), strict=True
+                found.points[:-1], found.points[1:], found.log_growth, predicted_steps(found), strict=True
             )
         ],
         "points": [
@@ -160,7 +159,7 @@ def layer_table(found: Probe) -> tuple[list[str], list[list[str]]]:
 def step_table(found: Probe) -> tuple[list[str], list[list[str]]]:
     """Header and rows: a row for each step of the rate, from the input, or for MOST_ROWS of them."""
     header = ["", "from", "down to", "growth of ‖gradient‖²", "theory"]
-    growth, predicted = -2 * np.diff(found.log_gradient), predicted_steps(found)
+    growth, predicted = found.log_growth, predicted_steps(found)
     rows = []
     for i in shown(len(growth)):
         theory = predicted[i]

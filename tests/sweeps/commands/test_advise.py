@@ -14,7 +14,7 @@ import pytest
 from phasemap.command_line import main
 from phasemap.sweeps.advice import batchnorm, levels
 from phasemap.sweeps.advice.answer import advise, text
-from phasemap.sweeps.advice.kappa import agreement_of
+from phasemap.sweeps.advice.kappa import HIGH, LOW, agreement_of
 from phasemap.sweeps.advice.levels import map_levels
 from phasemap.sweeps.advice.reach import Reach
 from phasemap.sweeps.experiments.experiment import load
@@ -60,9 +60,10 @@ def test_the_papers_kappa_and_what_it_says() -> None:
     assert record["predicted"]["reach"] == pytest.approx(16 * xi, rel=1e-12)
     assert record["predicted"]["margin"] == pytest.approx(16 * xi / 120, rel=1e-12)
     assert record["verdict"] == "not trainable"
-    gamma = change(record, "gamma")["recommended"]
-    assert 16 * depth_scale(activation("tanh", scale=gamma["value"]), 64).xi >= 120
-    assert gamma["reach"] == pytest.approx(16 * gamma["depth_scale"])
+    assert (record["kappa"]["value"], record["kappa"]["low"], record["kappa"]["high"]) == (16, LOW, HIGH)
+    gamma = change(record, "gamma")["recommended"]  # with the lower end
+    assert LOW * depth_scale(activation("tanh", scale=gamma["value"]), 64).xi >= 120
+    assert gamma["reach"] == pytest.approx(LOW * gamma["depth_scale"])
     assert 1 <= gamma["margin"] < 1.02
     batch = change(record, "batch_size")
     assert batch["recommended"] is None

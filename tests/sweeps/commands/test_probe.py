@@ -143,7 +143,7 @@ def test_samples_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
         (["net.py:net", "--input", "16", "--mode", "test"], "mode 'test': expected one of train, eval, as-is"),
         (["net.py:net", "--input", "16", "--device", "tpu9"], "--device tpu9"),
         (["net.py:net", "--input", "16", "--plot", "x.gif"], "--plot x.gif: expected a .png"),
-        (["net.py:net", "--samples", "none.npz"], "--samples none.npz: not a readable .npz file"),
+        (["net.py:net", "--samples", "none.npz"], "--samples none.npz: cannot be read as .npz: No such file"),
         (["net.py:net", "--samples", "few.npz"], "holds 3 samples, fewer than --batch-size 128"),
         (["net.py:net", "--samples", "two.npz"], "expected an array x_train or x, found a, b"),
     ],

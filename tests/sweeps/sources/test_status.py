@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from phasemap.sweeps.sources.status import of, of_folder
 from phasemap.sweeps.store import result as store
 from phasemap.sweeps.store.cell_table import to_csv
 from phasemap.sweeps.store.folder import Folder
+from phasemap.sweeps.store.key import canonical
 from phasemap.theory.errors import InputError
 from tests.sweeps.fake_backend import FAKE, fake_result
 
@@ -104,7 +104,8 @@ def test_results_of_single_tiles_need_no_manifest(tmp_path: Path) -> None:
     store.write(tmp_path / "b" / "tiles" / f"{tile.key}.json", fake_result(tile.parameters))
     found = gather([str(tmp_path / "b")])
     assert (len(found.results), found.expected_cells, found.experiment) == (1, None, None)
-    assert json.dumps(found.contents) == json.dumps([fake_result(tile.parameters)["content"]])
+    assert found.contents == [fake_result(tile.parameters)["content"]]
+    assert canonical(found.contents) == canonical([fake_result(tile.parameters)["content"]])
     status = of_folder(tmp_path / "b")
     assert [(entry.label, dict(entry.cells)) for entry in status.tiles] == [(tile.key[:8], {"finished": 12})]
 

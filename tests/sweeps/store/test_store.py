@@ -161,10 +161,10 @@ def test_a_folder_knows_its_experiment(tmp_path: Path) -> None:
     assert folder.manifest() == planned.manifest
     claimed(tmp_path / "out")  # the same once more
     with pytest.raises(InputError) as caught:
-        claimed(tmp_path / "out", "width=64", "eps=[0.1, 0.2]")
+        claimed(tmp_path / "out", "width=64", "depth=[3, 5]")
     assert caught.value.messages == (
         f"--out {tmp_path}/out: holds another experiment: width is 48 there and 64 here",
-        f"--out {tmp_path}/out: holds another experiment: eps is 0.001 there and [0.1, 0.2] here",
+        f"--out {tmp_path}/out: holds another experiment: depth is [4, 8, 12, 16, 20, 24] there and [3, 5] here",
     )
 
 

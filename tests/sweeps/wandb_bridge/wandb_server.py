@@ -212,6 +212,7 @@ class WandbServer:
             "bucket(": self.resume_status,
             "sweep(sweepName": self.one_sweep,
             "runs(filters": self.many_runs,
+            "run(name": self.one_run,
             "viewer": self.viewer,
             "serverInfo": lambda _: {"serverInfo": {"features": []}},
             "entity(name": lambda _: {"entity": {"organization": None}},
@@ -335,6 +336,10 @@ class WandbServer:
         """A sweep, by the name that either spelling of the query gives."""
         sweep = self.sweeps.get(values.get("sweep") or values.get("name") or "")
         return {"project": {**project_document(str(values["project"])), "sweep": sweep and sweep.document()}}
+
+    def one_run(self, values: dict[str, Any]) -> dict[str, Any]:
+        """One run by its name."""
+        return {"project": {**project_document(str(values["project"])), "run": self.runs[values["name"]].document()}}
 
     def many_runs(self, values: dict[str, Any]) -> dict[str, Any]:
         """The runs of a sweep, a page at a time."""
