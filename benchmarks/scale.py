@@ -151,7 +151,11 @@ def measured(checkout: Path, arguments: list[str], page: Path | None) -> Cost:
 
 def measure(case: Case, folder: Path, checkouts: dict[str, Path]) -> dict[str, dict[str, Cost]]:
     """The cost of each command, by checkout."""
-    experiment, out, page = case.write_experiment(folder / "scale.yaml"), folder / "out", folder / "pages" / "report.html"
+    experiment, out, page = (
+        case.write_experiment(folder / "scale.yaml"),
+        folder / "out",
+        folder / "pages" / "report.html",
+    )
     write_folder(case, experiment, out)
     commands = {
         "check": ["run", str(experiment), "--check"],
@@ -197,9 +201,7 @@ def main() -> None:
             "tiles": case.columns * (case.rows if case.by_square else 1),
             "cells": case.cells,
             "squares": case.columns * case.rows,
-            "commands": {
-                command: {when: asdict(cost) for when, cost in one.items()} for command, one in costs.items()
-            },
+            "commands": {command: {when: asdict(cost) for when, cost in one.items()} for command, one in costs.items()},
         }
     result = {
         "cases": found,

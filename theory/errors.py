@@ -8,13 +8,20 @@ from contextlib import contextmanager
 
 from phasemap.theory.shown import shown
 
+LONGEST = 2000
+"""Characters of a message: what the user gave may have any number."""
+
 
 class InputError(Exception):
     """What the user gave cannot be used. Each message is one line: the file, key and value, and what was expected."""
 
     def __init__(self, *messages: str) -> None:
-        self.messages = tuple(map(shown, messages))
+        self.messages = tuple(_cut(shown(message)) for message in messages)
         super().__init__("\n".join(self.messages))
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 3 :]}"
 
 
 @contextmanager

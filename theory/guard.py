@@ -1,4 +1,4 @@
-"""The guard around code of the user's own: whatever it raises is told in a line, and what it prints is not our answer."""
+"""The guard around code of the user's own: what it raises is told in a line, and what it prints is not our answer."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def guard(doing: str | Callable[[BaseException], str], *, file: str | None = Non
 
 
 def passes(error: BaseException) -> bool:
-    """Whether an error that comes out of the user's code is not the code's: told already, Ctrl-C, or our own signal's."""
+    """Whether an error out of the user's code is another's: told already, Ctrl-C, or of a signal handler of ours."""
     stopped = isinstance(error, SystemExit) and _module_of(error).startswith("phasemap.")
     return stopped or isinstance(error, (InputError, KeyboardInterrupt))
 

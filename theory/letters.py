@@ -1,4 +1,4 @@
-"""What stands for the field's letters where a terminal's encoding has none of them (``LANG=C``): ``lambda`` for ``λ``."""
+"""What stands for the field's letters where an encoding has none of them (``LANG=C``): ``lambda`` for ``λ``."""
 
 from __future__ import annotations
 
@@ -7,21 +7,14 @@ import sys
 
 HANDLER = "phasemap.letters"
 """The name of the error handler, for ``TextIOWrapper.reconfigure``."""
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΛΞΠΣΦΨΩ",
-        "alpha beta gamma delta eps zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-        "Gamma Delta Lambda Xi Pi Sum Phi Psi Omega".split(),
-        strict=True,
-    )
-)
-_SIGNS = {
-    **{"‖": "||", "·": "*", "×": "x", "−": "-", "–": "-", "—": "-", "…": "...", "→": "->", "←": "<-", "↓": "", "↑": "^"},
-    **{"≤": "<=", "≥": ">=", "≈": "~", "≠": "!=", "∞": "inf", "∝": "~", "±": "+-", "√": "sqrt", "∂": "d", "′": "'"},
-    **{"²": "^2", "³": "^3", "½": "1/2", "⁻": "^-", "⟨": "<", "⟩": ">", "─": "-", "━": "-", "│": "|"},
-    **dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True)),
-}
-LETTERS = _GREEK | _SIGNS
+_PAIRS = """
+α alpha β beta γ gamma δ delta ε eps ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi π pi ρ rho σ sigma
+τ tau υ upsilon φ phi χ chi ψ psi ω omega Γ Gamma Δ Delta Λ Lambda Ξ Xi Π Pi Σ Sum Φ Phi Ψ Psi Ω Omega
+‖ || · * × x − - – - — - … ... → -> ← <- ↑ ^ ≤ <= ≥ >= ≈ ~ ≠ != ∞ inf ∝ ~ ± +- √ sqrt ∂ d ′ ' ² ^2 ³ ^3 ½ 1/2 ⁻ ^-
+⟨ < ⟩ > ─ - ━ - │ | ₀ 0 ₁ 1 ₂ 2 ₃ 3 ₄ 4 ₅ 5 ₆ 6 ₇ 7 ₈ 8 ₉ 9
+"""
+_words = _PAIRS.split()
+LETTERS = dict(zip(_words[::2], _words[1::2], strict=True))
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

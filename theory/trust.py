@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from phasemap.theory.errors import InputError
 
-
 HOW = "--trust (in Python trust=True)"
 
 

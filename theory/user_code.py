@@ -133,8 +133,7 @@ def load_user_activation(text: str, xp: ModuleType) -> tuple[ModuleType, Functio
     with guard(f"{text!r}: looking at {name!r} failed", file=file_of(text)):
         phi = getattr(module, name)
         derivative = getattr(phi, "derivative", None) or getattr(module, f"{name}_derivative", None)
-        both = callable(phi) and callable(derivative)
-    if not both:
+    if not callable(phi) or not callable(derivative):
         raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
     first, second = (partial(function, xp=xp) if _takes_xp(function) else function for function in (phi, derivative))
     if xp is np:

@@ -24,7 +24,22 @@ PASSWORD = re.compile(r"\w[\w+.-]*://[^/\s:@]*:([^/\s@]+)@")
 """In an address, whatever its variable is called."""
 PEOPLE = re.compile(r"(?:^|_)(?:USER|LOGNAME|USERNAME|HOST|HOSTNAME|NODENAME|NODELIST)$", re.IGNORECASE)
 """In the name of a variable that holds a person's or a machine's."""
-SWITCHES = {"0", "1", "true", "false", "yes", "no", "on", "off", "none", "null", "auto", "default", "enabled", "disabled"}
+SWITCHES = {
+    "0",
+    "1",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "none",
+    "null",
+    "auto",
+    "default",
+    "enabled",
+    "disabled",
+}
 """Values that keep no secret, whatever their variable is called."""
 NAMED = {"\n": "n", "\r": "r", "\t": "t", "\f": "f", "\b": "b", "\v": "v", "\a": "a"}
 LONG = 8

@@ -7,14 +7,13 @@ They are the schema that `sweeps.store.result` holds every file against; what ty
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypedDict, get_args
+from typing import Annotated, Literal, TypedDict
 
 from msgspec import Meta
 
 from phasemap.train.documents import Count, Number, Rate, Scalar, Text, Whole
 
 Outcome = Literal["finished", "diverged", "dead"]
-OUTCOMES: tuple[str, ...] = get_args(Outcome)
 Dtype = Annotated[str, Meta(pattern=r"^float(32|64)\Z")]
 Logarithms = list[list[Number | None]]
 """For each recorded step a list over the layers."""
@@ -107,6 +106,7 @@ class Provenance(TypedDict, total=False):
     schema: Whole
     key: Text
     checksum: Text
+    written: Text
     seal: Text
 
 

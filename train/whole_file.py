@@ -63,7 +63,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 def write_text(path: Path, text: str, *, new: bool = False) -> None:
-    """Writes a file whole or not at all, as `whole` does. Halves of characters, as in a name not in UTF-8, are escaped."""
+    """Writes a file whole or not at all, as `whole` does. Halves of characters (a name not in UTF-8) are escaped."""
     write_bytes(path, text.encode(errors="backslashreplace"), new=new)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,8 @@ COMMANDS = {
     "bench": "bench",
 }
 """By name: the module in ``sweeps/commands`` whose ``command`` it is, in the order of ``phasemap --help``."""
+NO_ROOM = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory", "can't start new thread")
+"""What Python and the dynamic linker say where a process may have no more memory or threads (``ulimit -v``, ``-u``)."""
 THEORY_COMMANDS = ("theory_batchnorm", "theory_resnet", "theory_figure")
 """Those of `phasemap theory`, which are called as their modules are."""
 
@@ -80,6 +83,7 @@ def _options(
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line. Bad input prints one line per mistake on standard error and exits with 2."""
     _open_what_is_closed()
+    signal.signal(signal.SIGXCPU, _end)
     use_plain_letters()
     os.environ["MPLBACKEND"] = "agg"  # a notebook's own is of no use here; worker processes inherit it
     try:
@@ -108,10 +112,17 @@ def main(arguments: list[str] | None = None) -> None:
         where = shown(str(error.filename or "writing"))
         print(f"phasemap: error: {where}: {os.strerror(error.errno)}", file=sys.stderr)
         sys.exit(1)
-    except MemoryError:
-        print("phasemap: error: out of memory", file=sys.stderr)
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_ROOM):
+            raise
+        print(f"phasemap: error: out of memory{f': {error}' if str(error) else ''}", file=sys.stderr)
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end(_number: int, _frame: object) -> None:
+    print("phasemap: error: the limit of computing time (ulimit -t) is reached", file=sys.stderr)
+    sys.exit(1)
 
 
 def _open_what_is_closed() -> None:

@@ -53,9 +53,7 @@ def _as_yaml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def load(
-    *sources: str | Path, metric: str | None = None, curves: bool = False, trust: bool = False
-) -> xr.Dataset:
+def load(*sources: str | Path, metric: str | None = None, curves: bool = False, trust: bool = False) -> xr.Dataset:
     """The phase map of output folders and ``wandb:ENTITY/PROJECT/SWEEP`` sweeps, several merged, with ξ, the predicted
     line, the frontier and κ in it (``sweeps.annotated.dataset.annotated`` lists the variables).
 

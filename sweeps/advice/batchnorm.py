@@ -10,8 +10,10 @@ from typing import Any
 from phasemap.sweeps.advice import batchnorm_text, vanishing
 from phasemap.sweeps.advice.adviser import Adviser, Record
 from phasemap.sweeps.advice.kappa import (
+    KAPPA_OF_SMALL,
     KAPPA_PAGE,
     PAPERS_KAPPA,
+    SMALL,
     Kappa,
     agreement_of,
     given_kappa,
@@ -179,6 +181,8 @@ def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[
             f"kappa depends on the data and on how far networks are trained ({KAPPA_PAGE}): with a map of your own,"
             " --map DIR."
         )
+        if setting.batch_size < SMALL:
+            notes.append(f"In batches of 5 and 6 networks trained to {KAPPA_OF_SMALL:g} xi only ({KAPPA_PAGE}).")
     if known is None and verdict != "not tried":
         notes.append(
             "No map has networks like this one that lose their signal (eps near the critical one or above it, a small"

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 PAPERS_KAPPA, LOW, HIGH = 16.0, 11.3, 19.2
 """The paper's κ, and between what it lay on MNIST at the paper's width × Σ lr: the lowest and the highest end of the
-95 % intervals over B, γ and β in docs/figures-bn-maps.md (11.3 over γ for tanh, 19.2 at B = 64 and width 384)."""
+95 % intervals at B = 16 and 64, and over γ and β at B = 32 (docs/figures-bn-maps.md)."""
+SMALL, KAPPA_OF_SMALL = 8, 9.0
+"""Batches smaller than this trained to that many ξ only, those of 5 and 6 on the same page."""
 KAPPA_PAGE = "docs/figures-bn-maps.md"
 SIDES = ("exploding", "vanishing")
 

@@ -20,6 +20,9 @@ from phasemap.theory.residual.quantities import QUANTITIES
 from phasemap.theory.residual.recurrence import SCALINGS, check_parameters
 from phasemap.train.families.residual import FAMILY
 
+DEEPEST = 2000
+"""Residual blocks: hundreds of networks of that depth are computed."""
+
 
 class ResidualAdviser(Adviser):
     """By the quantities of "Deep Mean Field Theory" and levels of them."""
@@ -39,6 +42,8 @@ class ResidualAdviser(Adviser):
 
             phase_map = open_map([map_source])  # the moments of its data count, unless others are given
             settings = {name: phase_map.attrs[name] for name in ("p0", "gamma0") if name in phase_map.attrs} | settings
+        if depth > DEEPEST:
+            raise InputError(f"--depth {depth}: each change is tried in every layer; expected at most {DEEPEST}")
         setting = ResidualSetting(depth=depth, **settings)
         _check(setting)
         levels = map_levels(phase_map, str(map_source)) if phase_map is not None else _levels(setting, evidence)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from phasemap.sweeps.commands.options import OutFile, Sources
 from phasemap.theory.errors import InputError
 from phasemap.theory.shown import shown
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 FORMATS = ("csv", "netcdf")
 
@@ -34,7 +38,7 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
     """
     from phasemap.sweeps.sources.open_map import map_of, open_results
     from phasemap.sweeps.store.gc_pause import kept
-    from phasemap.train.whole_file import whole
+    from phasemap.train.whole_file import write_bytes
 
     if format not in FORMATS:
         raise InputError(f"--format {format}: expected one of {', '.join(FORMATS)}")
@@ -49,10 +53,19 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
 
         target = out or home(sources[0]) / "phase_map.nc"
         _writable(target)
-        phase_map = map_of(found)
-        with whole(target) as temporary:
-            phase_map.to_netcdf(temporary, engine="h5netcdf")
+        write_bytes(target, _netcdf(map_of(found)))
         print(shown(str(target)))
+
+
+def _netcdf(phase_map: xr.Dataset) -> bytes:
+    """The map as a file, whole before anything is written: HDF5's library does not bear a disk that is full."""
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
+    written = io.BytesIO()
+    with h5netcdf.File(written, "w") as file:
+        phase_map.dump_to_store(H5NetCDFStore(file))
+    return written.getvalue()
 
 
 def _write_csv(text: str, out: Path | None) -> None:

@@ -23,6 +23,9 @@ def command(
 
     Example: phasemap probe net.py:make --input 3,32,32 --batch-size 128 --plot probe.png
     """
+    from phasemap.train.machine.processes import check_limits
+
+    check_limits()
     from phasemap.sweeps.probing.run import probe_file
 
     probe_file(

@@ -27,6 +27,9 @@ def command(
 
     Example: phasemap run bn-fig3a --preset quick --set dataset=mnist
     """
+    from phasemap.train.machine.processes import check_limits
+
+    check_limits()
     from phasemap.sweeps.execution.run import run_experiment
 
     return run_experiment(

@@ -23,6 +23,9 @@ def command(
 
     Example: phasemap train --depth "[4, 8]" --width 64 --lr 0.01 --steps 200 --out runs/mine
     """
+    from phasemap.train.machine.processes import check_limits
+
+    check_limits()
     from phasemap.sweeps.execution.one_tile import train_one_tile
     from phasemap.sweeps.experiments.arguments import raw_parameters
 

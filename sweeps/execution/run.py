@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from phasemap.sweeps.execution.assignment import assign
 from phasemap.sweeps.execution.catalogue import LOCAL, MakesExecutor, executor_named
 from phasemap.sweeps.execution.executor import STUCK_AFTER, ExecutorContext
 from phasemap.sweeps.execution.plan import Plan, expected, in_words, plan
@@ -22,6 +21,7 @@ from phasemap.sweeps.store.result import outcomes_and_accuracy
 from phasemap.theory.errors import InputError, noted
 from phasemap.train.machine import devices
 from phasemap.train.machine.speed import calibrated
+from phasemap.train.planning.assignment import assign
 from phasemap.train.planning.cost import duration, grid_cost
 
 LONG = 3600.0

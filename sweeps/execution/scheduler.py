@@ -192,7 +192,7 @@ class Scheduler:
             self._failed(work, event.reason)
         elif isinstance(event, Full):
             self.outcome.stopped = (
-                f"{self.folder.path}: {event.reason}; make room for it and start again: nothing is damaged"
+                f"{self.folder.path}: {event.reason}; free some space and start again: nothing is damaged"
             )
         else:
             work.elsewhere = isinstance(event, Busy)

@@ -74,7 +74,7 @@ def _value(row: Parameter, text: str, source: str) -> Any:
 
 def _as_spelt(values: list[Any], text: str, row: Parameter) -> list[Any]:
     """The list with the text itself where YAML makes something else of it: 007 and yes, if a text is wanted."""
-    nodes = yaml.compose(text, Loader=yaml.SafeLoader).value
+    nodes: list[yaml.Node] = getattr(yaml.compose(text, Loader=yaml.SafeLoader), "value", [])
     return [
         node.value
         if isinstance(node, yaml.ScalarNode) and value is not None and (row.kind is str or _ODD.match(node.value))

@@ -37,11 +37,11 @@ def _scalar_of(kind: str) -> Any:
 class _Loader(_PARENT):  # type: ignore[misc]
     """Makes what JSON has too: texts, numbers, true, false, null, lists and mappings. A date is a text."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's way)
+    yaml_implicit_resolvers: Any = {  # noqa: RUF012 (PyYAML's way)
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in _PARENT.yaml_implicit_resolvers.items()
     }
-    yaml_constructors = {  # noqa: RUF012
+    yaml_constructors: Any = {  # noqa: RUF012
         **{_TAG + kind: _PARENT.yaml_constructors[_TAG + kind] for kind in ("null", "str", "seq", "map")},
         **{_TAG + kind: _scalar_of(kind) for kind in ("bool", "int", "float")},
         None: _PARENT.yaml_constructors[None],

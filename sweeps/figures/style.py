@@ -72,7 +72,11 @@ def styled(style: str = "report", *, formulas: bool = False) -> Iterator[None]:
     """
     if style not in STYLES:
         raise InputError(f"style: {style!r}: expected one of {', '.join(STYLES)}")
-    look = ["default", Path(__file__).with_name(f"{style}.mplstyle"), {"text.parse_math": formulas}]
+    look: list[str | Path | dict[str, Any]] = [
+        "default",
+        Path(__file__).with_name(f"{style}.mplstyle"),
+        {"text.parse_math": formulas},
+    ]
     with warnings.catch_warnings(), matplotlib.style.context(look):
         warnings.filterwarnings("ignore", message="Glyph .* missing from|Matplotlib currently does not support")
         yield

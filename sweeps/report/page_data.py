@@ -51,7 +51,8 @@ def _kinds(squares: Cells) -> tuple[list[dict[str, Any]], list[list[int]]]:
     rows = np.stack([codes, squares.exceeds_float32, *squares.counts], axis=-1).reshape(codes.size, -1)
     distinct, which = np.unique(rows, axis=0, return_inverse=True)
     kinds = [
-        {"state": STATES[code], "float32": bool(beyond), "counts": counts} for code, beyond, *counts in distinct.tolist()
+        {"state": STATES[code], "float32": bool(beyond), "counts": counts}
+        for code, beyond, *counts in distinct.tolist()
     ]
     return kinds, which.reshape(codes.shape).tolist()
 

@@ -55,7 +55,9 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         if read != value and rows[name].kind is not str:
             raise DocumentError(f"parameters.{name}: {value!r}: expected {read!r}")
         valid.add((name, repr(value)))
-    if missing := _needed(str(parameters.get("architecture"))) - parameters.keys():
+    if "architecture" not in parameters:
+        raise DocumentError("parameters: architecture: not there")
+    if missing := _needed(parameters["architecture"]) - parameters.keys():
         raise DocumentError(f"parameters: {', '.join(sorted(missing))}: not there")
     for name, target in references(parameters).items():
         if target not in parameters or target in references(parameters):

@@ -1,4 +1,4 @@
-"""A checkpoint that is not, byte for byte, what was written is not gone on from; nor one that was made to look like it."""
+"""A checkpoint that is not, byte for byte, what was written is not gone on from; a made-up one ends no training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,21 @@ TILE: dict[str, Any] = {
     "momentum": 0.9,
     "monitor": "step",
 }
-FOREIGN = (None, -1, 1e300, float("nan"), "", "x", [], {}, [[]], {"a": 1}, "[" * 5000, torch.zeros(2), torch.zeros(0, 3))
+FOREIGN = (
+    None,
+    -1,
+    1e300,
+    float("nan"),
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    {"a": 1},
+    "[" * 5000,
+    torch.zeros(2),
+    torch.zeros(0, 3),
+)
 """What may stand where something else belongs."""
 
 

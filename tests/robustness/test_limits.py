@@ -204,6 +204,7 @@ def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys
     experiment = write_experiment(tmp_path / "mine.yaml", 3)
     folder = Folder(tmp_path / "out")
     planned = plan(load(str(experiment), "paper"), at_work=["cpu"], trainer=FAKE)
+    folder.claim(planned.experiment, planned.manifest)
     with folder.lock(planned.tiles[1].key) as mine:
         assert mine
         assert run_fake(experiment, tmp_path / "out", wait=False) == 0

@@ -1,4 +1,4 @@
-"""Names from other people's files are shown as they are: no picture, page, table or terminal takes them for commands."""
+"""Names from other people's files are shown as they are: no picture, page, table or terminal obeys them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from tests.robustness.hostile import LITERALS
 from tests.robustness.test_yaml import VALUES
 from tests.sweeps.fake_backend import FAKE
 
-SEEDS, MANY, THROUGH_THE_DOOR = 400, 6000, 12
+SEEDS, MANY, THROUGH_THE_DOOR = 80, 6000, 5
 TEXTS = [name for name, row in TABLE.items() if row.kind is str]
 NUMBERS = [name for name, row in TABLE.items() if row.kind in (int, float)]
 
@@ -114,13 +114,13 @@ PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc",
     st.sampled_from(TEXTS),
     PRINTABLE.filter(lambda text: text[0] not in "['\"" and text not in ("~", "null", "Null", "NULL")),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_text_arrives_letter_by_letter(name: str, text: str) -> None:
     assert read(f"{name}={text}") == text
 
 
 @given(st.sampled_from(TEXTS), PRINTABLE)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_text_in_quotes_arrives_as_yaml_has_it(name: str, text: str) -> None:
     quoted = yaml.safe_dump(text, default_style='"', width=10**6, allow_unicode=True).strip()
     assert read(f"{name}={quoted}") == text
@@ -129,7 +129,7 @@ def test_a_text_in_quotes_arrives_as_yaml_has_it(name: str, text: str) -> None:
 @given(
     st.sampled_from(NUMBERS), st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_a_number_arrives(name: str, number: float) -> None:
     assert type(number)(read(f"{name}={number!r}")) == number
 

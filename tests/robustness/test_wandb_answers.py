@@ -33,7 +33,7 @@ from tests.sweeps.runs import write_experiment
 from tests.sweeps.wandb_bridge.wandb_server import ENTITY, Run, Sweep, WandbServer
 
 SOURCE = f"wandb:{ENTITY}/phasemap/s"
-SEEDS, MANY, WITH_THE_CLIENT = 400, 4000, 250
+SEEDS, MANY, WITH_THE_CLIENT = 200, 4000, 250
 TILES, CELLS, SECONDS = 3, 4, 10
 
 

@@ -20,7 +20,7 @@ from tests.robustness.attack import attack, complaints
 from tests.robustness.hostile import damaged
 from tests.sweeps.fake_backend import FAKE
 
-SEEDS, MANY, THROUGH_THE_DOOR = 300, 5000, 12
+SEEDS, MANY, THROUGH_THE_DOOR = 150, 5000, 5
 SECONDS = 10
 
 MINE = """\

@@ -1,4 +1,4 @@
-"""Code of the user's own: what it raises is a line, what it prints is not our answer, and what it changes is put back."""
+"""Code of the user's own: what it raises is a line, and what it prints is not our answer."""
 
 from __future__ import annotations
 

@@ -87,6 +87,9 @@ def test_long_values_are_cut() -> None:
     assert brief(10**5000) == "of thousands of digits"
     assert brief("x" * 500).endswith("… (502 characters)")
     assert brief(1e300) == "1e+300"
+    (line,) = InputError("x" * 9000 + ": expected less").messages
+    assert len(line) < 2000
+    assert line.endswith("x: expected less")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ Source: Thms F.5, F.8, F.13, Yang et al. 2019; ε > 0 is derived in docs/epsilon
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from phasemap.theory.batchnorm.moments.table import PowerTable, Table, moments_a
 from phasemap.theory.homogeneous import Homogeneous
 from phasemap.theory.integrals.radius import chi_square_rule
 
+STEEPEST = 1e15
 COARSE = 0.7  # of the nodes of the radial rule, for the error estimate
 STEP = 0.2  # of log μ in the search for fixed points
 NEGLIGIBLE = 1e-9  # share of ε below which, at the critical ε, μ is 0
@@ -38,7 +40,12 @@ def slopes_at_zero(activation: Activation) -> tuple[float, float]:
     """φ′(0+) and φ′(0−)."""
     with np.errstate(all="ignore"):
         right, left = activation.derivative(np.array([1e-200, -1e-200]))
-    return float(right), float(left)
+    return _slope(float(right)), _slope(float(left))
+
+
+def _slope(value: float) -> float:
+    """Infinite where it is so steep that φ has none there, as |z|^α with α < 1."""
+    return math.copysign(math.inf, value) if abs(value) > STEEPEST else value
 
 
 def critical_eps(activation: Activation, batch_size: int, sigma_w: float = 1.0) -> float:

@@ -12,17 +12,24 @@ Vφ′ agree between two units; a φ for which they never do (one that oscillate
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from jaxtyping import Float
 
 from phasemap.theory.activations import Activation
 from phasemap.theory.errors import InputError
+from phasemap.theory.integrals.gaussian_closed_forms import DegreeOne
 from phasemap.theory.integrals.gaussian_moments import Array, Moments
 
 ORDER = 12
 REACH = 9.0  # standard deviations; e^(−REACH²/2) = 3e-18
 TOLERANCE = 1e-11
 UNITS = tuple(2.0**-n for n in range(7))
+ROWS = 128
+"""Nodes of the outer rule that are worked on at a time."""
+FAR = 1e20
+"""Variance beyond which a φ that becomes two lines is those lines, to 1e-10; nothing is known of another."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(ORDER)
 _TINY_GRADES = 2.0 ** -np.arange(1, 41, 4)  # towards a kink, where φ may behave like |z|^α
 
@@ -60,7 +67,8 @@ class Quadrature:
     """Transforms of any activation: 1e-10 relative (for D: while 1 − c ≥ 1e-10), 5 to 20 ms for each point.
 
     Raises:
-        InputError: on a call, where the quadrature does not converge. Where φ² overflows, V is inf and the rest NaN.
+        InputError: on a call, where the quadrature does not converge. Where φ² overflows, or the variance is beyond
+            ``FAR`` for a φ that is no line far out, V is inf and the rest NaN.
     """
 
     def __init__(self, activation: Activation) -> None:
@@ -71,9 +79,28 @@ class Quadrature:
     def __call__(self, variance: Array, gap: Array, covariance: Array) -> Moments:
         results = np.full((4, variance.size), np.nan)
         for index, (q, t) in enumerate(zip(variance.flat, gap.flat, strict=True)):
-            if np.isfinite(q):
+            if np.isfinite(q) and (q <= FAR or self.activation.degree is not None):
                 results[:, index] = self._scaled(float(q), float(t))
+        far = (variance.ravel() > FAR) & np.isfinite(variance.ravel())
+        if self.activation.degree is None and far.any():
+            results[0, far] = np.inf
+            if self.lines is not None:
+                beyond = self.lines(*(array.ravel()[far] for array in (variance, gap, covariance)))
+                results[:, far] = beyond.v, beyond.v_derivative, beyond.w, beyond.gap
         return Moments(*(row.reshape(variance.shape) for row in results))
+
+    @cached_property
+    def lines(self) -> DegreeOne | None:
+        """The two lines that φ is far from 0, in place of φ beyond ``FAR``; None for a φ that is no line there."""
+        far = np.array([1e10, 3e11, 1e15])
+        with np.errstate(all="ignore"):
+            values = [self.activation.phi(sign * far) / (sign * far) for sign in (1, -1)]
+            slopes = [self.activation.derivative(sign * far) for sign in (1, -1)]
+        right, left = (float(value[-1]) for value in values)
+        wrong = [np.abs(one[side] - line) for one in (values, slopes) for side, line in enumerate((right, left))]
+        if not np.max(wrong) <= 1e-9 * (abs(right) + abs(left)):
+            return None
+        return DegreeOne(right, -left)
 
     def _scaled(self, q: float, t: float) -> tuple[float, float, float, float]:
         """The point itself, or for a homogeneous φ the one at variance 1: Vφ(q) = q^α·Vφ(1)."""
@@ -96,12 +123,15 @@ class Quadrature:
         w, w_weights = _rule(meetings, t / 2, min(unit, inner) or unit, self.kinked)
         keep = (w_weights[0] > 0) & (w[0] >= 0)  # both integrands are even in w, and so is the rule
         w, w_weights = w[0, keep], np.where(w[0, keep] > 0, 2, 1) * w_weights[0, keep]
-        features = np.concatenate([self.kinks - w[:, None], self.kinks + w[:, None]], axis=1)
-        u, u_weights = _rule(features, inner**2, unit, self.kinked)
-        plus, minus = phi(u + w[:, None]), phi(u - w[:, None])
-        covariance = w_weights @ np.sum(u_weights * plus * minus, axis=1)
-        difference = w_weights @ np.sum(u_weights * (plus - minus) ** 2, axis=1) / 2
-        return v, v_derivative, float(covariance), float(difference)
+        products, squares = np.empty(len(w)), np.empty(len(w))
+        for first in range(0, len(w), ROWS):  # a table of all rows may have more numbers than fit into memory
+            some = slice(first, first + ROWS)
+            shift = w[some, None]
+            u, u_weights = _rule(np.hstack([self.kinks - shift, self.kinks + shift]), inner**2, unit, self.kinked)
+            plus, minus = phi(u + shift), phi(u - shift)
+            products[some] = np.sum(u_weights * plus * minus, axis=1)
+            squares[some] = np.sum(u_weights * (plus - minus) ** 2, axis=1)
+        return v, v_derivative, float(w_weights @ products), float(w_weights @ squares / 2)
 
     def _one_dimensional(self, q: float) -> tuple[float, float, float]:
         """V and Vφ′ at q, and the panel unit at which both have converged."""

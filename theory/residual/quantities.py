@@ -18,7 +18,8 @@ def log_gradient_sum(trace: ResidualTrace) -> Float[np.ndarray, "*grid layers"]:
     fast plain SGD begins to move the output.
     """
     each = np.logaddexp(trace.log_chi_w[..., 1:], trace.log_chi_v[..., 1:])
-    total = np.logaddexp.accumulate(each, axis=-1) - trace.log_chi[..., 1:]
+    with np.errstate(invalid="ignore"):  # where p leaves the floats: NaN
+        total = np.logaddexp.accumulate(each, axis=-1) - trace.log_chi[..., 1:]
     return np.concatenate([np.full_like(total[..., :1], np.nan), total], axis=-1)
 
 

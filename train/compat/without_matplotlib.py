@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from typing import Any
+from unittest import mock
 
 
 def import_lightning() -> None:
@@ -23,8 +24,5 @@ def import_lightning() -> None:
             if str(self.requirement).startswith("matplotlib"):
                 self.available = False
 
-        RequirementCache._check_requirement = look_for
-        try:
+        with mock.patch.object(RequirementCache, "_check_requirement", look_for):
             importlib.import_module("phasemap.train.compat.lightning")
-        finally:
-            RequirementCache._check_requirement = looked_for

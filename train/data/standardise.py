@@ -52,7 +52,7 @@ def scale_of(x_train: NDArray[Any], x_test: NDArray[Any]) -> Scale:
         mean, deviation = (
             moment(x_train, axis=_sample_axes(x_train), dtype=np.float64) for moment in (np.mean, np.std)
         )
-    return Scale(mean, deviation)
+    return Scale(np.asarray(mean), np.asarray(deviation))
 
 
 def _sample_axes(x: NDArray[Any]) -> tuple[int, ...]:

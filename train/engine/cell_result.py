@@ -11,7 +11,7 @@ from torch import Tensor
 
 from phasemap.train.engine.evaluation import Evaluation
 from phasemap.train.engine.optimizers import schedule_factor
-from phasemap.train.result_types import CellResult
+from phasemap.train.result_types import CellResult, Outcome
 
 
 def cell_result(
@@ -40,7 +40,7 @@ def cell_result(
         diverged_at = None if bool(running.finite[member]) else steps
     available = [e for e in (running, evaluations["test_batch"]) if e is not None]
     dead = all(bool(e.constant[member]) for e in available)
-    outcome = "diverged" if diverged_at is not None else "dead" if dead else "finished"
+    outcome: Outcome = "diverged" if diverged_at is not None else "dead" if dead else "finished"
 
     def number(key: str, what: str) -> float | None:
         evaluation = evaluations[key]

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import torch
 
@@ -85,7 +85,9 @@ class Checkpoint:
         return None
 
     def _taken_in(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
-        finished = {int(place): dict(result) for place, result in json.loads(loaded["finished"]).items()}
+        finished = {
+            int(place): cast(CellResult, dict(result)) for place, result in json.loads(loaded["finished"]).items()
+        }
         self.seconds_before, self.finished = float(loaded["seconds"]), finished
         return {**loaded, "places": [int(place) for place in loaded["places"]]}
 

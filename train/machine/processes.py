@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 
 import psutil
+
+from phasemap.theory.errors import InputError
+
+LIBRARIES = 2**30
+"""Bytes of address space that Python with PyTorch takes at least."""
 
 
 def python_command(module: str, *arguments: str) -> list[str]:
@@ -22,6 +28,15 @@ def python_command(module: str, *arguments: str) -> list[str]:
         f"die_with_parent(parent={os.getpid()}); from {module} import main; main(sys.argv[1:])"
     )
     return [sys.executable, "-c", code, *arguments]
+
+
+def check_limits() -> None:
+    """Raises InputError where PyTorch cannot even be loaded: its libraries end the process then, each in its words."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= limit < LIBRARIES:
+        raise InputError(
+            f"ulimit -v {limit // 1024}: Python with PyTorch takes more; expected at least {LIBRARIES // 1024}"
+        )
 
 
 def die_with_parent(number: int = signal.SIGKILL, *, parent: int | None = None) -> None:

@@ -237,3 +237,10 @@ def test_a_map_gives_the_kappa_of_either_side(eps_map: Any, monkeypatch: pytest.
     relu = Criterion(papers_kappa(), both).vanishing_of(RELU2)
     assert relu is not None
     assert relu.kappa.value == 6.5  # the map has tanh networks
+
+
+@pytest.mark.parametrize(("size", "told"), [(5, True), (6, True), (8, False), (64, False)])
+def test_small_batches_are_told_that_theirs_is_less(size: int, told: bool) -> None:
+    notes = " ".join(advise("bn-mlp", 10, {"activation": "relu", "batch_size": size, "eps": 0.0})["notes"])
+    assert ("trained to 9 xi only" in notes) == told
+    assert "rises from 9.0 at B = 6" in (ROOT / KAPPA_PAGE).read_text()

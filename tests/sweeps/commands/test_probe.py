@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from phasemap.command_line import main
 from phasemap.sweeps.figures.probe import draw_gradient, draw_growth, draw_history, draw_moments, figure_probe
 from phasemap.sweeps.probing.model import load_model
+from phasemap.theory.errors import InputError
 from phasemap.train.probe.measure import probe
 from tests import ROOT
 
@@ -114,13 +115,13 @@ def test_what_does_not_exist_is_null(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_samples_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
-    x = np.random.default_rng(0).standard_normal((20, 4, 4))
+    x = np.random.default_rng(0).standard_normal((20, 16))
     np.savez("data.npz", x_train=x, y_train=np.zeros(20))
     words = ("net.py:net", "--samples", "data.npz", "--input", "16", "--batch-size", "20", "--json")
     found = strict(call(capfd, *words)[1])
     assert found["input"] == "data.npz:x_train"
     model = load_model("net.py:net", 0)
-    chosen = x.reshape(20, 16)[np.random.default_rng(0).choice(20, 20, replace=False)]
+    chosen = x[np.random.default_rng(0).choice(20, 20, replace=False)]
     expected = probe(model, torch.tensor(chosen, dtype=torch.float32))
     assert found["layers"][5]["mean_square"] == expected.layers[5].moments.mean_square
 
@@ -145,7 +146,7 @@ def test_samples_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
         (["net.py:net", "--input", "16", "--plot", "x.gif"], "--plot x.gif: expected a .png"),
         (["net.py:net", "--samples", "none.npz"], "--samples none.npz: cannot be read as .npz: No such file"),
         (["net.py:net", "--samples", "few.npz"], "holds 3 samples, fewer than --batch-size 128"),
-        (["net.py:net", "--samples", "two.npz"], "expected an array x_train or x, found a, b"),
+        (["net.py:net", "--samples", "two.npz"], "expected an array x_train or x; found a, b"),
     ],
 )
 def test_bad_input_is_one_line(words: list[str], expected: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -227,3 +228,12 @@ def test_a_network_beside_the_users_own_models_and_train(tmp_path: Path) -> None
         ran = subprocess.run(words, capture_output=True, text=True, cwd=folder, check=False)
         assert ran.returncode == 0, ran.stderr
         assert strict(ran.stdout)["parameters"] == 4 * (16 * 16 + 16)
+
+
+def test_a_history_with_gaps_is_relative_to_the_last_layer_of_each_step() -> None:
+    log_gradient = np.array([[0.0, 1.0, 3.0], [0.0, 2.0, np.nan]])
+    ax = draw_history(np.array([0, 5]), ["a", "b", "c"], log_gradient, ax=Figure().subplots())
+    drawn = np.ma.filled(ax.collections[0].get_array(), np.nan) * np.log(10)
+    np.testing.assert_allclose(drawn, [[-3, -2], [-2, 0], [0, np.nan]])
+    with pytest.raises(InputError, match="nothing to draw"):
+        draw_history(np.empty(0, int), [], np.empty((0, 0)), ax=ax)

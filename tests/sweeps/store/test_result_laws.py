@@ -63,6 +63,7 @@ def content_with(change: Change) -> dict[str, Any]:
         (lambda c: c["parameters"].update(depth=[[2], 95]), "content.parameters[...][0]: expected"),
         (lambda c: c["parameters"].update(seed=2**63), "content.parameters[...]: expected a whole number <="),
         (lambda c: c["parameters"].pop("batch_size"), "parameters: batch_size: not there"),
+        (lambda c: c["parameters"].pop("architecture"), "parameters: architecture: not there"),
         (lambda c: c["parameters"].update(gamma="@nothing"), "parameters.gamma: '@nothing': expected @"),
         (lambda c: c["parameters"].update(architecture="x"), "parameters.architecture: 'x': expected one of"),
     ],

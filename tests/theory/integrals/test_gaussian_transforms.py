@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from phasemap.theory.activations import BUILT_IN, activation
 from phasemap.theory.errors import InputError
-from phasemap.theory.integrals.gaussian_quadrature import Quadrature
+from phasemap.theory.integrals.gaussian_quadrature import FAR, Quadrature
 from phasemap.theory.integrals.gaussian_transforms import moments, transforms
 from phasemap.theory.integrals.tanh_as_erf_mixture import tanh_mixture
 from tests.theory.residual import mean_field_mpmath as high
@@ -203,3 +203,22 @@ def test_alpha_relu_second_moment() -> None:
 def test_oscillating_activation_is_refused() -> None:
     with pytest.raises(InputError, match="does not converge"):
         Quadrature(activation("sin"))(np.array([1e6]), np.array([1.0]), np.array([1e6 - 1]))
+
+
+@pytest.mark.parametrize("name", ["gelu", "elu", "softplus", "mish"])
+def test_beyond_quadrature_an_activation_is_its_two_lines(name: str) -> None:
+    """On both sides of the variance at which the lines take its place: the same to 1e-9."""
+    phi = activation(name)
+    q = np.array([0.99, 1.01]) * FAR
+    found = Quadrature(phi)(q, q * 0.3, q * 0.7)
+    for field in ("v", "w", "gap"):
+        below, above = getattr(found, field) / q
+        assert above == pytest.approx(below, rel=2e-9)
+    assert found.v_derivative[1] == pytest.approx(found.v_derivative[0], rel=2e-9)
+    assert np.all(np.isfinite(Quadrature(phi)(np.array([1e300]), np.array([1e299]), np.array([9e299])).gap))
+
+
+def test_beyond_quadrature_nothing_is_made_up() -> None:
+    found = Quadrature(activation("sigmoid", scale=2.0))(*(np.array([1e30 * share]) for share in (1, 0.5, 0.5)))
+    assert np.isinf(found.v[0])
+    assert np.isnan(found.gap[0])

@@ -234,8 +234,8 @@ def test_a_last_batch_of_one_sample_is_skipped() -> None:
     monitor = SignalPropagationMonitor(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trainer = pl.Trainer(max_epochs=1, callbacks=[monitor], logger=False, accelerator="cpu",
-                             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)  # fmt: skip
+        quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+        trainer = pl.Trainer(max_epochs=1, callbacks=[monitor], logger=False, accelerator="cpu", **quiet)
         trainer.fit(Layered(), torch.utils.data.DataLoader(data, 16))
     assert monitor.steps == [0, 1]
     assert monitor.notes == [(2, "batch size 1: expected at least 2 samples")]

@@ -69,7 +69,7 @@ class Changing(nn.Module):
         self.own_python, self.own_numpy, self.own_legacy = (
             random.Random(3),
             np.random.default_rng(3),
-            np.random.RandomState(3),  # noqa: NPY002 - people use it
+            np.random.RandomState(3),
         )
         self.array, self.tensors, self.bytes = np.zeros(3), [torch.zeros(2)], bytearray(b"abc")
         self.queue, self.lists = deque([1, 2], maxlen=2), defaultdict(list)
@@ -124,9 +124,19 @@ CHANGES: dict[str, Callable[[Changing], Any]] = {
     "nested": lambda m: (m.nested["a"]["b"].append(1), m.nested["a"]["b"][1].add(7), m.nested.update(c=1)),
     "objects": lambda m: (setattr(m.state, "count", 1), setattr(m.slotted, "late", 2), setattr(m.space, "count", 3)),
     "torch generator": lambda m: torch.rand(1, generator=m.own_torch),
-    "other generators": lambda m: (m.own_python.random(), m.own_numpy.normal(), m.own_legacy.rand(), GENERATOR.normal()),
+    "other generators": lambda m: (
+        m.own_python.random(),
+        m.own_numpy.normal(),
+        m.own_legacy.rand(),
+        GENERATOR.normal(),
+    ),
     "arrays": lambda m: (m.array.__iadd__(1), m.tensors[0].add_(1), m.bytes.extend(b"d")),
-    "containers": lambda m: (m.queue.append(3), m.lists["x"].append(1), m.counter.update("a"), m.ordered.move_to_end("a")),
+    "containers": lambda m: (
+        m.queue.append(3),
+        m.lists["x"].append(1),
+        m.counter.update("a"),
+        m.ordered.move_to_end("a"),
+    ),
     "closure": lambda m: m.count(),
     "default": lambda m: remembers(1.0),
     "partial": lambda m: m.part(1.0),

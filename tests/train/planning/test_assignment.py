@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from phasemap.sweeps.execution.assignment import FULL_GPU, assign
 from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.theory.errors import InputError
 from phasemap.train.machine import devices
 from phasemap.train.parameters import normalise
+from phasemap.train.planning.assignment import FULL_GPU, assign
 from phasemap.train.planning.cost import cost, layer_elements
 from tests.sweeps.fake_backend import FakeTrainer
 
