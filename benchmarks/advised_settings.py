@@ -36,6 +36,8 @@ RESIDUAL = {"widths": "64", "batch_size": 32, "steps": 600}
 """As in the maps that gave the levels of residual networks."""
 MOMENTS = {"p0": 1.0, "gamma0": 0.29}
 """Of MNIST, docs/figures-vv.md."""
+UNLESS_GIVEN = {"gamma": 1.0}
+"""Values of a network that a question leaves out, where they are not 0."""
 NOTHING = 0.1
 """Of the lead over chance that is possible: what is no further above chance is at chance."""
 BATCH_NORM, RESIDUAL_NETWORKS = batchnorm_mlp.FAMILY.name, residual_family.FAMILY.name
@@ -158,7 +160,9 @@ def table(rows: list[dict[str, Any]]) -> str:
         old, new = row["replaced"], row["advised"]
         names = row["parameter"]
         before = {
-            old["network"].get(key, 0) for key in new["network"] if old["network"].get(key) != new["network"][key]
+            old["network"].get(key, UNLESS_GIVEN.get(key, 0))
+            for key in new["network"]
+            if old["network"].get(key) != new["network"][key]
         }
         shown = ", ".join(f"{value:g}" for value in sorted(before))
         margin = "" if row["margin"] is None else f"{row['margin']:.2f}"

@@ -1,10 +1,10 @@
-"""What large experiments cost: `run --check`, `status` and `report` over thousands of tiles and up to 100,000 cells.
+"""What large experiments cost: `run --check`, `status` and `report` of thousands of tiles and up to 100,000 cells.
 
 ``python benchmarks/scale.py [--before CHECKOUT] [--out FILE.json] [--cases NAME…]``. The folders are synthetic: planned
-as a run would, each result written by the store's own writer, with curves as long as training writes them. Every command
-is a process of its own, three times; what is told is the median. Seconds of processor time count; those by the clock say
-something on an idle machine only (see the load). ``--before`` names another checkout, which is measured on the same
-folders.
+as a run would, each result written by the store's own writer, with curves as long as training writes them. Every
+command is a process of its own, three times; what is told is the median. Seconds of processor time count; those by the
+clock say something on an idle machine only (see the load). ``--before`` names another checkout, which is measured on
+the same folders.
 """
 
 from __future__ import annotations

@@ -44,3 +44,30 @@ def test_the_rates_where_networks_are_as_the_page_says() -> None:
     page = (ROOT / "docs" / "theory.md").read_text()
     for row in results("rate_where_networks_are"):
         assert f"| {row['limit']:.3f} ± {row['limit_error']:.3f} | {row['distance']:+.1f} |" in page
+
+
+ADVISED = json.loads((ROOT / "benchmarks" / "results" / "advised_settings.json").read_text())["questions"]
+
+
+def test_advised_settings_are_what_the_page_shows() -> None:
+    page = (ROOT / "docs" / "advise.md").read_text()
+    assert (ROOT / "benchmarks" / "results" / "advised_settings.md").read_text() in page
+    assert len(ADVISED) == 20
+    for row in ADVISED:
+        old, new = row["replaced"], row["advised"]
+        shown = f"{old['mean']:.3f} ± {old['half_interval']:.3f} | {new['mean']:.3f} ± {new['half_interval']:.3f} |"
+        assert any(row["name"] in line and line.endswith(shown) for line in page.splitlines()), row["name"]
+
+
+@pytest.mark.parametrize("row", ADVISED, ids=lambda row: row["name"])
+def test_no_advised_setting_is_at_chance_or_worse_than_what_it_replaces(row: dict[str, Any]) -> None:
+    old, new = row["replaced"], row["advised"]
+    assert new["verdict"] in ("trainable", "within")
+    assert new["mean"] > new["chance"] + 0.1 * (1 - new["chance"])
+    assert new["mean"] >= old["mean"] - old["half_interval"]
+
+
+def test_the_advised_settings_are_of_both_architectures_and_both_sides_of_the_critical_eps() -> None:
+    assert {row["arch"] for row in ADVISED} == {"bn-mlp", "resnet"}
+    replaced = [row["name"] for row in ADVISED if "above the critical eps" in row["name"]]
+    assert len(replaced) == 3

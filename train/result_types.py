@@ -39,7 +39,7 @@ class Monitored(TypedDict):
 class Epochs(TypedDict):
     """How a network did epoch by epoch: a list over the epochs for each."""
 
-    epoch: list[Number | None]
+    epoch: list[Number]
     train_accuracy: list[Rate | None]
     train_loss: list[Number | None]
     test_accuracy: list[Rate | None]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ from phasemap.train.parameters import SEMANTICS, normalise
 from phasemap.train.planning.chunks import chunks, halves
 from phasemap.train.planning.dtype import exceeds_float32, float32_products, resolve_dtype
 from phasemap.train.provenance import provenance
-from phasemap.train.result_types import CellResult, Content, Result
+from phasemap.train.result_types import CellResult, Content, Epochs, Monitored, Provenance, Result
 
 HISTORY_POINTS = 20
 CHECKPOINT_EVERY = 120.0
@@ -125,7 +125,7 @@ def train_tile(
         "cells": [results[place] for place in range(len(points))],
     }
     wall_time = time.monotonic() - started + (saved.seconds_before if saved else 0.0)
-    return {"content": content, "provenance": provenance(_device_name(device), wall_time)}
+    return {"content": content, "provenance": cast(Provenance, provenance(_device_name(device), wall_time))}
 
 
 class _Notes:
@@ -323,9 +323,9 @@ def _train_chunk(
             exceeds_float32=exceeds_float32(points[place]),
         )
         if monitor:
-            results[place]["monitor"] = monitor.series(member, prefix="stack.")
+            results[place]["monitor"] = cast(Monitored, monitor.series(member, prefix="stack."))
         if scores:
-            results[place]["epochs"] = scores.series()
+            results[place]["epochs"] = cast(Epochs, scores.series())
     return [results[place] for place in range(len(points))]
 
 

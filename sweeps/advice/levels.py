@@ -21,6 +21,8 @@ DIVERGES: dict[float, tuple[float, float, float]] = {
 }
 """By learning rate of plain SGD: the log p (with its 95 % interval) above which the ReLU networks of ``vv-fig2-zig``
 diverged; measured, docs/figures-vv.md. At 1e-4 the lower end is that of ``vv-depth-scaling``, 12.4 (10.0 to 13.6)."""
+TRAINED_TO = 60
+"""Blocks of the deepest networks of these maps."""
 SCALED_AT = (1e-4,)
 """Learning rates at which networks scaled by their depth were trained, too."""
 FEWEST_WRONG = 0.1

@@ -9,7 +9,7 @@ from typing import Any
 
 from phasemap.sweeps.advice import residual_text
 from phasemap.sweeps.advice.adviser import Adviser, Record
-from phasemap.sweeps.advice.levels import DIVERGES, LEVELS_PAGE, SCALED_AT, map_levels, measured_level
+from phasemap.sweeps.advice.levels import DIVERGES, LEVELS_PAGE, SCALED_AT, TRAINED_TO, map_levels, measured_level
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.activations import activation
 from phasemap.theory.errors import InputError
@@ -187,8 +187,9 @@ def _width_advice(setting: ResidualSetting, levels: Sequence[Level]) -> list[Rec
 def _notes(setting: ResidualSetting, about: Mapping[str, Any], map_source: str | None) -> list[str]:
     if map_source is None and setting.activation == "relu" and not {"level", "least"} & set(about):
         others = "; ".join(f"{level:g} at {lr:g}" for lr, (level, _, _) in DIVERGES.items())
+        deeper = f" The deepest networks had {TRAINED_TO} blocks." if setting.depth > TRAINED_TO else ""
         return [
             f"The level of log p depends on the learning rate ({others}) and was measured with plain SGD without"
-            " momentum, over beta, and at 1e-4 over depth_scaling. With a map of your own: --map DIR."
+            f" momentum, over beta, and at 1e-4 over depth_scaling.{deeper} With a map of your own: --map DIR."
         ]
     return []

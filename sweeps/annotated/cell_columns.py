@@ -21,9 +21,7 @@ def with_theory(
     axes = [phase_map.attrs["y_axis"], phase_map.attrs["x_axis"]]
     added = [str(name) for name, variable in phase_map.items() if set(variable.dims) <= set(axes)]
     places = [{value: i for i, value in enumerate(phase_map[axis].values.tolist())} for axis in axes]
-    indices = [
-        [place.get(row[names.index(axis)]) for row in table] for axis, place in zip(axes, places, strict=True)
-    ]
+    indices = [[place.get(row[names.index(axis)]) for row in table] for axis, place in zip(axes, places, strict=True)]
     columns = [_column(phase_map[name], dict(zip(axes, indices, strict=True))) for name in added]
     rows = zip(table, zip(*columns, strict=True), strict=True) if columns else ((row, ()) for row in table)
     return [*names, *added], [[*row, *more] for row, more in rows]

@@ -22,8 +22,8 @@ MOST_CURVES = 5000
 
 
 def curves_json(phase_map: xr.Dataset, contents: Iterable[Content]) -> Iterator[str]:
-    """``{"cells": [[i, j, seed, outcome, diverged_at, steps, [loss, …]], …], "steps": […]}``, piece by piece, as JSON of
-    nothing but numbers: the square, a place in ``STATES``, and which of the lists of steps the losses belong to."""
+    """``{"cells": [[i, j, seed, outcome, diverged_at, steps, [loss, …]], …], "steps": […]}``, piece by piece, as JSON
+    of nothing but numbers: the square, a place in ``STATES``, and which of the lists of steps the losses belong to."""
     known: dict[tuple[int, ...], int] = {}
     yield '{"cells":['
     for place, cell in enumerate(_cells(phase_map, contents, known)):
@@ -57,11 +57,9 @@ def _cells(phase_map: xr.Dataset, contents: Iterable[Content], known: dict[tuple
             history = cell["history"]
             chosen = _thinned(len(history["step"]))
             steps = known.setdefault(tuple(history["step"][k] for k in chosen), len(known))
-            diverged = cell.get("diverged_at")
-            yield (
-                f"[{i},{j},{cell['seed']},{outcomes[cell['outcome']]},{'null' if diverged is None else diverged},{steps},"
-                f"{_list(_number(history['loss'][k]) for k in chosen)}]"
-            )
+            diverged = "null" if cell["diverged_at"] is None else cell["diverged_at"]
+            losses = _list(_number(history["loss"][k]) for k in chosen)
+            yield _list((i, j, cell["seed"], outcomes[cell["outcome"]], diverged, steps, losses))
 
 
 def _list(values: Iterable[Any]) -> str:

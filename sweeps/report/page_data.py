@@ -59,8 +59,9 @@ def _kinds(squares: Cells) -> tuple[list[dict[str, Any]], list[list[int]]]:
 
 def _rounded(values: Float[np.ndarray, "*n"]) -> Any:
     """Nested lists with null for what is not finite."""
-    rounded = np.round(values, DECIMALS) + 0.0  # no minus before a zero
-    return np.where(np.isfinite(values), rounded, None).tolist()
+    rounded = (np.round(values, DECIMALS) + 0.0).astype(object)  # no minus before a zero
+    rounded[~np.isfinite(values)] = None
+    return rounded.tolist()
 
 
 def _spread(values: Float[np.ndarray, "y x"]) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phasemap.sweeps.experiments.experiment import Experiment
 
 if TYPE_CHECKING:
     from phasemap.train.cells import Cell
-    from phasemap.train.result_types import Content, Result
+    from phasemap.train.result_types import Content, Provenance, Result
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Results:
         return [self.results[key]["content"] for key in sorted(self.results)]
 
     @property
-    def provenance(self) -> list[dict[str, Any]]:
+    def provenance(self) -> list[Provenance]:
         """The results' provenance, in the same order."""
         return [self.results[key]["provenance"] for key in sorted(self.results)]
 

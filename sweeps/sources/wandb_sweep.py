@@ -118,7 +118,7 @@ def _runs(api: Any, project: str, sweep: str) -> Iterator[Any]:
             return
         except Exception:
             answer = getattr(pages, "last_response", None)
-            if answer is before:  # there is no answer
+            if answer is None or answer is before:  # there is no answer
                 raise
             pages.index -= 1  # which counts the page as one run
             for name in [edge["node"]["name"] for edge in answer["project"]["runs"]["edges"]]:

@@ -55,8 +55,8 @@ def _json(document: Any) -> str:
 
 
 def _written(checksum: str, content: bytes) -> str:
-    """A checksum of the content as it is spelt in its file, and of ``checksum``: to see in a tenth of the time that both
-    are as they were written."""
+    """A checksum of the content as it is spelt in its file, and of ``checksum``: it shows in a tenth of the time that
+    both are as they were written."""
     return hashlib.sha256(checksum.encode() + content).hexdigest()
 
 

@@ -99,7 +99,7 @@ def tile_picture(result: Result, path: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    axis = result["content"]["parameters"]["y_axis"]
+    axis = str(result["content"]["parameters"]["y_axis"])
     by_seed: dict[int, list[tuple[Any, float]]] = {}
     for cell in result["content"]["cells"]:
         if cell["test_accuracy"] is not None:

@@ -27,7 +27,7 @@ from tests.sweeps.fake_backend import FAKE, fake_result
 from tests.sweeps.runs import run_fake, write_experiment
 
 TILES, CELLS = 4, 4
-SEEDS, MANY = 25, 1500
+SEEDS, MANY = 12, 1500
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def with_series(result: dict[str, Any]) -> dict[str, Any]:
         cell["exceeds_float32"] = False
         cell["monitor"] = {"step": [0, 1], "layer": ["1", "2"], **{name: list(logarithms) for name in names}}
         scores = ("epoch", "train_accuracy", "train_loss", "test_accuracy", "test_loss")
-        cell["epochs"] = {name: list(numbers) for name in scores}
+        cell["epochs"] = {name: [1.0, 2.0] if name == "epoch" else list(numbers) for name in scores}
     return result
 
 
@@ -168,8 +168,10 @@ def try_one(whole: Path, home: Path, seed: int) -> list[str]:
     if ended.code == 0:
         if "export" in arguments:
             check_export(ended.out)
-        elif counted(ended.out) > CELLS * (TILES - 1):
+        elif not CELLS * (TILES - 2) <= counted(ended.out) <= CELLS * (TILES - 1):  # all results but this one
             wrong.append(f"{counted(ended.out)} cells are counted")
+    elif path.parent.name == "tiles":
+        wrong.append("the other results are not counted")
     kept = {name: data for name, data in state(folder, path).items() if name in before}
     gone = {name for name in before if name not in kept and "failed" not in name}
     if gone or any(before[name] != data for name, data in kept.items()):

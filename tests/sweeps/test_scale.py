@@ -1,4 +1,4 @@
-"""What thousands of tiles and cells cost, without a clock: how often what costs time is done, and what is kept in memory."""
+"""What thousands of tiles and cells cost, without a clock: how often the costly is done, and what memory keeps."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -170,7 +171,8 @@ def table(one: LayerSeries) -> Table:
 
 def scores(contents: Sequence[Content]) -> Table:
     """Loss and accuracy after each epoch, mean over the networks."""
-    lines = [cell["epochs"] for content in contents for cell in content["cells"] if "epochs" in cell]
+    cells = [cell for content in contents for cell in content["cells"]]
+    lines: list[Mapping[str, Any]] = [cell["epochs"] for cell in cells if "epochs" in cell]
     entries = []
     for place, epoch in enumerate(lines[0]["epoch"] if lines else ()):
         found = [[line[key][place] for line in lines if place < len(line[key])] for key in SCORES]

@@ -15,8 +15,8 @@ import pytest
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.report import index_page as index
 from phasemap.sweeps.report import tables
-from phasemap.sweeps.report.map_page import write
 from phasemap.sweeps.report.loss_curves import CURVE_POINTS
+from phasemap.sweeps.report.map_page import write
 from phasemap.sweeps.verdict.claims.depth_scale import rows
 from phasemap.sweeps.verdict.judgement import judge
 from phasemap.theory.errors import InputError

@@ -67,15 +67,12 @@ def test_the_result_says_which_it_was_and_which_cells_it_is_too_small_for(asked:
     name=st.sampled_from([("relu", 0.01), ("leaky-relu", 0.3), ("abs", 0.01), ("identity", 0.01)]),
     batch_size=st.sampled_from([3, 4, 5, 7, 12, 40, 200]),
     gamma=st.sampled_from([0.2, 0.7, 1.0, 1.6, 3.0]),
-    beta=st.sampled_from([0.0, 0.0, 0.5]),
     share=st.sampled_from([0.0, 1e-5, 1e-3, 0.1, 0.5, 0.9, 0.99, 1.01, 2.0]),
     sigma_w=st.sampled_from([0.5, 1.0, 1.5]),
 )
-def test_the_bound_is_one(
-    name: tuple[str, float], batch_size: int, gamma: float, beta: float, share: float, sigma_w: float
-) -> None:
+def test_the_bound_is_one(name: tuple[str, float], batch_size: int, gamma: float, share: float, sigma_w: float) -> None:
     """Whatever ε is, also about its critical value, of which it is a ``share``."""
-    network = {"activation": name[0], "slope": name[1], "gamma": gamma, "beta": beta, "sigma_w": sigma_w}
+    network = {"activation": name[0], "slope": name[1], "gamma": gamma, "sigma_w": sigma_w}
     cell = normalise({**BASE, **network, "batch_size": batch_size, "depth": 10})
     setting = Setting.of(cell)
     critical = critical_eps(setting.phi, batch_size, sigma_w)
