@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from phasemap.sweeps.store.key import canonical
@@ -75,8 +75,12 @@ def _order(value: Any) -> tuple[int, float, str]:
 
 
 def to_csv(contents: Iterable[Content]) -> str:
-    """The rows as CSV: floats by their shortest exact spelling, null as nothing; texts as texts in every program."""
-    names, table = rows(contents)
+    """The cells as CSV."""
+    return as_csv(*rows(contents))
+
+
+def as_csv(names: Sequence[str], table: Sequence[Sequence[Any]]) -> str:
+    """Rows as CSV: floats by their shortest exact spelling, null as nothing; texts as texts in every program."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)

@@ -50,6 +50,6 @@ def test_a_cell_is_a_frozen_mapping_of_scalars() -> None:
     assert isinstance(one, Cell)
     assert one == dict(one) != other
     with pytest.raises(FrozenInstanceError):
-        one.parameters = {}  # type: ignore[misc]
+        one.tile = {}  # type: ignore[misc]
     with pytest.raises(TypeError):
         one["depth"] = 5  # type: ignore[index]
