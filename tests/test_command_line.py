@@ -6,10 +6,10 @@ import csv
 import io
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +69,11 @@ def test_every_command_is_a_file_with_one_function_of_its_own() -> None:
 
 def test_help_takes_a_moment() -> None:
     seconds = []
-    for _ in range(5):
-        before = time.perf_counter()
+    for _ in range(5):  # CPU seconds: other tests run meanwhile
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([sys.executable, "-m", "phasemap", "--help"], capture_output=True, check=True)
-        seconds.append(time.perf_counter() - before)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(seconds) < 0.3
 
 
@@ -162,7 +163,7 @@ def test_a_missing_data_folder(tiny: str, capfd: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("PHASEMAP_DATA_DIR", "/no/such/folder")
     code, _, err = call(capfd, "run", tiny, "--set", "dataset=mnist")
     assert code == 2
-    assert err == "phasemap: error: tiny: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
+    assert err == "phasemap: error: tiny.yaml: PHASEMAP_DATA_DIR '/no/such/folder': there is no such folder\n"
 
 
 def test_run_status_export_report_and_train_agree(

@@ -14,8 +14,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-
 from phasemap.theory.errors import InputError
 from phasemap.theory.guard import guard, keep_apart_at_exit, one_line, own_code_in
 from phasemap.theory.trust import ask_to_run
@@ -150,6 +148,7 @@ def _takes_xp(function: Any) -> bool:
 
 def _on_arrays(function: Function, text: str, called: str) -> Function:
     """The function behind the guard, from arrays to new arrays of their shape."""
+    import numpy as np  # for which `phasemap list` need not wait
 
     def guarded(z: Any) -> Any:
         given = np.asarray(z).view()

@@ -197,4 +197,4 @@ def _together(values: Mapping[str, Any]) -> list[str]:
 
 def references(values: Mapping[str, Any]) -> dict[str, str]:
     """What each parameter with a value such as ``@beta_w`` follows."""
-    return {name: value[1:] for name, value in values.items() if isinstance(value, str) and value[:1] == "@"}
+    return {name: value[1:] for name, value in values.items() if type(value) is str and value[:1] == "@"}

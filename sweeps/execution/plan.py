@@ -112,11 +112,12 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
         raise InputError(*mistakes)
     _check_picture(experiment, parameters)
     tiles, dtypes, steps = [], [], []
+    free = host_available()
     for tile in parameters:
         digest, size = survey[data_name(tile)]
         steps.append(_steps(tile, size))
         dtypes.append(_dtype(tile, at_work, trainer))
-        _check_memory(tile, size, dtypes[-1])
+        _check_memory(tile, size, dtypes[-1], free)
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=trainer.semantics)
         tiles.append(Tile(key, tile, cost(tile, size, item=ITEM[dtypes[-1]])))
     manifest = Manifest(
@@ -143,9 +144,9 @@ def _check_picture(experiment: Experiment, tiles: Sequence[Mapping[str, Any]]) -
         raise InputError(*map(experiment.located, error.messages)) from None
 
 
-def _check_memory(tile: Mapping[str, Any], size: DataSize, dtype: str) -> None:
-    """Raises InputError for a network that is far too large for this machine, which need not be tried."""
-    needed, free = largest_network(tile, size, item=ITEM[dtype]), host_available()
+def _check_memory(tile: Mapping[str, Any], size: DataSize, dtype: str, free: float) -> None:
+    """Raises InputError for a network that is far too large for the ``free`` bytes here, which need not be tried."""
+    needed = largest_network(tile, size, item=ITEM[dtype])
     if needed > FAR_TOO_LARGE * free:
         what = ", ".join(f"{name} {tile[name]}" for name in ("depth", "width", "widths", "batch_size") if name in tile)
         raise InputError(

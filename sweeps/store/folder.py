@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -113,7 +114,7 @@ class Folder:
                 raise InputError(*mistakes)
         elif self.path.exists() and not self.path.is_dir():
             raise InputError(f"--out {self.path}: is a file, not a folder")
-        elif self.path.is_dir() and not self.tiles.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and (there := list(self.path.iterdir())) and self.tiles not in there:
             raise InputError(f"--out {self.path}: is not empty and holds no experiment; give another folder")
         elif experiment and (mistakes := self._claimed_for_another(experiment)):
             raise InputError(*mistakes)
@@ -215,7 +216,7 @@ class Folder:
         """
         scan = Scan()
         wanted = None if expected is None else set(expected)
-        for path in sorted(self.tiles.iterdir()) if self.tiles.is_dir() else []:
+        for path in sorted(self.tiles.iterdir(), key=attrgetter("name")) if self.tiles.is_dir() else []:
             if path.name.startswith("."):
                 continue  # a writer's temporary file
             if path.suffix != ".json":

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
-
 from phasemap.sweeps.store.key import canonical
 from phasemap.sweeps.store.result_laws import check_result
 from phasemap.train.documents import DocumentError, from_json, read_file
@@ -22,6 +20,8 @@ SCHEMA, OLDEST_SCHEMA = 1, 1
 """Version of the file's layout as it is written, and the oldest that is read. Others are refused, with a clear line."""
 OLDEST_SEMANTICS = 1
 """The oldest version of the training whose results are read. The version is part of the key: no two are confused."""
+_HEAD, _MIDDLE = b'{"content": ', b', "provenance": '
+"""How a file begins, and what stands between its two parts."""
 LARGEST = 2**28
 """Bytes of the largest result that is read: a monitor that records 20 layers at every one of 200,000 steps."""
 
@@ -43,13 +43,6 @@ def _checksum(key: str, content: Any) -> str:
     return hashlib.sha256(f"{key}{canonical(content)}".encode()).hexdigest()
 
 
-class _Halves(msgspec.Struct):
-    """The two parts of a result's file, as they are spelt."""
-
-    content: msgspec.Raw
-    provenance: msgspec.Raw
-
-
 def _json(document: Any) -> str:
     return json.dumps(document, allow_nan=False, ensure_ascii=False)
 
@@ -64,7 +57,8 @@ def _is_as_written(data: bytes, provenance: Mapping[str, Any]) -> bool:
     checksum = provenance.get("checksum")
     if "written" not in provenance or not isinstance(checksum, str):  # results of older versions, and of W&B
         return False
-    return bool(provenance["written"] == _written(checksum, bytes(msgspec.json.decode(data, type=_Halves).content)))
+    content = data[len(_HEAD) : data.rfind(_MIDDLE)]
+    return bool(data.startswith(_HEAD) and provenance["written"] == _written(checksum, content))
 
 
 def _seal(provenance: Mapping[str, Any]) -> str:
@@ -84,7 +78,7 @@ def write(path: Path, result: Result) -> None:
     content, provenance = _json(document["content"]), document["provenance"]
     provenance["written"] = _written(provenance["checksum"], content.encode(errors="backslashreplace"))
     provenance["seal"] = _seal(provenance)
-    write_text(path, f'{{"content": {content}, "provenance": {_json(provenance)}}}\n')
+    write_text(path, f"{_HEAD.decode()}{content}{_MIDDLE.decode()}{_json(provenance)}}}\n")
 
 
 def stamped(key: str, result: Result) -> Result:

@@ -50,7 +50,7 @@ def test_an_activation_that_was_not_measured(capsys: pytest.CaptureFixture[str])
             ["--inputs", "784", "--widths", "64/2@4"],
             "widths: they change or differ from 64; expected one constant width",
         ),
-        (["--inputs", "0", "--widths", "64"], "width 64, inputs 0: expected at least 1 of each"),
+        (["--inputs", "0", "--widths", "64"], "--inputs 0: expected an integer of at least 1"),
     ],
 )
 def test_sizes_that_do_not_fit(capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:

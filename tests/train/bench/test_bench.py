@@ -167,7 +167,7 @@ def test_rows_are_trainable_and_their_samples_stand_for_all_cells() -> None:
         workers = [
             cell for part in tiles_of(WORKERS, row.tile, row.single) for cell in cells(normalise({**part, "steps": 1}))
         ]
-        assert sorted(map(repr, workers)) == sorted(map(repr, whole))
+        assert sorted(repr(dict(cell)) for cell in workers) == sorted(repr(dict(cell)) for cell in whole)
         for method in set(row.methods) & set(ONE_BY_ONE):
             (few,) = tiles_of(method, row.tile, row.single)
             depths = [cell["depth"] for cell in cells(normalise({**few, "steps": 1}))]

@@ -192,8 +192,8 @@ def test_a_stopped_network_ends_in_the_same_content(tmp_path: Path) -> None:
 
 
 def test_each_network_stands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    cells = train_tile({**TINY, "steps": 1, "lr": [0.01, 1e30]})["content"]["cells"]
-    assert [cell["parameters"]["lr"] for cell in cells] == [0.01, 1e30]
+    cells = train_tile({**TINY, "steps": 1, "lr": [0.01, 1e6]})["content"]["cells"]
+    assert [cell["parameters"]["lr"] for cell in cells] == [0.01, 1e6]
     assert cells[0]["history"]["loss"] == cells[1]["history"]["loss"]  # of the one batch before the update
     assert cells[1]["outcome"] == "diverged"
     assert cells[1]["epochs"]["test_accuracy"] == [None]

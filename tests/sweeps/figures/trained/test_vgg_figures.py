@@ -15,11 +15,14 @@ from phasemap.sweeps.execution.trainer import TRAIN_ROOM
 from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.figures.trained import bn_fig7, bn_fig8
 from phasemap.sweeps.figures.trained.layer_slopes import series
+from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.report.draw import draw
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.result import write
 from phasemap.theory.errors import InputError
+from phasemap.train.cells import cells
 from phasemap.train.parameters import TABLE, normalise
+from tests.sweeps.synthetic import PROVENANCE
 
 BASE: dict[str, Any] = {"architecture": "vgg19-bn", "lr": 0.1, "epochs": 3, "momentum": 0.9}
 LAYERS = ["features.0", "features.1", "features.3", "features.4", "features.7", "features.8", "head"]
@@ -197,22 +200,20 @@ def test_figure_9_is_drawn_in_the_folder_of_figure_8_without_training(tmp_path: 
     out.claim(eight, planned.manifest)
     scored = made_up(seeds=1)[0]["cells"][0]["epochs"]
     for tile in planned.tiles:
-        cell = {
-            "parameters": tile.parameters,
-            "seed": 0,
-            "outcome": "finished",
-            "steps": 2,
-            "sum_lr": 0.2,
-            "epochs": scored,
-        }
-        content = {
+        losses = dict.fromkeys(("train_loss", "test_loss"), [1.0] * len(scored["epoch"]))
+        numbers = {**dict.fromkeys(ACCURACIES, 0.5), "train_loss": 1.0, "test_loss": 1.0, "sum_lr": 0.2, "steps": 2}
+        rest = {"outcome": "finished", "diverged_at": None, "history": {"step": [2], "loss": [1.0]}}
+        made = {
             "semantics": 1,
             "parameters": tile.parameters,
             "dtype": "float32",
             "data": {"name": "digits", "digest": "0", "train_size": 9, "test_size": 3, "chance": 0.1},
-            "cells": [cell],
+            "cells": [
+                {"parameters": dict(cell), "seed": cell["seed"], "epochs": {**scored, **losses}, **numbers, **rest}
+                for cell in cells(tile.parameters)
+            ],
         }
-        write(out.result_file(tile.key), {"content": content, "provenance": {"wall_time": 1.0}})
+        write(out.result_file(tile.key), {"content": made, "provenance": PROVENANCE})  # type: ignore[typeddict-item]
     nine = load("bn-fig9", "smoke")
     again = plan(nine, at_work=["cpu"], trainer=TRAIN_ROOM)
     out.claim(nine, again.manifest)
