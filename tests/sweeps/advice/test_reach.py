@@ -77,6 +77,7 @@ def test_above_the_critical_eps_kappa_is_that_of_the_vanishing_side(setting: Set
     assert reach(setting.with_("eps", 0.3)) == pytest.approx(LOW / rates(setting.with_("eps", 0.3)).explosion)  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_the_network_that_stayed_at_chance_is_not_called_trainable() -> None:
     record = advise("bn-mlp", 120, {"activation": "tanh", "batch_size": 64, "eps": 1.1})
     assert record["verdict"] == "not trainable"
@@ -89,6 +90,7 @@ def test_the_network_that_stayed_at_chance_is_not_called_trainable() -> None:
     assert "Not trainable by theory: kappa xi = 51.4 layers, asked for 120 (margin 0.428)." in text(record)
 
 
+@pytest.mark.slow
 def test_at_the_critical_eps_no_unlimited_depth_is_promised() -> None:
     given = {"activation": "tanh", "batch_size": 64, "eps": 1.0}
     shallow, deep = advise("bn-mlp", 90, given), advise("bn-mlp", 96, given)
@@ -99,6 +101,7 @@ def test_at_the_critical_eps_no_unlimited_depth_is_promised() -> None:
     assert change(deep, "eps")["recommended"]["value"] < 1
 
 
+@pytest.mark.slow
 def test_what_no_map_supports_is_not_tried(capfd: pytest.CaptureFixture[str]) -> None:
     """Above the critical ε of erf, 4/π; at it; and where a map's activation has another γ or β, or small batches."""
     record = advise("bn-mlp", 20, {"activation": "erf", "batch_size": 64, "eps": 1.5})
@@ -133,6 +136,7 @@ def test_what_no_map_supports_is_not_tried(capfd: pytest.CaptureFixture[str]) ->
     assert reach(Setting("tanh", 48, eps=1.1)) > 20
 
 
+@pytest.mark.slow
 def test_a_faint_signal_is_not_promised_the_depth_of_a_full_one() -> None:
     """relu(z + β) has critical ε 1 for every β > 0: at ε = 0.5 and β = 1e-6 its gradients hardly explode, at a signal
     below 1e-8. Neither the search nor the verdict takes it for an advantage."""

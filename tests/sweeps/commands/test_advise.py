@@ -207,6 +207,7 @@ def test_help_has_an_example(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Example: phasemap advise" in " ".join(out.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

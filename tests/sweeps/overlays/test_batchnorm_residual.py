@@ -65,6 +65,7 @@ def test_every_network_has_the_growth_of_its_own_recurrence() -> None:
             assert values[i, j] == pytest.approx(growth(cell) / np.log(10), rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_contours_pass_through_the_maps_own_networks() -> None:
     theory = theory_of(a_map("gamma", (0.5, 1.0, 2.0), activation="tanh"))
     (field,) = theory.fields()

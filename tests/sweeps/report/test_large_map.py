@@ -55,6 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return a_large_report(tmp_path_factory.mktemp("large"), ("finished", "finished", "diverged", "dead"))
 
 
+@pytest.mark.slow
 def test_the_bytes_of_a_page_grow_by_the_squares_numbers_alone(report: Path) -> None:
     assert COLUMNS * ROWS > MOST_VECTORS
     assert COLUMNS * ROWS * SEEDS > MOST_CURVES

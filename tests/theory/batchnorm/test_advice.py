@@ -57,6 +57,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("setting", "parameter", "values", "depth"), CASES)
 def test_the_intervals_are_those_of_a_brute_force_scan(
     setting: Setting, parameter: str, values: np.ndarray, depth: int

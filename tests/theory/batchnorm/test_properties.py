@@ -90,6 +90,7 @@ def test_large_batches_tend_to_the_limit(parameters: tuple[float, ...], eps: flo
     assert record["cross_batch"]["rate"] == pytest.approx(limit.rate, rel=0.02, abs=1e-3)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(sigma_w=st.floats(0.1, 5), sigma_b=st.just(0.0) | st.floats(1e-3, 3), batch_size=BATCH)
 def test_weight_and_bias_scales_drop_out_without_eps(sigma_w: float, sigma_b: float, batch_size: int) -> None:

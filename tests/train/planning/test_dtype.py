@@ -62,6 +62,7 @@ def test_the_result_says_which_it_was_and_which_cells_it_is_too_small_for(asked:
     assert [cell["exceeds_float32"] for cell in content["cells"]] == [False, True]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     name=st.sampled_from([("relu", 0.01), ("leaky-relu", 0.3), ("abs", 0.01), ("identity", 0.01)]),

@@ -85,6 +85,7 @@ def test_blocks_are_recognised_and_have_the_theorys_growth(
     assert one.measured.log_rate < 0.4 * math.log(exponent)  # which is the growth in as many layers without the sum
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("block_layers", "bare"), [(1, False), (2, False), (1, True)])
 def test_the_growth_of_many_networks(block_layers: int, bare: bool) -> None:
     """16 networks of 12 blocks, width 64, B = 8: the mean of ln of the whole growth, within 4 standard errors and the

@@ -199,6 +199,7 @@ def test_one_change_is_put_back(name: str) -> None:
     check((name,))
 
 
+@pytest.mark.slow
 def test_two_changes_are_put_back() -> None:
     for names in combinations(CHANGES, 2):
         check(tuple(sorted(names, key=("moved", "shrunk").count)))  # what others use goes last

@@ -28,6 +28,7 @@ TINY = {  # name: (networks, width), and what the small print has to say
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_sampled_figures_say_what_was_sampled(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     networks, width = TINY[name]
@@ -130,6 +131,7 @@ def test_principal_scores_keep_distances_of_planar_points() -> None:
     np.testing.assert_allclose(distances(scores), distances(points), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_decorrelation_follows_the_dimensions_not_the_batch_size() -> None:
     """The slope of the logarithm once correlation is small, against λ_CB of 4 samples; that of 64 is far away."""
     correlation = bn_fig2.measure(Scale(12, 300)).correlation

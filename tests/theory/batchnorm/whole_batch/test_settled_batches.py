@@ -35,6 +35,7 @@ def a_bsb2(size: int, main: int) -> BSB2:
     return BSB2.of(inputs @ inputs.T / 40, main)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "main"), [(6, 1), (6, 2), (8, 4)])
 def test_the_rate_is_the_leading_eigenvalue_on_all_matrices(size: int, main: int) -> None:
     """Power iteration from a random covariance, which knows nothing of blocks."""

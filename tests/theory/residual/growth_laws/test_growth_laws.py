@@ -155,6 +155,7 @@ def test_relu_regimes() -> None:
     assert found[0]["chi_w"].regime == "constant"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "name"), [(len(RELU), "p"), (len(RELU) + 1, "step")])
 def test_relu_slow_cases_shrink(row: int, name: str) -> None:
     cases, trace = _traces("relu")
