@@ -134,7 +134,7 @@ def load_user_activation(text: str, xp: ModuleType) -> tuple[ModuleType, Functio
     if not callable(phi) or not callable(derivative):
         raise InputError(f"{text!r}: expected a function {name}(z) and its derivative {name}_derivative(z)")
     first, second = (partial(function, xp=xp) if _takes_xp(function) else function for function in (phi, derivative))
-    if xp is np:
+    if xp.__name__ == "numpy":
         return module, _on_arrays(first, text, f"{name}(z)"), _on_arrays(second, text, f"the derivative of {name}(z)")
     return module, first, second
 

@@ -24,7 +24,8 @@ def parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[st
     """``key=value`` texts as overrides. Mistakes are added with the name of the parameter that is left out for them.
 
     A number or a list is read as YAML has it, and null takes the parameter away. Everything else is the text as it
-    stands, whatever it would be in YAML: ``@beta_w``, ``a #2.npz``, ``run: v2.npz``.
+    stands, whatever it would be in YAML: ``@beta_w``, ``a #2.npz``, ``run: v2.npz``. Of a parameter that is given twice
+    the last counts.
     """
     from phasemap.train.parameters import TABLE
 
@@ -44,8 +45,8 @@ def parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[st
                 continue
             if wrong := "expected at least one value" if value == [] else wrong_value(value):
                 mistakes[f"--set {setting}: {key}: {wrong}"] = key
-            elif overrides.setdefault(key, value) != value:
-                mistakes[f"--set {setting}: {key}: given twice: {overrides[key]!r} and {value!r}"] = key
+            else:
+                overrides[key] = value
     return overrides
 
 

@@ -101,10 +101,11 @@ def test_what_is_refused(setting: str, expected: str) -> None:
     assert message.startswith(expected)
 
 
-def test_a_parameter_is_set_once() -> None:
+def test_the_last_setting_of_a_parameter_counts() -> None:
+    """As of every option: what a script gives, its caller can give otherwise."""
     mistakes: dict[str, str] = {}
-    parse_settings(["lr=0.1", "lr=0.1", "lr=0.2"], mistakes)
-    assert list(mistakes) == ["--set lr=0.2: lr: given twice: 0.1 and 0.2"]
+    assert parse_settings(["lr=0.1", "lr=0.1", "lr=0.2"], mistakes) == {"lr": 0.2}
+    assert not mistakes
 
 
 PRINTABLE = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc", "Zl", "Zp", "Zs"]), min_size=1)
