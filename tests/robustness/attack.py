@@ -23,6 +23,15 @@ SECONDS, PEAK = 10.0, 1024**3
 """What no attack may cost: CPU seconds, and bytes of memory beyond those of the loaded libraries."""
 PATIENCE = 90.0
 """Wall seconds after which an attack is killed: ten CPU seconds on a busy machine."""
+YAML = """method: grid
+parameters:
+  batch_size: {values: [8, 16]}
+  depth: {value: [2, 4]}
+  width: {value: 16}
+  lr: {value: 0.02}
+  steps: {value: 10}
+"""
+"""An experiment of seconds, for attacks that need a sound one."""
 LIBRARY_WARNING = re.compile(r"^\S*:\d+: \w*Warning: |^\w*Warning: ", re.MULTILINE)
 SAYS_WHY = re.compile(r"^phasemap[\w -]*: error: \S", re.MULTILINE)
 

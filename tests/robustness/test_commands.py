@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phasemap.train.parameters import TABLE
-from tests.robustness.attack import attack, complaints
+from tests.robustness.attack import YAML, attack, complaints
 
 NUMBERS = (
     *("0", "-0", "1", "-1", "0.5", "3.7", "100", "1e3", "1e5", "1e6", "1e7", "1e9", "1e15", "1e20", "1e154", "1e300"),
@@ -157,14 +157,6 @@ COMMANDS: tuple[tuple[int, tuple[str, ...], Options], ...] = (
         {"--workers": WHOLES, "--devices": (*TEXTS, *WHOLES, "0,0", "0-3"), "--preset": TEXTS, "--executor": TEXTS},
     ),
 )
-YAML = """method: grid
-parameters:
-  batch_size: {values: [8, 16]}
-  depth: {value: [2, 4]}
-  width: {value: 16}
-  lr: {value: 0.02}
-  steps: {value: 10}
-"""
 NET = """from torch import nn
 
 

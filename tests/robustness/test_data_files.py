@@ -15,16 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.robustness.attack import attack, complaints
+from tests.robustness.attack import YAML, attack, complaints
 
-YAML = """method: grid
-parameters:
-  batch_size: {values: [8, 16]}
-  depth: {value: [2, 4]}
-  width: {value: 16}
-  lr: {value: 0.02}
-  steps: {value: 10}
-"""
 NET = """from torch import nn
 
 

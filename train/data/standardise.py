@@ -95,7 +95,7 @@ def check_scale(scale: Scale, x_test: NDArray[Any], named: str) -> None:
     if not (np.all(np.isfinite(scale.deviation)) and np.all(scale.deviation > 0)):
         raise InputError(
             f"{named}: the standard deviation of the training inputs is {np.max(scale.deviation)} in float64: their"
-            " squares leave its range; expected values between 1e-150 and 1e150, without placeholders for missing ones"
+            " squares leave its range; expected values between 1e-150 and 1e150, and no such number for a missing one"
         )
     with np.errstate(over="ignore"):
         ends = np.stack([end.astype(np.float64) for end in (x_test.min(0), x_test.max(0))])
