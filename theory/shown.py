@@ -3,6 +3,7 @@ obeyed."""
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -23,10 +24,9 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def print_json(document: Any) -> None:
-    r"""Prints strict JSON: letters as they are where standard output has them, else as ``\u03bb``."""
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    r"""Prints strict JSON, which is read as UTF-8: where standard output is not, letters beyond ASCII are ``\u03bb``."""
     try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        text = json.dumps(document, allow_nan=False)
-    print(text)
+        utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+    except LookupError:
+        utf8 = False
+    print(json.dumps(document, allow_nan=False, ensure_ascii=not utf8))

@@ -64,7 +64,8 @@ def read_everything(folder: Path, count: int, seed: int, commands: int = 6) -> N
             assert not mark.exists(), f"seed {seed}: {words} ran {spelled} of {architecture}"
             assert not complaints(outcome)
         trusted = attack("report", out.name, "--trust", folder=folder)
-        assert mark.exists() or architecture == "bn-resnet", trusted.err
+        drawn = asked == "picture" or architecture == "bn-mlp"  # the others' maps draw no line that φ gives
+        assert mark.exists() or not drawn, trusted.err
         made += 1
 
 
