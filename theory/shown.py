@@ -24,7 +24,7 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def print_json(document: Any) -> None:
-    r"""Prints strict JSON, which is read as UTF-8: where standard output is not, letters beyond ASCII are ``\u03bb``."""
+    r"""Prints strict JSON, as UTF-8; where standard output is not, letters beyond ASCII are ``\u03bb``."""
     try:
         utf8 = codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
     except LookupError:
