@@ -11,16 +11,21 @@ from phasemap.theory.batchnorm.whole_batch.settled_batches import BrokenSymmetry
 from phasemap.theory.errors import InputError
 
 
+def unstable(growth: float) -> str:
+    """Why there is no prediction at BSB1, given the largest |λ↑|."""
+    state = "the state this theory expands around (BSB1: all samples equally correlated)"
+    return f"{state} is unstable here (growth {growth:.4g} a layer)"
+
+
 @dataclass(frozen=True)
 class Attracting:
     """Where the covariance of a batch goes.
 
     Attributes:
-        stable: whether BSB1 attracts, all |λ↑| < 1; None if an eigenvalue is not known.
-        governs: which of R·G, L, M has the largest |λ↑| at BSB1.
-        fixed_point: ``BSB1`` or ``BSB2``; None where neither is known to attract.
+        stable: whether BSB1 attracts, all |λ↑| < 1; None if an eigenvalue is not known. governs: which of R·G, L, M
+            has the largest |λ↑| there.
+        fixed_point: ``BSB1`` or ``BSB2``; None where neither is known to attract. broken: what was found of BSB2.
         scale: rate and depth scale of the gradient there, or None for the ``reason``.
-        broken: the fixed points BSB2 that were found.
     """
 
     stable: bool | None
@@ -47,7 +52,7 @@ def attracting(
         stable = known[governs] < 1
     if governs is None or known[governs] <= 1 + 1e-12:
         return Attracting(stable, governs, "BSB1", None if rate is None else DepthScale.of(rate, error))
-    repels = f"BSB1 repels (its forward eigenvalue on {governs} is {known[governs]:.6g}), so networks do not stay there"
+    repels = unstable(known[governs])
     if layer is None:
         return Attracting(stable, governs, None, None, reason=repels)
     try:

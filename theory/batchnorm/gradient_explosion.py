@@ -5,22 +5,23 @@ Sources: Thms 3.9 and 3.10, Yang et al. 2019; ε > 0 is derived in docs/epsilon.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from phasemap.theory.activations import Activation, as_activation
+from phasemap.theory.arguments.arrays import numbers, takes_arrays
 from phasemap.theory.batchnorm import closed_forms as laplace
 from phasemap.theory.batchnorm.eigenvalues import backward
 from phasemap.theory.batchnorm.fixed_point import FixedPoint, collapsed_rate, fixed_point, slopes_at_zero
 from phasemap.theory.batchnorm.moments.table import choose_method
 from phasemap.theory.errors import InputError
 from phasemap.theory.homogeneous import homogeneous
-from phasemap.theory.ranges import check, wrong
+from phasemap.theory.ranges import RANGES, check, wrong
 
+LARGEST = RANGES["batch_size"].most
 ROUNDING = 1e-14  # relative error allowed for rounding in every reported number
 
 
@@ -40,6 +41,9 @@ class DepthScale:
     regime: str
     error: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"DepthScale(ξ {self.xi:.5g} layers, rate {self.rate:.5g}, {self.regime})"
+
     @staticmethod
     def of(rate: float, error: float = 0.0) -> DepthScale:
         """From a rate and its absolute error; critical if the rate is 1 within an error that is small."""
@@ -54,8 +58,6 @@ class DepthScale:
 
 def check_batch_size(batch_size: Any) -> None:
     """Raises InputError for batch sizes for which the theory does not exist, naming the reason."""
-    if np.ndim(batch_size):
-        raise InputError(f"batch_size {batch_size}: expected one integer; depth_scales() takes several")
     if batch_size == 1:
         raise InputError("--batch-size 1: the variance of a single sample is 0, so batch normalisation is not defined")
     if batch_size == 2:
@@ -78,13 +80,14 @@ def check_scales(eps: float, sigma_w: float, sigma_b: float = 0.0) -> None:
         raise InputError(*problems)
 
 
-def depth_scale(activation: Activation | str, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
+@takes_arrays
+def depth_scale(activation: Activation, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0) -> DepthScale:
     """λ_G↓, ξ and the regime of one activation at one batch size, at BSB1 whether or not it attracts.
 
     Args:
-        activation: a name, or φ with γ and β of BN bound (``phasemap.theory.activations.activation``).
-        batch_size: samples per BN statistic, at least 3 (at 3 with ε = 0 the rate is infinite); one number, several are
-            for ``depth_scales``.
+        activation: a name, or φ with γ and β of BN bound (``phasemap.theory.activations.activation``); of arrays of
+            names or numbers, which broadcast, the answer is a record array with the same fields.
+        batch_size: samples per BN statistic, at least 3 (at 3 with ε = 0 the rate is infinite).
         eps: ε of BN. sigma_w: matters only for ε > 0.
 
     Raises:
@@ -92,7 +95,6 @@ def depth_scale(activation: Activation | str, batch_size: int, *, eps: float = 0
     """
     check_batch_size(batch_size)
     check_scales(eps, sigma_w)
-    activation = as_activation(activation)
     rate, error, reason = explosion_rate(activation, batch_size, eps, sigma_w, "auto")
     if rate is None:
         raise InputError(f"{activation.label}, batch size {batch_size}: {reason}")
@@ -100,25 +102,18 @@ def depth_scale(activation: Activation | str, batch_size: int, *, eps: float = 0
 
 
 def depth_scales(
-    activation: Activation | str,
-    batch_sizes: Int[np.ndarray, " n"] | Sequence[int],
-    *,
-    eps: float = 0.0,
-    sigma_w: float = 1.0,
-) -> Float[np.ndarray, " n"]:
+    activation: Any, batch_sizes: Any, *, eps: Any = 0.0, sigma_w: Any = 1.0
+) -> Float[np.ndarray, "*grid"]:
     """ξ at many batch sizes; closed forms are evaluated at once. Raises as ``depth_scale``."""
-    activation = as_activation(activation)
-    phi = homogeneous(activation)
-    sizes = np.asarray(batch_sizes)
-    if eps == 0 and phi is not None and phi.alpha > 0.5 and bool(np.all(sizes >= 4)):
-        return 1 / np.log1p(laplace.explosion_excess(phi, sizes.astype(float)))
-    return np.array([depth_scale(activation, int(b), eps=eps, sigma_w=sigma_w).xi for b in sizes])
+    sizes = numbers("batch_sizes", batch_sizes)
+    phi = homogeneous(as_activation(activation)) if np.ndim(eps) == np.ndim(activation) == 0 and eps == 0 else None
+    if phi is not None and phi.alpha > 0.5 and np.all((sizes >= 4) & (sizes <= LARGEST) & (sizes == np.floor(sizes))):
+        return (1 / np.log1p(laplace.explosion_excess(phi, sizes.ravel()))).reshape(sizes.shape)
+    return np.asarray(depth_scale(activation, sizes, eps=eps, sigma_w=sigma_w).xi)
 
 
-def gradient_explosion_rate(
-    activation: Activation | str, batch_size: int, *, eps: float = 0.0, sigma_w: float = 1.0
-) -> float:
-    """λ_G↓, the factor on E‖dLoss/dh‖² per layer towards the input (Thms 3.9, 3.10). Raises as ``depth_scale``."""
+def gradient_explosion_rate(activation: Any, batch_size: Any, *, eps: Any = 0.0, sigma_w: Any = 1.0) -> Any:
+    """λ_G↓, the factor on E‖dLoss/dh‖² per layer towards the input (Thms 3.9, 3.10). Arguments as ``depth_scale``."""
     return depth_scale(activation, batch_size, eps=eps, sigma_w=sigma_w).rate
 
 

@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy import optimize
 
 from phasemap.theory.activations import Activation, value_at_zero
+from phasemap.theory.batchnorm.attracting import unstable
 from phasemap.theory.batchnorm.eigenvalues import Eigenvalues
 from phasemap.theory.batchnorm.fixed_point import critical_eps, slopes_at_zero
 from phasemap.theory.batchnorm.gradient_explosion import DepthScale, check_scales
@@ -136,8 +137,7 @@ def limit_record(
     sizes = {key: abs(value) for key, value in spectrum["forward"].items()}
     stable = max(sizes.values()) <= 1 + 1e-12  # relu: λ_L↑ = 1, which finite batches approach from below
     if not stable:
-        reason = "BSB1 repels (a forward eigenvalue is above 1), so networks do not stay there"
-        reasons |= dict.fromkeys(("fixed_point", "rate", "depth_scale", "regime"), reason)
+        reasons |= dict.fromkeys(("fixed_point", "rate", "depth_scale", "regime"), unstable(max(sizes.values())))
     critical = critical_eps(activation, LARGE, sigma_w)
     return {
         "activation": activation.label,

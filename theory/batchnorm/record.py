@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from phasemap.theory.activations import Activation, as_activation, value_at_zero
+from phasemap.theory.activations import Activation, value_at_zero
+from phasemap.theory.arguments.arrays import takes_arrays
 from phasemap.theory.batchnorm import closed_forms as laplace
 from phasemap.theory.batchnorm.attracting import attracting
 from phasemap.theory.batchnorm.eigenvalues import backward, cross_batch_rate, forward
 from phasemap.theory.batchnorm.fixed_point import FixedPoint, collapsed_rate, critical_eps, fixed_point, slopes_at_zero
-from phasemap.theory.batchnorm.gradient_explosion import (
-    ROUNDING,
-    check_batch_size,
-    check_scales,
-)
+from phasemap.theory.batchnorm.gradient_explosion import ROUNDING, check_batch_size, check_scales
 from phasemap.theory.batchnorm.moments.table import METHODS, choose_method
 from phasemap.theory.batchnorm.whole_batch.covariance import Layer
 from phasemap.theory.errors import InputError
@@ -29,8 +26,9 @@ NOTHING = 1e-13  # an eigenvalue or covariance below this share of its scale, an
 CHOICES = ("auto", *METHODS)
 
 
+@takes_arrays
 def batchnorm_record(
-    activation: Activation | str,
+    activation: Activation,
     batch_size: int,
     *,
     eps: float = 0.0,
@@ -39,7 +37,7 @@ def batchnorm_record(
     method: str = "auto",
     look_beyond: bool = False,
 ) -> dict[str, Any]:
-    """Every quantity of the theory at one batch size, ready for strict JSON.
+    """Every quantity of the theory at one batch size, ready for strict JSON; of arrays, which broadcast, a list.
 
     Keys: activation, batch_size, eps, sigma_w, sigma_b, q_star, c_star, mu_star, forward {G, L, M}, backward
     {G, L, M}, cross_batch {c_star, rate}, stable, governs, fixed_point, broken_symmetry, rate, depth_scale,
@@ -65,7 +63,6 @@ def batchnorm_record(
     """
     check_batch_size(batch_size)
     check_scales(eps, sigma_w, sigma_b)
-    activation = as_activation(activation)
     phi = homogeneous(activation)
     if method not in CHOICES:
         raise InputError(f"--method {method}: expected one of {', '.join(CHOICES)}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from phasemap.theory.activations import Activation, activation
+from phasemap.theory.activations import Activation, as_activation
+from phasemap.theory.ranges import number
 
 
 @dataclass(frozen=True)
@@ -15,11 +16,12 @@ class Setting:
     """All that the depth scale depends on: φ(γ·z + β) after BN with ε, and W ~ N(0, σ_w²/fan_in).
 
     Attributes:
-        activation: as ``phasemap.theory.activations.activation`` names it, with ``slope`` and ``alpha``.
+        activation: as ``phasemap.theory.activations.activation`` names it, with ``slope`` and ``alpha``; or an
+            ``Activation``, which γ and β are applied to.
         batch_size: samples per BN statistic; infinite for the limit.
     """
 
-    activation: str
+    activation: str | Activation
     batch_size: int | float
     gamma: float = 1.0
     beta: float = 0.0
@@ -37,7 +39,9 @@ class Setting:
     @property
     def phi(self) -> Activation:
         """φ with γ and β bound."""
-        return _phi(self.activation, self.gamma, self.beta, self.slope, self.alpha)
+        given = self.activation if isinstance(self.activation, (str, Activation)) else as_activation(self.activation)
+        numbers = {name: number(name, getattr(self, name)) for name in ("gamma", "beta", "slope", "alpha")}
+        return _phi(given, **numbers)
 
     def with_(self, parameter: str, value: float) -> Setting:
         """The same with another γ, β, ε or batch size."""
@@ -46,5 +50,5 @@ class Setting:
 
 
 @lru_cache(maxsize=256)  # one object for one φ: its table of moments is found again
-def _phi(name: str, gamma: float, beta: float, slope: float, alpha: float) -> Activation:
-    return activation(name, scale=gamma, shift=beta, slope=slope, alpha=alpha)
+def _phi(named: str | Activation, gamma: float, beta: float, slope: float, alpha: float) -> Activation:
+    return as_activation(named, scale=gamma, shift=beta, slope=slope, alpha=alpha)

@@ -103,7 +103,7 @@ def recurrence(dimension: int, terms: int) -> Float[np.ndarray, " terms"]:
     return b
 
 
-def orthonormal(dimension: int, x: Float[np.ndarray, " n"], terms: int) -> Float[np.ndarray, "terms n"]:
+def orthonormal(dimension: int, x: Float[np.ndarray, "*n"], terms: int) -> Float[np.ndarray, " terms *n"]:
     """The orthonormal (Gegenbauer) polynomials p_0 … p_(terms−1) of one cosine at x.
 
     p_l = C_l^((d−2)/2)·√((2l+d−2)/((d−2)·C_l(1))), by the three-term recurrence, which is stable inside [−1, 1].
@@ -119,10 +119,10 @@ def orthonormal(dimension: int, x: Float[np.ndarray, " n"], terms: int) -> Float
     return p
 
 
-def weight_powers(x: Float[np.ndarray, " n"], w: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, "n _"], ...]:
+def weight_powers(x: Float[np.ndarray, "*n"], w: Float[np.ndarray, "*n"]) -> tuple[Float[np.ndarray, "*n _"], ...]:
     """Weights for the moments of one cosine: columns (w, w·x), (w, w·x²) and (w, w·x², w·x⁴)."""
     square = w * x * x
-    return np.stack([w, w * x], 1), np.stack([w, square], 1), np.stack([w, square, square * x * x], 1)
+    return np.stack([w, w * x], -1), np.stack([w, square], -1), np.stack([w, square, square * x * x], -1)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from phasemap.theory.activations import Activation, value_at_zero
 from phasemap.theory.batchnorm.moments.convergence import converging, rounding, settled
 from phasemap.theory.batchnorm.moments.moments import Moments, stack, widest
 from phasemap.theory.integrals.sphere import (
+    latitude_limit,
     legendre,
     orthonormal,
     piecewise_rule,
@@ -30,6 +31,8 @@ MAX_TERMS = 1280
 SMOOTH_NODES = 128
 PIECE_NODES = 64
 MAX_NODES = 16384
+AT_ONCE = 2_000_000
+"""Values of the basis that are held at once."""
 TOLERANCE = 2e-14
 
 
@@ -45,37 +48,71 @@ def gegenbauer_moments(
         tolerance: nodes and terms grow until the two agree to it (relative to E f², E φ′²), or to their limits.
     """
     kinks = np.asarray(activation.kinks)
-    if scales.size > 1 and bool(np.any(kinks != 0)):  # the kinks lie elsewhere on the sphere for each scale
-        each = [gegenbauer_moments(activation, batch_size, scales[i : i + 1], tolerance) for i in range(scales.size)]
-        return stack([fine for fine, _ in each]), stack([coarse for _, coarse in each])
-    nodes = PIECE_NODES if kinks.size else SMOOTH_NODES
-    terms = TERMS
+    if not np.any(kinks != 0):
+        return _refined(activation, batch_size, scales, tolerance, together=True)
+    with np.errstate(divide="ignore"):
+        cosines = np.minimum(np.abs(kinks) / (np.sqrt(batch_size - 1) * scales[:, None]), 1)
+    reached = np.arcsin(cosines) < latitude_limit(batch_size - 1)
+    groups = [np.flatnonzero((reached == kind).all(axis=1)) for kind in np.unique(reached, axis=0)]  # of equal pieces
+    parts = [_refined(activation, batch_size, scales[group], tolerance, together=False) for group in groups]
+    order = np.argsort(np.concatenate(groups))
+    return stack([fine for fine, _ in parts]).take(order), stack([coarse for _, coarse in parts]).take(order)
+
+
+def _refined(
+    activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"], tolerance: float, *, together: bool
+) -> tuple[Moments, Moments]:
+    """Moments at nodes and terms that grow until two levels agree: for all scales ``together``, or for each."""
+    nodes, terms = PIECE_NODES if activation.kinks else SMOOTH_NODES, TERMS
+    going = np.arange(scales.size)
     coarse, _ = evaluate(activation, batch_size, scales, nodes // 2, terms // 2)
-    last, levels, changes = np.full(scales.shape, np.inf), [coarse], [np.inf]
-    while True:
-        fine, tail = evaluate(activation, batch_size, scales, nodes, terms)
+    levels, changes = [coarse], [np.full(scales.shape, np.inf)]
+    ended, parts = [], []
+    while going.size:
+        fine, tail = evaluate(activation, batch_size, scales[going], nodes, terms)
         change = fine.difference(coarse)
-        changes.append(float(change.max()))
-        converged = tail <= tolerance and bool(np.all(settled(change, last, tolerance + rounding(activation, fine))))
-        if converged:
-            return fine, coarse
-        if nodes >= MAX_NODES or terms >= MAX_TERMS:
-            return fine, coarse if converging(changes) else widest(fine, levels[-4:])
-        coarse, last = fine, change
-        levels.append(fine)
+        done = (tail <= tolerance) & settled(change, changes[-1], tolerance + rounding(activation, fine))
+        if together:
+            done[:] = bool(done.all())
+        changes.append(change)
+        last = nodes >= MAX_NODES or terms >= MAX_TERMS
+        error = coarse
+        if last and not done.all():
+            falls = done | [converging([float(at) for at in each]) for each in np.array(changes).T]
+            if together:
+                falls[:] = converging([float(at.max()) for at in changes])
+            error = Moments(np.where(falls, coarse.rows, widest(fine, levels[-4:]).rows))
+        leaves = done | last
+        ended.append(going[leaves])
+        parts.append((fine.take(np.flatnonzero(leaves)), error.take(np.flatnonzero(leaves))))
+        stays = np.flatnonzero(~leaves)
+        terms = 2 * terms if np.any(tail[stays] > tolerance) else terms
         nodes *= 2
-        terms = 2 * terms if tail > tolerance else terms
+        going, coarse = going[stays], fine.take(stays)
+        levels = [level.take(stays) for level in (*levels[-3:], fine)]
+        changes = [each[stays] for each in changes]
+    order = np.argsort(np.concatenate(ended))
+    return stack([fine for fine, _ in parts]).take(order), stack([error for _, error in parts]).take(order)
 
 
 def evaluate(
     activation: Activation, batch_size: int, scales: Float[np.ndarray, " t"], nodes: int, terms: int
-) -> tuple[Moments, float]:
-    """Moments with fixed numbers of nodes and terms, and a bound on the terms left out of the pair sums."""
+) -> tuple[Moments, Float[np.ndarray, " t"]]:
+    """Moments with fixed numbers of nodes and terms, and a bound on the terms left out of the pair sums.
+
+    Kinks not at 0 lie elsewhere on the sphere for each scale; as many of them must be in reach at all scales.
+    """
     d = batch_size - 1
     if activation.kinks:
+        most = max(1, AT_ONCE // (terms * nodes * (len(activation.kinks) + 1)))
+        if scales.size > most:
+            pieces = [scales[first : first + most] for first in range(0, scales.size, most)]
+            each = [evaluate(activation, batch_size, piece, nodes, terms) for piece in pieces]
+            return stack([moments for moments, _ in each]), np.concatenate([tail for _, tail in each])
         with np.errstate(divide="ignore"):
-            kinks = np.asarray(activation.kinks) / (np.sqrt(d) * scales[0])
-        x, w = piecewise_rule(d, np.where(np.isfinite(kinks), kinks, 2.0), nodes)
+            kinks = np.asarray(activation.kinks) / (np.sqrt(d) * scales[:, None])
+        rules = [piecewise_rule(d, np.where(np.isfinite(at), at, 2.0), nodes) for at in kinks]
+        x, w = (np.array(column) for column in zip(*rules, strict=True))
         basis, weights = orthonormal(d, x, terms) * w, weight_powers(x, w)
     else:
         x, _ = smooth_rule(d, nodes)
@@ -83,20 +120,28 @@ def evaluate(
     z = np.sqrt(d) * scales[:, None] * x
     f = activation.phi(z) - value_at_zero(activation)
     g = activation.derivative(z)
-    f_hat, g_hat = f @ basis.T, g @ basis.T
-    f_single, g_single = (f * f) @ weights[1], (g * g) @ weights[2]
-    columns = [f @ weights[0], f_single, _pairs(f_hat, d, 3), g @ weights[1], g_single, _pairs(g_hat, d, 5)]
-    tail = max(_tail(f_single[:, 0], f_hat), _tail(g_single[:, 0], g_hat))
+    f_hat, g_hat = (_inner(values, np.moveaxis(basis, 0, -1)) for values in (f, g))
+    f_single, g_single = _inner(f * f, weights[1]), _inner(g * g, weights[2])
+    columns = [_inner(f, weights[0]), f_single, _pairs(f_hat, d, 3)]
+    columns += [_inner(g, weights[1]), g_single, _pairs(g_hat, d, 5)]
+    tail = np.maximum(_tail(f_single[:, 0], f_hat), _tail(g_single[:, 0], g_hat))
     largest = float(np.max(np.abs(legendre(d, -1 / d, terms)[-2:])))
     return Moments(np.concatenate(columns, axis=1).T), tail * largest
 
 
-def _tail(square: Float[np.ndarray, " t"], coefficients: Float[np.ndarray, "t l"]) -> float:
-    """‖F − its truncated expansion‖² / ‖F‖² (Parseval), the largest over t. Rounding limits it to about 1e-15."""
+def _inner(values: Float[np.ndarray, "t n"], weights: Float[np.ndarray, "*t n c"]) -> Float[np.ndarray, "t c"]:
+    """Sums over nodes, with the same weights for all scales or with weights of each scale's own."""
+    if weights.ndim == 2:
+        return np.asarray(values @ weights)
+    return np.asarray(np.einsum("tn,tnc->tc", values, weights))
+
+
+def _tail(square: Float[np.ndarray, " t"], coefficients: Float[np.ndarray, "t l"]) -> Float[np.ndarray, " t"]:
+    """‖F − its truncated expansion‖² / ‖F‖² (Parseval). Rounding limits it to about 1e-15."""
     energy = coefficients * coefficients
     rest = square - energy.sum(axis=1)
     last = energy[:, -4:].sum(axis=1)  # the products with x^k shift coefficients by up to three
-    return float(np.max(np.maximum(rest, last) / np.maximum(square, 1e-300), initial=0.0))
+    return np.asarray(np.maximum(rest, last) / np.maximum(square, 1e-300))
 
 
 def _pairs(coefficients: Float[np.ndarray, "t l"], dimension: int, count: int) -> Float[np.ndarray, "t count"]:

@@ -154,6 +154,12 @@ class Sample:
         return Sample(tuple(special.ndtri(np.clip(u, 1e-16, 1 - 1e-16)) for u in sets))
 
 
+def _root(gram: Gram) -> Float[np.ndarray, "dimension batch"]:
+    """Takes B−1 independent normal variables to h − mean(h)."""
+    values, vectors = _spectrum(gram)
+    return np.asarray(linalg.helmert(len(gram)) @ (vectors * np.sqrt(values)) @ vectors.T)
+
+
 def _normalised(
     points: Float[np.ndarray, "n dimension"], gram: Gram, eps: float
 ) -> tuple[Float[np.ndarray, "n batch"], Float[np.ndarray, "n 1"]]:
@@ -162,9 +168,7 @@ def _normalised(
     By the symmetric root of Σ^G: the same points give nearly the same output for nearly the same Σ, so that iterating
     Σ with them converges.
     """
-    values, vectors = _spectrum(gram)
-    root = (vectors * np.sqrt(values)) @ vectors.T
-    y = points @ (linalg.helmert(len(gram)) @ root)
+    y = points @ _root(gram)
     inverse = 1 / np.sqrt(np.mean(y * y, axis=1, keepdims=True) + eps)
     return y * inverse, inverse
 
@@ -224,6 +228,19 @@ def next_gram(gram: Gram, layer: Layer, sample: Sample | None = None) -> tuple[G
     else:
         moments, error = sampled_forward(gram, layer, sample)
     return layer.sigma_w**2 * moments + layer.sigma_b**2, layer.sigma_w**2 * error
+
+
+def next_turned_gram(
+    gram: Gram,
+    layer: Layer,
+    points: Float[np.ndarray, "n dimension"],
+    rotation: Float[np.ndarray, "dimension dimension"],
+) -> Gram:
+    """Σ^(l+1) from Σ^l, by the points turned by a rotation; in the points' precision."""
+    y = points @ (rotation @ _root(gram)).astype(points.dtype)
+    variance = np.mean(y * y, axis=1, keepdims=True, dtype=points.dtype)
+    f = layer.activation.phi(y / np.sqrt(variance + points.dtype.type(layer.eps)))
+    return layer.sigma_w**2 * np.asarray(f.T @ f, dtype=float) / len(points) + layer.sigma_b**2
 
 
 def propagate(first: Gram, layer: Layer, depth: int, *, log2_points: int = 13, seed: int = 0) -> Transient:

@@ -24,6 +24,7 @@ from phasemap.theory.batchnorm.whole_batch.covariance import (
     Sample,
     laplace_backward,
     next_gram,
+    next_turned_gram,
     sampled_backward,
 )
 from phasemap.theory.errors import InputError
@@ -32,8 +33,9 @@ from phasemap.theory.homogeneous import homogeneous
 STARTS = 6
 """Batches that are followed."""
 UNITS = 4096
-"""Random points that average a layer on the way, new in each, for φ without a closed form: a network of this width.
-The same points in all layers would push the same samples again and again, and choose the main block."""
+"""Random points that average a layer on the way, for φ without a closed form: a network of this width. Each layer turns
+them by a random rotation: the same points in all would push the same samples again and again, and choose the main
+block. In single precision: the sampling's error is 1e-2."""
 LOG2_POINTS = 10
 """Of each of the scrambled point sets that average a layer at the fixed point."""
 LARGEST = 256
@@ -141,13 +143,18 @@ def projections(main_block: int, batch_size: int) -> list[Float[np.ndarray, "bat
 
 def _settle(layer: Layer, batch_size: int, seed: int) -> BSB2:
     """Near which BSB2 one batch ends."""
+    from scipy.stats import ortho_group
+
     closed = homogeneous(layer.activation) is not None
     rng = np.random.default_rng([UNITS, batch_size, seed])
+    points = rng.standard_normal((0 if closed else UNITS, batch_size - 1), dtype=np.float32)
     gram = _start(batch_size, seed)
     main, since, then = np.zeros(batch_size, dtype=bool), 0, np.zeros(2)
     for count in range(MOST_LAYERS):
-        sample = None if closed else Sample(tuple(rng.standard_normal((2, UNITS // 2, batch_size - 1))))
-        gram, _ = next_gram(gram, layer, sample)
+        if closed:
+            gram, _ = next_gram(gram, layer)
+        else:
+            gram = next_turned_gram(gram, layer, points, ortho_group.rvs(batch_size - 1, random_state=rng))
         size = np.diag(gram)
         now = size > np.sqrt(size.max() * size.min())
         if np.any(now != main):
