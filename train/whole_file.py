@@ -4,6 +4,7 @@ leaves its folder."""
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from phasemap.theory.errors import InputError
 
 LONGEST = 40
 """Characters of a file's name in that of its temporary file: names may be as long as the file system allows."""
+ABANDONED = 3600.0
+"""Seconds without a change after which a temporary file has no writer any more."""
 
 
 @contextlib.contextmanager
@@ -35,6 +38,7 @@ def whole(path: Path, *, new: bool = False) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
+        _remove_abandoned(path, temporary)
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
@@ -60,6 +64,16 @@ def temporary_beside(path: Path) -> Path:
         with contextlib.suppress(FileExistsError):
             os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
             return temporary
+
+
+def _remove_abandoned(path: Path, own: Path) -> None:
+    """Removes temporary files of the same name whose writers were killed, by the file system's own clock."""
+    with contextlib.suppress(OSError):
+        now = own.stat().st_mtime
+        for left in path.parent.glob(f"{glob.escape(own.name[: -len('.0123456789abcdef.tmp')])}.{'?' * 16}.tmp"):
+            with contextlib.suppress(OSError):
+                if now - left.lstat().st_mtime > ABANDONED:
+                    left.unlink()
 
 
 def write_text(path: Path, text: str, *, new: bool = False) -> None:

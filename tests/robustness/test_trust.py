@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import yaml
 
+from phasemap.command_line import main
+from phasemap.sweeps.execution.plan import plan
+from phasemap.sweeps.experiments.experiment import load
+from phasemap.sweeps.sources import wandb_sweep
+from phasemap.sweeps.store.result import stamped
+from phasemap.sweeps.wandb_bridge.log import RESULT
 from tests.robustness.attack import attack, complaints
+from tests.robustness.test_wandb_answers import SOURCE, Answer, Client
+from tests.sweeps.fake_backend import FAKE, fake_result
 from tests.sweeps.runs import run_fake
 
 CANARY = """\
@@ -76,3 +87,30 @@ def test_reading_runs_nobodys_file(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_reading_much_runs_nobodys_file(tmp_path: Path) -> None:
     read_everything(tmp_path, 30, 1)
+
+
+def test_reading_a_sweep_runs_nobodys_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = tmp_path / "ran"
+    monkeypatch.chdir(tmp_path)
+    Path("theirs.py").write_text(CANARY.format(mark=str(mark)))
+    planned = plan(
+        load(str(experiment(Path("made.yaml"), "bn-mlp", activation="theirs.py:phi"))), at_work=["cpu"], trainer=FAKE
+    )
+    runs = []
+    for tile in planned.tiles:
+        config = {name: {"value": value} for name, value in tile.parameters.items()}
+        result = json.dumps(stamped(tile.key, fake_result(dict(tile.parameters))))
+        runs.append(
+            Answer(tile.key, texts={"config": json.dumps(config), "summaryMetrics": json.dumps({RESULT: result})})
+        )
+    api = SimpleNamespace(Api=lambda **_: Client(yaml.safe_dump(dict(planned.experiment.document)), runs))
+    monkeypatch.setattr(wandb_sweep, "require_wandb", lambda: api)
+    mark.unlink(missing_ok=True)  # planning may run it
+    for words in (("report", "--out", "page.html"), ("status",), ("export",), ("compare", "theory:tanh")):
+        with pytest.raises(SystemExit) as end:
+            main([words[0], SOURCE, *words[1:]])
+        assert end.value.code == 0, words
+        assert not mark.exists(), words
+    with pytest.raises(SystemExit):
+        main(["report", SOURCE, "--out", "page.html", "--trust"])
+    assert mark.exists()

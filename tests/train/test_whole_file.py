@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,13 @@ def test_temporary_files_have_names_of_their_own(tmp_path: Path, name: str) -> N
 def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
     write_text(tmp_path / "a", "x\udcff")
     assert (tmp_path / "a").read_text() == "x\\udcff"
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_and_nothing_else_does(tmp_path: Path) -> None:
+    left, fresh, other = (temporary_beside(tmp_path / name) for name in ("a[1].json", "a[1].json", "b.json"))
+    mine = tmp_path / ".a[1].json.notes.tmp"
+    mine.touch()
+    for path in (left, other, mine):
+        os.utime(path, (0, 0))
+    write_text(tmp_path / "a[1].json", "new")
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / "a[1].json", fresh, other, mine])
