@@ -21,7 +21,7 @@ install: .venv/installed
 	@touch $@
 
 demo: install
-	$(BIN)/phasemap run bn-fig3a --preset quick --set "seed=[0, 1]" --out runs/demo
+	$(BIN)/phasemap run bn-fig3a --preset quick --set seed=0 --set "batch_size=[5, 8, 12, 24, 64]" --out runs/demo
 
 # Compiled files are kept, whatever the machine says: the tests start dozens of processes.
 test: install

@@ -113,7 +113,7 @@ def test_list_answers_without_numerics() -> None:
         (["train", "{"], ["not a JSON object"]),
         (["train", "--depth", "3", "--depth=4"], ["depth: given twice: '3' and '4'"]),
         (["train", "--lr", "1", "--steps", "1", "--wandb", "maybe"], ["--wandb maybe: expected one of"]),
-        (["export", "nowhere"], ["nowhere: there are no results of phasemap"]),
+        (["export", "nowhere"], ["nowhere: there is no such folder"]),
         (["export", "nowhere", "--format", "xls"], ["--format xls: expected one of csv, netcdf"]),
         (["status", "wandb:x"], ["wandb:x: expected ENTITY/PROJECT/SWEEP"]),
         (["agents", "x/y"], ["x/y: expected ENTITY/PROJECT/SWEEP"]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from phasemap.theory import elementwise
 from phasemap.theory.errors import InputError
-from phasemap.theory.ranges import wrong
+from phasemap.theory.ranges import brief, number, wrong
 from phasemap.theory.user_code import is_user_code, load_user_activation
 
 Function = Callable[[Any], Any]
@@ -35,6 +35,9 @@ class Activation:
     kinks: tuple[float, ...] = ()
     degree: float | None = None
     label: str = ""
+
+    def __repr__(self) -> str:
+        return f"Activation({self.label or self.name})"
 
 
 BUILT_IN = (
@@ -132,41 +135,60 @@ def activation(
     Raises:
         InputError: unknown name, a parameter out of range, or a user's file that does not fit.
     """
-    if not (np.isfinite(scale) and np.isfinite(shift)):
-        raise InputError(f"scale {scale}, shift {shift}: expected finite numbers")
-    mistakes = [*wrong("gamma", scale, "scale"), *wrong("beta", shift, "shift"), *wrong("slope", slope, "--slope")]
+    if not isinstance(name, str):
+        raise InputError(f"activation {brief(name)}: expected a name such as 'relu', or an Activation")
+    scale, shift = _checked(scale, shift)
+    slope, alpha = number("slope", slope, "--slope"), number("alpha", alpha, "--alpha")
+    mistakes = wrong("slope", slope, "--slope")
     mistakes += wrong("alpha", alpha, "--alpha") if name in WITH_ALPHA and alpha > 0 else []
     if mistakes:
         raise InputError(*mistakes)
     phi, derivative, kinks, degree = _user(name) if is_user_code(name) else _base(name, slope, alpha)
-    details = {"scale": scale} if scale != 1 else {}
-    details |= {"shift": shift} if shift != 0 else {}
-    details |= {"slope": slope} if name == "leaky-relu" else {}
+    details = {"slope": slope} if name == "leaky-relu" else {}
     details |= {"alpha": alpha} if name == "alpha-relu" or (name == "elu" and alpha != 1) else {}
-    label = name + "".join(f" {key}={value:g}" for key, value in details.items())
-    if scale == 1 and shift == 0:
-        return Activation(name, phi, derivative, kinks, degree, label)
-    return Activation(
-        name,
-        lambda z: phi(scale * np.asarray(z) + shift),
-        lambda z: scale * derivative(scale * np.asarray(z) + shift),
-        tuple((k - shift) / scale for k in kinks) if scale != 0 else (),
-        degree if shift == 0 and scale > 0 else None,
-        label,
-    )
+    bound = Activation(name, phi, derivative, kinks, degree, name)
+    return _scaled(bound, scale, shift, details)
 
 
-def as_activation(named: str | Activation, **parameters: float) -> Activation:
-    """``activation(named, **parameters)`` of a name; an ``Activation`` as it is, whose parameters are bound already.
+def as_activation(
+    named: str | Activation, *, scale: float = 1.0, shift: float = 0.0, **parameters: float
+) -> Activation:
+    """``activation`` of a name; of an ``Activation``, whose other parameters are bound, φ(scale·z + shift).
 
     Raises:
         InputError: as ``activation``, or it is neither.
     """
-    if isinstance(named, Activation):
-        return named
-    if not isinstance(named, str):
-        raise InputError(f"activation {named!r}: expected a name such as 'relu', or an Activation")
-    return activation(named, **parameters)
+    if isinstance(named, np.ndarray) and not named.ndim:
+        named = named.item()
+    if not isinstance(named, Activation):
+        return activation(named, scale=scale, shift=shift, **parameters)
+    return _scaled(named, *_checked(scale, shift), {})
+
+
+def _checked(scale: Any, shift: Any) -> tuple[float, float]:
+    """γ and β as numbers. Raises InputError."""
+    scale, shift = number("gamma", scale, "scale"), number("beta", shift, "shift")
+    if not (np.isfinite(scale) and np.isfinite(shift)):
+        raise InputError(f"scale {scale}, shift {shift}: expected finite numbers")
+    if mistakes := [*wrong("gamma", scale, "scale"), *wrong("beta", shift, "shift")]:
+        raise InputError(*mistakes)
+    return scale, shift
+
+
+def _scaled(bound: Activation, scale: float, shift: float, details: dict[str, float]) -> Activation:
+    """z ↦ φ(scale·z + shift); ``details`` are φ's own parameters for the label."""
+    details = ({"scale": scale} if scale != 1 else {}) | ({"shift": shift} if shift != 0 else {}) | details
+    label = bound.label + "".join(f" {key}={value:g}" for key, value in details.items())
+    if scale == 1 and shift == 0:
+        return replace(bound, label=label) if details else bound
+    return Activation(
+        bound.name,
+        lambda z: bound.phi(scale * np.asarray(z) + shift),
+        lambda z: scale * bound.derivative(scale * np.asarray(z) + shift),
+        tuple((k - shift) / scale for k in bound.kinks) if scale != 0 else (),
+        bound.degree if shift == 0 and scale > 0 else None,
+        label,
+    )
 
 
 def value_at_zero(activation: Activation) -> float:

@@ -50,6 +50,17 @@ class Span:
         fitting = (x for x in rounded if (edge <= x <= limit if below else limit <= x <= edge))
         return next(fitting, edge)
 
+    def inner(self, margin: float, logarithmic: bool = False) -> Span | None:
+        """What is left without a margin at the ends beyond which it is known to end; None if nothing is.
+
+        Args:
+            margin: relative where ``logarithmic``.
+        """
+        relative = self.low / (1 - margin), self.high / (1 + margin)
+        low, high = relative if logarithmic else (self.low + margin, self.high - margin)
+        low, high = self.low if self.open_low else low, self.high if self.open_high else high
+        return Span(low, high, self.open_low, self.open_high) if low <= high else None
+
 
 def _round(value: float, digits: int, *, up: bool) -> float:
     """Up or down to so many digits."""
@@ -78,9 +89,11 @@ class Found:
     best: float | None
     monotone: bool
 
-    def nearest(self, value: float, logarithmic: bool = False) -> float | None:
-        """The value within bounds nearest to ``value`` (``Span.nearest``); None if there is none."""
-        candidates = [span.nearest(value, logarithmic) for span in self.spans]
+    def nearest(self, value: float, logarithmic: bool = False, margin: float = 0.0) -> float | None:
+        """The value within bounds nearest to ``value`` (``Span.nearest``), and a ``margin`` away from their edges; None
+        if there is none."""
+        inner = [span.inner(margin, logarithmic) for span in self.spans]
+        candidates = [span.nearest(value, logarithmic) for span in inner if span is not None]
 
         def distance(x: float) -> float:
             return abs(math.log(x / value)) if logarithmic and x > 0 and value > 0 else abs(x - value)

@@ -81,15 +81,32 @@ RANGES: dict[str, Range] = {
 
 
 def wrong(name: str, value: Any, named: str = "") -> list[str]:
-    """The message that a number is out of its parameter's range, if it is.
+    """The message that a value is no number within its parameter's range, if it is none.
 
     Args:
         named: what the message calls the parameter; its name if not given.
     """
-    allowed = RANGES[name]
-    what = "an integer" if isinstance(allowed.least, int) else "a finite number"
-    reason = "" if allowed.holds(value) else f"expected {what} of {allowed.reason(value)}"
-    return [f"{named or name} {brief(value)}: {reason}"] if reason else []
+    allowed, counts = RANGES[name], isinstance(RANGES[name].least, int)
+    try:
+        if allowed.holds(value) and (not counts or value == int(value)):
+            return []
+        reason = allowed.in_words if allowed.holds(value) else allowed.reason(value)
+    except (TypeError, ValueError, RuntimeError):  # no number, or an array of several (torch's error is the last)
+        reason = allowed.in_words
+    what = "an integer" if counts else "a finite number"
+    return [f"{named or name} {brief(value)}: expected {what} of {reason}"]
+
+
+def number(name: str, value: Any, named: str = "") -> int | float:
+    """A number of any library, or its text, as a Python number; an integer where the parameter counts something and it
+    has no fraction. Raises InputError if it is neither."""
+    try:
+        if getattr(value, "ndim", 0):
+            raise TypeError
+        plain = float(value)
+        return int(plain) if isinstance(RANGES[name].least, int) and plain.is_integer() else plain
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(*wrong(name, value, named)) from error
 
 
 def check(**values: Any) -> None:

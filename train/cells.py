@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phasemap.train.parameters import TABLE, references
+from phasemap.train.result_types import CellResult, Content
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,6 +41,14 @@ class Cell(Mapping[str, Any]):
     def get(self, name: str, default: Any = None) -> Any:
         """As of every mapping, in less time."""
         return self.own[name] if name in self.own else self.tile.get(name, default)
+
+
+def networks(content: Content) -> Iterator[tuple[Mapping[str, Any], CellResult]]:
+    """Every network of a result, with its complete parameters."""
+    scalars = {name: value for name, value in content["parameters"].items() if not isinstance(value, list)}
+    for cell in content["cells"]:
+        own = cell["parameters"]  # complete, where it was read from a file
+        yield own if isinstance(own, Cell) else {**scalars, **own, "seed": cell["seed"]}, cell
 
 
 def cells(parameters: Mapping[str, Any]) -> list[Cell]:

@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from phasemap.theory.errors import InputError, unknown_name
+from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.families.catalogue import DEFAULT, FAMILIES, family
+from phasemap.train.parameter_rows.other_names import unknown
 from phasemap.train.parameter_rows.row import Parameter, one_of
 from phasemap.train.parameter_rows.training import DATA, RUN, STEP
 from phasemap.train.parameter_rows.values import read_value
@@ -39,7 +41,13 @@ class _Table(Mapping[str, Parameter]):
         if self._additions != FAMILIES.additions:
             names = tuple(FAMILIES)
             families = [FAMILIES[name] for name in names]
-            architecture = Parameter(str, DEFAULT, "family of networks", **one_of(*names))
+            architecture = Parameter(
+                str,
+                DEFAULT,
+                "family of networks",
+                **one_of(*names),
+                other_names=("arch", "family", "model", "network"),
+            )
             self._rows = {
                 "architecture": architecture,
                 **_merged([one.rows for one in families]),
@@ -115,7 +123,7 @@ def checked(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     A mistake between parameters is named only if each of them is right by itself.
     """
     table = TABLE.rows
-    mistakes = [unknown_name(name, table, "parameter") for name in raw if name not in table]
+    mistakes = [unknown(name, table) for name in raw if name not in table]
     values: dict[str, Any] = {}
     wrong = set()
     for name, row in table.items():
@@ -178,7 +186,7 @@ def _together(values: Mapping[str, Any]) -> list[str]:
             mistakes.append(f"{name}: {values[name]!r}: architecture {architecture} has no {target}")
     stacked = {name: len(value) for name, value in values.items() if isinstance(value, list)}
     if (count := math.prod(stacked.values())) > MOST_CELLS:
-        mistakes.append(f"{', '.join(stacked)}: {count} cells in one tile: expected at most {MOST_CELLS}")
+        mistakes.append(f"{', '.join(stacked)}: {counted(count, 'cell')} in one tile: expected at most {MOST_CELLS}")
     if (values["lr"] is None) == (values["lr_per_sample"] is None):
         mistakes.append("lr, lr_per_sample: give exactly one of them")
     if (values["epochs"] is None) == (values["steps"] is None):
@@ -189,7 +197,8 @@ def _together(values: Mapping[str, Any]) -> list[str]:
     mistakes += family(architecture).check(values)
     for axis in ("x_axis", "y_axis"):
         if values[axis] not in TABLE or not TABLE[values[axis]].identity:
-            mistakes.append(unknown_name(values[axis], TABLE, f"parameter as {axis}:"))
+            decisive = {name: row for name, row in TABLE.items() if row.identity}
+            mistakes.append(unknown(values[axis], decisive, f"parameter as {axis}:"))
     if values["x_axis"] == values["y_axis"]:
         mistakes.append(f"x_axis, y_axis: both are {values['x_axis']!r}")
     return mistakes

@@ -11,6 +11,8 @@ from phasemap.train.parameter_rows.row import Parameter, in_range, one_of
 
 METRICS = ("test_accuracy", "test_accuracy_batch", "train_accuracy", "train_accuracy_batch", "test_loss", "train_loss")
 NO_OVERLAY = "none"
+HEAT_MAP = "map"
+"""The value of ``picture`` that is no exhibit."""
 
 
 def lines() -> list[str]:
@@ -40,14 +42,16 @@ PRESENTATION: Mapping[str, Parameter] = {
     "experiment": Parameter(str, "", "name of the experiment", identity=False),
     "picture": Parameter(
         str,
-        "map",
+        HEAT_MAP,
         "what the report draws: the heat map, or an exhibit of what a monitor recorded",
         lambda value: re.fullmatch(r"[a-z][a-z0-9-]*", value) is not None or is_user_code(value),
         "map, an exhibit of the catalogue of figures, or path/to/file.py:name",
         identity=False,
     ),
-    "x_axis": Parameter(str, "batch_size", "parameter along the map's horizontal axis", identity=False),
-    "y_axis": Parameter(str, "depth", "parameter along the map's vertical axis", identity=False),
+    "x_axis": Parameter(
+        str, "batch_size", "parameter along the map's horizontal axis", identity=False, other_names=("x",)
+    ),
+    "y_axis": Parameter(str, "depth", "parameter along the map's vertical axis", identity=False, other_names=("y",)),
     "x_scale": Parameter(str, "linear", "scale of the horizontal axis", **one_of("linear", "log"), identity=False),
     "y_scale": Parameter(str, "linear", "scale of the vertical axis", **one_of("linear", "log"), identity=False),
     "metric": Parameter(str, "test_accuracy", "what the heat map shows", **one_of(*METRICS), identity=False),
@@ -55,6 +59,11 @@ PRESENTATION: Mapping[str, Parameter] = {
         str, "xi", "predicted quantity drawn on the map", _is_overlay, _overlays_in_words, identity=False
     ),
     "overlay_factor": Parameter(
-        float, 16.0, "the paper's multiple of the overlay's depth scale", **in_range("kappa"), identity=False
+        float,
+        16.0,
+        "the paper's multiple of the overlay's depth scale",
+        **in_range("kappa"),
+        identity=False,
+        other_names=("kappa",),
     ),
 }

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import sys
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,8 +21,9 @@ from torch import Tensor
 
 from phasemap.models.stack import Stack
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.cells import Cell, cells, identity
-from phasemap.train.compat.lightning import LightningEnvironment, pl
+from phasemap.train.compat.lightning import fit, pl
 from phasemap.train.data.load import load
 from phasemap.train.data.samples import Data
 from phasemap.train.engine.cell_result import cell_result
@@ -115,7 +114,8 @@ def train_tile(
             release(device)
             if len(chunk) == 1:
                 raise InputError(_too_large(members[0], device))
-            say(f"{len(chunk)} networks do not fit into the memory of {device}: two halves are trained in turn")
+            networks = counted(len(chunk), "network")
+            say(f"{networks} do not fit into the memory of {device}: two halves are trained in turn")
             waiting.extendleft(reversed(halves(chunk)))
     content: Content = {
         "semantics": SEMANTICS,
@@ -297,7 +297,7 @@ def _train_chunk(
     )
     if module.steps_done < steps:
         try:
-            _fit(module, blocks, device, callbacks)
+            fit(module, blocks, device=device, callbacks=callbacks, plugins=[PlainFile()])
         finally:
             module.release()
     size = settings["statistics_batch_size"] if family.uses_batch_statistics else None
@@ -341,31 +341,6 @@ def _monitor(settings: Mapping[str, Any], samples: int) -> LayerMonitor | None:
         return None
     every = 1 if settings["monitor"] == "step" else samples // settings["batch_size"]
     return LayerMonitor(lambda step: step % every == 0)
-
-
-def _fit(module: StackModule, blocks: BlocksDataModule, device: str, callbacks: list[pl.Callback]) -> None:
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    kind, _, index = device.partition(":")
-    with warnings.catch_warnings():
-        # who asks for the CPU knows why
-        warnings.filterwarnings("ignore", message="GPU available but not used")
-        # the index tables are made faster than a worker process could hand them over
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        # Lightning's own use of torch
-        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
-        trainer = pl.Trainer(
-            accelerator="gpu" if kind == "cuda" else kind,
-            devices=[int(index or 0)] if kind == "cuda" else 1,
-            max_epochs=1,
-            callbacks=callbacks,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            # one process, also in a Slurm job: its signals are the runner's business
-            plugins=[LightningEnvironment(), PlainFile()],
-        )
-        trainer.fit(module, datamodule=blocks)
 
 
 def _device_name(device: str) -> str:

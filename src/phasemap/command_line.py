@@ -15,6 +15,7 @@ import typer
 from phasemap.theory.errors import InputError
 from phasemap.theory.letters import use_plain_letters
 from phasemap.theory.shown import shown
+from phasemap.train.compat import machine_warnings
 
 # Typer carries its own copy of click in newer versions; this is its UsageError in all of them.
 UsageError = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
@@ -24,6 +25,7 @@ COMMANDS = {
     "list": "list_experiments",
     "init": "init",
     "parameters": "parameters",
+    "glossary": "glossary",
     "run": "run",
     "status": "status",
     "report": "report",
@@ -33,6 +35,7 @@ COMMANDS = {
     "train": "train",
     "sweep": "sweep",
     "agents": "agents",
+    "slurm": "slurm",
     "bench": "bench",
 }
 """By name: the module in ``sweeps/commands`` whose ``command`` it is, in the order of ``phasemap --help``."""
@@ -85,6 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     _open_what_is_closed()
     signal.signal(signal.SIGXCPU, _end)
     use_plain_letters()
+    machine_warnings.ignore()
     os.environ["MPLBACKEND"] = "agg"  # a notebook's own is of no use here; worker processes inherit it
     try:
         code = assembled()(args=arguments, prog_name="phasemap", standalone_mode=False)

@@ -12,7 +12,7 @@ from phasemap.theory.trust import reading
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
-    from torch import Tensor, nn
+    from torch import nn
 
     from phasemap.train.probe.measure import Probe
 
@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 def run(
     experiment: str | Path,
     *,
-    preset: str = "quick",
+    preset: str | None = None,
     set: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Trains an experiment of ``phasemap list``, or a YAML file of your own, and gives its phase map as ``load`` does.
 
-    What was trained before in ``out`` is not trained again.
+    What was trained before in ``out`` is not trained again. A notebook or a terminal has a progress bar, all else plain
+    lines.
 
     Args:
+        preset: ``smoke``, ``quick`` or ``paper``; ``quick`` if not given, or a file without presets as it is.
         set: parameters in place of the experiment's, ``{"depth": [2, 4], "lr": 0.01}``, as ``--set`` takes them.
         out: folder of the results; ``runs/EXPERIMENT-PRESET`` if not given.
         options: as ``sweeps.execution.run.run_experiment`` takes them: ``workers=2``, ``quiet=True`` …
@@ -38,10 +40,14 @@ def run(
         InputError: one line for every mistake, before anything is trained.
         RuntimeError: tiles failed, the disk is full, or the run was interrupted.
     """
+    from phasemap.notebook import notebook_progress
     from phasemap.sweeps.execution.run import run_experiment
+    from phasemap.sweeps.experiments.usual_preset import usual_preset
 
+    preset = usual_preset(str(experiment)) if preset is None else preset
     folder = Path(out) if out is not None else Path("runs") / f"{Path(experiment).stem}-{preset}"
     settings = [f"{name}={_as_yaml(value)}" for name, value in (set or {}).items()]
+    options.setdefault("shows", notebook_progress)
     code = run_experiment(str(experiment), preset=preset, out=folder, settings=settings, **options)
     if code:
         raise RuntimeError(f"the run ended with code {code}; phasemap status {folder} says what is left")
@@ -53,11 +59,21 @@ def _as_yaml(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def load(*sources: str | Path, metric: str | None = None, curves: bool = False, trust: bool = False) -> xr.Dataset:
+def load(
+    *sources: str | Path,
+    x: str | None = None,
+    y: str | None = None,
+    fix: Mapping[str, Any] | None = None,
+    metric: str | None = None,
+    curves: bool = False,
+    trust: bool = False,
+) -> xr.Dataset:
     """The phase map of output folders and ``wandb:ENTITY/PROJECT/SWEEP`` sweeps, several merged, with ξ, the predicted
     line, the frontier and κ in it (``sweeps.annotated.dataset.annotated`` lists the variables).
 
     Args:
+        x, y: parameters of the axes; the experiment's own if not given. fix: the one value of each of some parameters,
+            where more vary than a map shows: ``{"width": 64}``.
         metric: the accuracy that the frontier belongs to; the map's own if not given.
         curves: whether the training losses over the steps come with it, as ``loss_curve`` and ``loss_step``.
         trust: whether Python files that the results name (an activation of somebody's own) may be run; else what needs
@@ -68,17 +84,21 @@ def load(*sources: str | Path, metric: str | None = None, curves: bool = False, 
     """
     from phasemap.sweeps.annotated.dataset import annotated
     from phasemap.sweeps.annotated.loss_curves import with_loss_curves
+    from phasemap.sweeps.phase_map.view import view
     from phasemap.sweeps.sources.open_map import map_of, open_results
 
     with reading(trust=trust):
-        results = open_results([str(source) for source in sources])
+        results = open_results([str(source) for source in sources], view(x, y, fix or {}))
         found = annotated(map_of(results), metric)
     return with_loss_curves(found, results.contents) if curves else found
 
 
 def plot(
-    phase_map: xr.Dataset,
+    phase_map: xr.Dataset | str | Path,
     *,
+    x: str | None = None,
+    y: str | None = None,
+    fix: Mapping[str, Any] | None = None,
     metric: str | None = None,
     overlay: str | None = None,
     ax: Axes | None = None,
@@ -88,6 +108,9 @@ def plot(
     """Draws the map with what its theory predicts: the line or the contours, the frontier, the fitted line.
 
     Args:
+        phase_map: what ``load`` gives, or a source for it.
+        x, y, fix: as ``load`` has them; of a map at hand its axes may change places, and one value of an axis, or
+            seed, be taken.
         metric: the map's own if not given.
         overlay: ``xi``, the name of a quantity (``p``, ``s``, ``s|chi`` …), or ``none`` for the bare map; the map's own
             if not given.
@@ -101,9 +124,15 @@ def plot(
         InputError: no such metric, or an overlay that the map's theory does not have.
     """
     from phasemap.sweeps.figures.maps.heat_map import draw
+    from phasemap.sweeps.phase_map.reshaped import reshaped
+    from phasemap.sweeps.phase_map.view import view
     from phasemap.sweeps.verdict.judgement import judge
     from phasemap.train.presentation import NO_OVERLAY
 
+    if isinstance(phase_map, (str, Path)):
+        phase_map = load(phase_map, x=x, y=y, fix=fix, trust=trust)
+    else:
+        phase_map = reshaped(phase_map, view(x, y, fix or {}))
     if ax is None:
         from matplotlib import pyplot
 
@@ -131,8 +160,19 @@ def _with_overlay(phase_map: xr.Dataset, overlay: str) -> xr.Dataset:
     return phase_map.assign_attrs(overlay=overlay)
 
 
-def probe(model: nn.Module, x: Tensor, **options: Any) -> Probe:
-    """How signals and gradients propagate through your own network; ``train.probe.measure.probe`` has the options."""
+def probe(model: nn.Module, *inputs: Any, seed: int = 0, mode: str = "train", **keywords: Any) -> Probe:
+    """How signals and gradients propagate through your own network, called as ``model(*inputs, **keywords)``.
+
+    Args:
+        model: any ``torch.nn.Module``; it is left as it was.
+        inputs, keywords: what the model takes: tensors (of integers, too), or tuples, lists and mappings of them; at
+            least one with a batch of two or more samples along the first dimension.
+        seed: of the random gradient at the output, and of what the forward pass draws (dropout).
+        mode: ``train`` (batch statistics, dropout at work), ``eval``, or ``as-is``.
+
+    Raises:
+        InputError: as ``train.probe.measure.probe``.
+    """
     from phasemap.train.probe.measure import probe as measure
 
-    return measure(model, x, **options)
+    return measure(model, *inputs, keywords=keywords, seed=seed, mode=mode)

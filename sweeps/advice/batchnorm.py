@@ -20,12 +20,13 @@ from phasemap.sweeps.advice.kappa import (
     map_kappas,
     papers_kappa,
 )
-from phasemap.sweeps.advice.reach import Criterion, Reach, faintest
+from phasemap.sweeps.advice.reach import NEAR, Criterion, Reach, faintest
 from phasemap.sweeps.advice.spans import finite, spans
 from phasemap.theory.batchnorm import advice as bn
 from phasemap.theory.batchnorm.gradient_explosion import check_batch_size, check_scales
 from phasemap.theory.batchnorm.setting import Setting
 from phasemap.theory.errors import InputError
+from phasemap.theory.parameter_search import Found
 from phasemap.theory.ranges import check
 from phasemap.train.families.batchnorm_mlp import FAMILY
 
@@ -77,7 +78,7 @@ class BatchNormAdviser(Adviser):
             "verdict": verdict,
             "reason": now.reason,
             "try": _experiment(setting) if verdict == "not tried" else None,
-            "advice": [_change(setting, name, depth, criterion) for name in bn.PARAMETERS],
+            "advice": sorted((_change(setting, name, depth, criterion) for name in bn.PARAMETERS), key=_last),
             "notes": _notes(setting, criterion, verdict),
         }
 
@@ -136,15 +137,17 @@ def _change(setting: Setting, name: str, depth: int, criterion: Criterion) -> Re
     def at(value: float | None) -> Record | None:
         if value is None:
             return None
-        whole = int(value) if name == "batch_size" else value
-        return {"value": whole, **_predicted(setting.with_(name, value), depth, criterion)}
+        changed = setting.with_(name, value)
+        return {"value": int(value) if name == "batch_size" else value, **_predicted(changed, depth, criterion)}
 
     now = getattr(setting, name)
+    chosen, fragile = _choice(setting, name, depth, criterion, None if trains else found)
+    recommended = at(chosen)
     record = {
         "parameter": name,
         "now": int(now) if name == "batch_size" else now,
         **spans(found, whole=name == "batch_size"),
-        "recommended": at(float(now) if trains else found.nearest(float(now), name != "beta")),
+        "recommended": recommended and {**recommended, "fragile": fragile},
         "best": at(found.best),
         "experiment": EXPERIMENTS.get((setting.activation, name)),
     }
@@ -154,6 +157,31 @@ def _change(setting: Setting, name: str, depth: int, criterion: Criterion) -> Re
         except InputError:  # the limit has no collapse at a kink
             record["limit"] = None
     return record
+
+
+def _choice(
+    setting: Setting, name: str, depth: int, criterion: Criterion, found: Found | None
+) -> tuple[float | None, bool]:
+    """The value that is nearest, and whether it is a knife edge; if it is, the nearest that is none, if there is one.
+
+    Args:
+        found: the values that reach the depth; None where the present one does, and stays.
+    """
+    here, logarithmic = float(getattr(setting, name)), name != "beta"
+    value = here if found is None else found.nearest(here, logarithmic)
+    if value is None or name == "batch_size":
+        return value, False
+    firm = None if found is None else found.nearest(here, logarithmic, NEAR)
+    for one in (value, firm):
+        if one is not None and not criterion.fragile(setting.with_(name, one), name, depth):
+            return one, False
+    return value, True
+
+
+def _last(change: Record) -> int:
+    """Where a change stands among the others: what is fragile at the end."""
+    recommended = change["recommended"]
+    return 1 if recommended is None else 2 * int(recommended["fragile"])
 
 
 def _experiment(setting: Setting) -> str:
@@ -178,11 +206,11 @@ def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[
     kappa, known = criterion.exploding, criterion.vanishing_of(setting)
     if kappa.support is None and kappa.value == PAPERS_KAPPA:
         notes.append(
-            f"kappa depends on the data and on how far networks are trained ({KAPPA_PAGE}): with a map of your own,"
+            f"κ depends on the data and on how far networks are trained ({KAPPA_PAGE}): with a map of your own,"
             " --map DIR."
         )
         if setting.batch_size < SMALL:
-            notes.append(f"In batches of 5 and 6 networks trained to {KAPPA_OF_SMALL:g} xi only ({KAPPA_PAGE}).")
+            notes.append(f"In batches of 5 and 6 networks trained to {KAPPA_OF_SMALL:g} ξ only ({KAPPA_PAGE}).")
     if known is None and verdict != "not tried":
         notes.append(
             "No map has networks like this one that lose their signal (eps near the critical one or above it, a small"
@@ -192,11 +220,11 @@ def _notes(setting: Setting, criterion: Criterion, verdict: str | None) -> list[
     for support in supports[:1]:
         theirs = support["activation"]
         if theirs != setting.activation:
-            notes.append(f"kappa was measured with {theirs}, not {setting.activation}.")
+            notes.append(f"κ was measured with {theirs}, not {setting.activation}.")
         if kappa.low == kappa.high:
-            notes.append("kappa rests on a single column, so it has no interval.")
+            notes.append("κ rests on a single column, so it has no interval.")
         else:
-            notes.append("The advice is judged with the lower end of kappa's interval.")
+            notes.append("The advice is judged with the lower end of κ's interval.")
     if supports or kappa.value != PAPERS_KAPPA:
         return notes
     tested = {name: EXPERIMENTS.get((setting.activation, name)) for name in bn.PARAMETERS}

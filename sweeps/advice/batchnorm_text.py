@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from phasemap.sweeps.advice.reach import NEAR
 from phasemap.sweeps.advice.spans import in_words, noted, table
+from phasemap.theory.plural import counted
 
 Record = Mapping[str, Any]
 
@@ -18,17 +20,23 @@ def lines(record: Record) -> list[str]:
     known = [one for one in record["kappa_by_side"].values() if one["value"] is not None]
     interval = any(one["low"] != one["high"] for one in known)
     found = [
-        f"{setting['activation']}, {depth} layers, {given}",
-        f"{_gradients(now, record['reason'])}; kappa {_kappa(kappa)}",
+        f"{setting['activation']}, {counted(depth, 'layer')}, {given}",
+        f"{_gradients(now, record['reason'])}; κ {_kappa(kappa)}",
         _verdict(record),
         "",
-        f"Each alone, what reaches {depth} layers" + (" with the lower end of kappa:" if interval else ":"),
+        f"Each alone, what reaches {counted(depth, 'layer')}" + (" with the lower end of κ:" if interval else ":"),
     ]
     rows = [
-        ["", "now", "values", "choose", "xi", "reach", "margin"],
+        ["", "now", "values", "choose", "ξ", "reach", "margin"],
         *(_row(change, depth) for change in record["advice"]),
     ]
-    return [*found, *table(rows), *_reasons(record), *noted(record)]
+    return [*found, *table(rows), *_fragile(record), *_reasons(record), *noted(record)]
+
+
+def _fragile(record: Record) -> list[str]:
+    """What the mark means, where there is one."""
+    marked = [change for change in record["advice"] if change["recommended"] and change["recommended"]["fragile"]]
+    return ["", f"fragile: {NEAR:.0%} more or less of it, and networks fail or nothing is known."] if marked else []
 
 
 def _kappa(kappa: Record) -> str:
@@ -43,15 +51,16 @@ def _gradients(now: Record, reason: str) -> str:
         return f"no depth scale: {reason}"
     if now["regime"] == "critical":
         return (
-            "xi is infinite: gradients neither explode nor vanish, but the spread of the signal still decays, as"
-            " 1/depth"
+            "ξ is infinite: gradients neither explode nor vanish, but the spread of the signal still decays, as 1/depth"
         )
     signal = now["signal_depth_scale"]
     collapses = "" if signal is None else f"; the signal itself collapses with a depth scale of {signal:.4g}"
-    elsewhere = " at BSB2, as BSB1 repels" if now["fixed_point"] == "BSB2" else ""
+    elsewhere = (
+        " where batches go, as equal correlations of all samples are unstable" if now["fixed_point"] == "BSB2" else ""
+    )
     return (
-        f"xi = {now['depth_scale']:.4g} layers{elsewhere} (gradients {now['regime']}: their squared norm changes by a"
-        f" factor of {now['rate']:.4g} a layer towards the input; numerical error of xi {now['error']:.0e}{collapses})"
+        f"ξ = {now['depth_scale']:.4g} layers{elsewhere} (gradients {now['regime']}: their squared norm changes by a"
+        f" factor of {now['rate']:.4g} a layer towards the input; numerical error of ξ {now['error']:.0e}{collapses})"
     )
 
 
@@ -65,17 +74,17 @@ def _verdict(record: Record) -> str:
             f" train, for --map runs/not-tried:\n  {record['try']}"
         )
     if now["limited_by"] == "not tried":
-        return f"Not trainable by theory: its gradients alone are too much for {depth} layers."
+        return f"Not trainable by theory: its gradients alone are too much for {counted(depth, 'layer')}."
     if now["reach"] is None:
-        return "Trainable by theory: kappa xi is infinite."
+        return "Trainable by theory: κ ξ is infinite."
     reach = {
-        "kappa xi": f"kappa xi = {now['reach']:.1f} layers",
+        "kappa xi": f"κ ξ = {now['reach']:.1f} layers",
         "both rates": f"gradients and signal together leave {now['reach']:.1f} layers",
         "critical eps": f"{now['reach']:.1f} layers, which is what the map reached at the critical eps",
     }[now["limited_by"]]
     if verdict == "borderline":
         low, high = now["reach_interval"]
-        return f"Borderline by theory: {reach}, {low:.1f} to {high:.1f} with kappa's interval, asked for {depth}."
+        return f"Borderline by theory: {reach}, {low:.1f} to {high:.1f} with κ's interval, asked for {depth}."
     return f"{verdict.capitalize()} by theory: {reach}, asked for {depth} (margin {now['margin']:.3g})."
 
 
@@ -90,6 +99,7 @@ def _row(change: Record, depth: int) -> list[str]:
     if chosen is None:
         return [name, f"{now:g}", "none", "-", "-", "-", "-"]
     keep = "as it is" if chosen["value"] == now else f"{chosen['value']:g}"
+    keep += ", fragile" if chosen["fragile"] else ""
     numbers = ["inf"] * 3
     if (reach := _reach(chosen)) is not None:
         xi = min(chosen["depth_scale"] or chosen["reach"], chosen["signal_depth_scale"] or float("inf"))

@@ -69,7 +69,8 @@ def agreement_of(phase_map: xr.Dataset, source: str, arch: str) -> Agreement:
     judged = judge(phase_map, judged_metric(phase_map))
     found = judged.agreement
     if found is None or found.kappa is None:
-        raise InputError(f"--map {source}: it gives no kappa: {judged.verdict}")
+        own = " --kappa takes one of them." if found is not None and found.constant and found.multiples else ""
+        raise InputError(f"--map {source}: it gives no κ: {judged.verdict}{own}")
     return found
 
 

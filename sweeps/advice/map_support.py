@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from phasemap.theory.plural import counted
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -37,5 +39,5 @@ def in_words(particulars: dict[str, Any]) -> str:
     return (
         f"{particulars['map']} ({particulars['experiment']}: {particulars['activation']}, {particulars['data']}, width"
         f" {particulars['width']}, {particulars['optimizer']}, Σ lr {particulars['sum_lr']},"
-        f" {particulars['seeds']} seed(s))"
+        f" {counted(particulars['seeds'], 'seed')})"
     )

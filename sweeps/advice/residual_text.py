@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phasemap.sweeps.advice.spans import in_words, noted, table
+from phasemap.theory.plural import counted
 from phasemap.theory.residual.quantities import QUANTITIES
 
 Record = Mapping[str, Any]
@@ -21,7 +22,7 @@ def lines(record: Record) -> list[str]:
     )
     widths = f", widths {setting['widths']}" if setting["widths"] else ""
     found = [
-        f"{setting['activation']} residual network, {record['depth']} blocks{widths}",
+        f"{setting['activation']} residual network, {counted(record['depth'], 'block')}{widths}",
         f"{', '.join(numbers)}, p0 {setting['p0']:g}, gamma0 {setting['gamma0']:g}",
         "",
         *table([[label, _number(now[name])] for name, (label, _) in QUANTITIES.items()]),

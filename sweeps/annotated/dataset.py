@@ -22,7 +22,8 @@ def annotated(phase_map: xr.Dataset, metric: str | None = None) -> xr.Dataset:
       ``censored``;
     * on its squares: the theory's quantities, such as ``depth_over_xi`` or ``theory_p``;
     * as attributes, where there is a frontier: ``kappa``, ``kappa_low``, ``kappa_high`` (95 %), and ``judged_metric``,
-      the accuracy that the frontier belongs to.
+      the accuracy that the frontier belongs to; where ξ is the same in every column ``multiple_low`` and
+      ``multiple_high``, between which frontier/ξ lies, in place of κ.
 
     Variables have ``units`` and ``long_name``. What does not exist is NaN, or no attribute.
 
@@ -33,7 +34,7 @@ def annotated(phase_map: xr.Dataset, metric: str | None = None) -> xr.Dataset:
     found = phase_map.assign(_quantities(phase_map, judged.theory))
     if judged.agreement is not None:
         found = found.assign(_columns(phase_map, judged.agreement))
-    return found.assign_attrs(_numbers(judged))
+    return found.assign_attrs(verdict=judged.verdict, **_numbers(judged))
 
 
 def _quantities(phase_map: xr.Dataset, theory: MapTheory) -> dict[str, xr.Variable]:
@@ -79,6 +80,8 @@ def _numbers(judged: Judgement) -> dict[str, float | str]:
     if found is None:
         return {}
     numbers: dict[str, float | str] = {"judged_metric": found.metric}
+    if found.constant and found.multiples:
+        numbers |= dict(zip(("multiple_low", "multiple_high"), found.multiples, strict=True))
     if found.kappa is not None:
         numbers["kappa"] = found.kappa
     if found.interval is not None:

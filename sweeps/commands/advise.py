@@ -31,14 +31,14 @@ def command(
     beta: Annotated[Number, typer.Option(help="BN: shift of BN; default: 0")] = None,
     eps: Annotated[Number, typer.Option(help="BN: of BN; default: 0.001")] = None,
     kappa: Annotated[
-        Number, typer.Option(help="BN: trainable up to kappa xi where gradients explode; default: 16, the paper's")
+        Number, typer.Option(help="BN: trainable up to κ ξ where gradients explode; default: 16, the paper's")
     ] = None,
     kappa_vanishing: Annotated[
         Number, typer.Option(help="BN: the same where they vanish; default: what was measured for like networks")
     ] = None,
     map: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="output folder, or wandb:ENTITY/PROJECT/SWEEP: kappa, or the levels, as that map has them"),
+        typer.Option(help="output folder, or wandb:ENTITY/PROJECT/SWEEP: κ, or the levels, as that map has them"),
     ] = None,
     sigma_w: Annotated[Number, typer.Option(help="of the weights; default: 1")] = None,
     sigma_b: Annotated[Number, typer.Option(help="residual; default: 1")] = None,

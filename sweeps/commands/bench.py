@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from phasemap.sweeps.commands.options import OutFile
+from phasemap.theory.errors import InputError
 
 
 def command(
@@ -25,6 +26,8 @@ def command(
     """
     from phasemap.train.bench import command as bench
 
+    if out is not None and out.suffix not in ("", ".json"):
+        raise InputError(f"--out {out}: expected a name that ends in .json")
     if table or into:
         print(bench.show(table, into))
     else:

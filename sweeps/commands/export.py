@@ -6,11 +6,11 @@ import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from phasemap.sweeps.commands.options import OutFile, Sources, Trust
+from phasemap.sweeps.commands.options import Fix, OutFile, Sources, Trust, X, Y
 from phasemap.theory.errors import InputError
 from phasemap.theory.shown import shown
 from phasemap.theory.trust import reading
@@ -18,40 +18,54 @@ from phasemap.theory.trust import reading
 if TYPE_CHECKING:
     import xarray as xr
 
+    from phasemap.sweeps.phase_map.view import View
     from phasemap.sweeps.sources.results import Results
 
-FORMATS = ("csv", "netcdf")
+FORMATS = {"csv": (".csv",), "netcdf": (".nc", ".nc4", ".netcdf", ".h5", ".hdf5")}
+"""By name: suffixes of such files, the usual one first."""
 
 
 def command(
     sources: Sources,
-    format: Annotated[str, typer.Option(help="csv or netcdf")] = "csv",
+    format: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="csv or netcdf; default: by the suffix of --out, or csv"),
+    ] = None,
     out: OutFile = None,
+    x: X = None,
+    y: Y = None,
+    fix: Fix = None,
     trust: Trust = False,
 ) -> None:
     """Writes one row per cell (CSV, to standard output by default) or the phase map (netCDF), with its theory.
 
     Example: phasemap export runs/bn-fig3a-quick --format csv > cells.csv
     """
+    from phasemap.sweeps.phase_map.view import view
+
     with reading(trust=trust):
-        export(sources, format=format, out=out)
+        export(sources, format=format, out=out, view=view(x, y, fix or ()))
 
 
-def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
-    """Writes the cells of all ``sources`` as CSV (to standard output without ``out``) or as the phase map in netCDF.
+def export(sources: Sequence[str], *, format: str | None, out: Path | None, view: View | None = None) -> None:
+    """Writes the cells of all ``sources`` as CSV (to standard output without ``out``) or as the phase map in netCDF,
+    and prints the path.
+
+    Args:
+        format: that of ``out`` by its suffix if not given, else CSV.
 
     Raises:
-        InputError: a source cannot be read, an unknown format, or there is no folder for ``out``.
+        InputError: a source cannot be read, an unknown format or another than the suffix of ``out`` says, or there is
+            no folder for ``out``.
     """
     from phasemap.sweeps.annotated.dataset import annotated
-    from phasemap.sweeps.sources.open_map import map_of, open_results
+    from phasemap.sweeps.sources.open_map import WHOLE, map_of, open_results
     from phasemap.sweeps.store.gc_pause import kept
     from phasemap.train.whole_file import write_bytes
 
-    if format not in FORMATS:
-        raise InputError(f"--format {format}: expected one of {', '.join(FORMATS)}")
+    format = _format(format, out)
     with kept():
-        found = open_results(sources)
+        found = open_results(sources, view or WHOLE)
         if format == "csv":
             from phasemap.sweeps.store.cell_table import as_csv
 
@@ -63,6 +77,18 @@ def export(sources: Sequence[str], *, format: str, out: Path | None) -> None:
         _writable(target)
         write_bytes(target, _netcdf(annotated(map_of(found))))
         print(shown(str(target)))
+
+
+def _format(given: str | None, out: Path | None) -> str:
+    """The format that is asked for, by name or by the suffix of the file. Raises InputError where these differ."""
+    if given is not None and given not in FORMATS:
+        raise InputError(f"--format {given}: expected one of {', '.join(FORMATS)}")
+    suffix = out.suffix.lower() if out else ""
+    meant = next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
+    chosen = given or meant or "csv"
+    if suffix and meant != chosen:
+        raise InputError(f"--out {out}: a file of {chosen} ends in {FORMATS[chosen][0]}")
+    return chosen
 
 
 def _table(found: Results) -> tuple[list[str], list[list[Any]]]:
@@ -99,6 +125,7 @@ def _write_csv(text: str, out: Path | None) -> None:
     else:
         _writable(out)
         write_text(out, text)
+        print(shown(str(out)))
 
 
 def _writable(out: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from phasemap.theory.plural import counted
+
 if TYPE_CHECKING:
     from phasemap.sweeps.experiments.experiment import Experiment
 
@@ -30,7 +32,8 @@ def listing() -> str:
     from phasemap.train.planning.cost import duration
 
     lines = [
-        "Trained: phasemap run NAME --preset PRESET (cost in float32; --check counts float64 where it is needed)",
+        "Trained: phasemap run NAME --preset PRESET, quick if none is given (cost in float32; --check counts float64"
+        " where it is needed)",
         "",
     ]
     for record in experiments():
@@ -104,6 +107,6 @@ def _in_words(preset: dict[str, Any]) -> str:
 
     cpu, gpu = duration(preset["cpu_seconds"]), duration(preset["gpu_seconds"])
     return (
-        f"{preset['tiles']:4} tiles {preset['cells']:6} cells  {preset['dataset']:8} {preset['flops']:8.2g} FLOP:"
-        f" {cpu} on a CPU core, {gpu} on a GPU"
+        f"{counted(preset['tiles'], 'tile'):>10} {counted(preset['cells'], 'cell'):>12}  {preset['dataset']:8}"
+        f" {preset['flops']:8.2g} FLOP: {cpu} on a CPU core, {gpu} on a GPU"
     )

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from phasemap.theory.errors import InputError, unknown_name
+from phasemap.theory.errors import InputError
 
 if TYPE_CHECKING:
     from phasemap.train.parameter_rows.row import Parameter
 
 KINDS = {bool: "true or false", int: "integer", float: "number", str: "text"}
-COLUMNS = ("parameter", "meaning", "default", "unit", "values", "stackable", "only of")
+COLUMNS = ("parameter", "meaning", "also called", "default", "unit", "values", "stackable", "only of")
 
 
 def command(
@@ -23,10 +23,11 @@ def command(
 
     Example: phasemap parameters batch_size
     """
+    from phasemap.train.parameter_rows.other_names import unknown
     from phasemap.train.parameters import TABLE
 
     if name is not None and name not in TABLE:
-        raise InputError(unknown_name(name, TABLE, "parameter"))
+        raise InputError(unknown(name, TABLE))
     rows = [row(one) for one in ([name] if name else TABLE)]
     print(_markdown(rows) if markdown else _text(rows))
 
@@ -39,6 +40,7 @@ def row(name: str) -> dict[str, str]:
     texts = (
         name,
         one.help,
+        ", ".join(one.other_names),
         _default(one),
         one.unit,
         _values(one),

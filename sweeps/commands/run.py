@@ -6,12 +6,15 @@ from typing import Annotated, Optional
 
 import typer
 
-from phasemap.sweeps.commands.options import Devices, Name, Out, Preset, Settings
+from phasemap.sweeps.commands.options import Devices, Name, Out, Settings
 
 
 def command(
     name: Name,
-    preset: Preset = "paper",
+    preset: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="smoke, quick or paper (the YAML as it is); default: quick, or paper of a YAML without it"),
+    ] = None,
     out: Out = None,
     workers: Annotated[Optional[int], typer.Option(help="worker processes; default: one per core or GPU")] = None,  # noqa: UP045
     devices: Devices = None,

@@ -6,12 +6,12 @@ from typing import Annotated, Optional
 
 import typer
 
-from phasemap.sweeps.commands.options import Name, Preset, Settings
+from phasemap.sweeps.commands.options import Name, Settings
 
 
 def command(
     name: Name,
-    preset: Preset = "paper",
+    preset: Annotated[str, typer.Option(help="smoke, quick or paper (the YAML as it is)")] = "paper",
     settings: Settings = None,
     project: Annotated[Optional[str], typer.Option(help="W&B project; default: the YAML's")] = None,  # noqa: UP045
     entity: Annotated[Optional[str], typer.Option(help="W&B entity; default: yours")] = None,  # noqa: UP045

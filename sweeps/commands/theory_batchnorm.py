@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from phasemap.theory.errors import InputError
-from phasemap.theory.ranges import LONGEST, RANGES, brief
+from phasemap.theory.ranges import LONGEST, RANGES, brief, check
 from phasemap.theory.shown import print_json
 
+if TYPE_CHECKING:
+    from phasemap.theory.activations import Activation
+
 MOST_SIZES = 100
+OTHER_EPS = "At ε = 0, as in the paper. Networks of phasemap run and phasemap advise have --eps 0.001."
 
 
 def command(
@@ -24,11 +29,14 @@ def command(
         ),
     ] = "relu",
     batch_size: Annotated[str, typer.Option(help="samples per BN statistic; several as 8,16,32; inf for ∞")] = "64",
-    shift: Annotated[float, typer.Option(help="β of BN: φ(γ·z + β)")] = 0.0,
-    scale: Annotated[float, typer.Option(help="γ of BN: φ(γ·z + β)")] = 1.0,
+    beta: Annotated[float, typer.Option("--beta", "--shift", help="β of BN: φ(γ·z + β)")] = 0.0,
+    gamma: Annotated[float, typer.Option("--gamma", "--scale", help="γ of BN: φ(γ·z + β)")] = 1.0,
     slope: Annotated[float, typer.Option(help="of leaky-relu below zero")] = 0.01,
     alpha: Annotated[float, typer.Option(help="exponent of alpha-relu, or α of elu")] = 1.0,
-    eps: Annotated[float, typer.Option(help="ε of BN")] = 0.0,
+    eps: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="ε of BN; default: 0, as in the paper; `phasemap run` and `advise` have 0.001"),
+    ] = None,
     sigma_w: Annotated[float, typer.Option(help="weights ~ N(0, σ_w²/fan_in); matters only for ε > 0")] = 1.0,
     sigma_b: Annotated[float, typer.Option(help="biases ~ N(0, σ_b²)")] = 0.0,
     method: Annotated[str, typer.Option(help="auto, laplace, gegenbauer or spherical")] = "auto",
@@ -38,7 +46,7 @@ def command(
 ) -> None:
     """Predicts how signals and gradients propagate through deep batch-normalised networks.
 
-    Example: phasemap theory batchnorm --activation tanh --scale 1.5 --batch-size 8,64,512 --json
+    Example: phasemap theory batchnorm --activation tanh --gamma 1.5 --batch-size 8,64,512 --json
     """
     sizes = _batch_sizes(batch_size)
     from phasemap.theory.activations import activation as make_activation
@@ -46,21 +54,26 @@ def command(
     from phasemap.theory.batchnorm.record import batchnorm_record
     from phasemap.theory.batchnorm.skip_connections import with_residual
 
-    phi = make_activation(activation, scale=scale, shift=shift, slope=slope, alpha=alpha)
+    check(gamma=gamma, beta=beta)
+    phi = make_activation(activation, scale=gamma, shift=beta, slope=slope, alpha=alpha)
 
-    scales = {"eps": eps, "sigma_w": sigma_w, "sigma_b": sigma_b}
+    scales = {"eps": 0.0 if eps is None else eps, "sigma_w": sigma_w, "sigma_b": sigma_b}
     records = []
     for size in sizes:
         if size is None:
             found, at_zero = limit_record(phi, **scales), limit_record(phi)
         else:
             found = batchnorm_record(phi, size, method=method, look_beyond=True, **scales)
-            at_zero = batchnorm_record(phi, size, method=method, look_beyond=False) if eps else found
+            at_zero = batchnorm_record(phi, size, method=method, look_beyond=False) if scales["eps"] else found
         records.append(with_residual(found, at_zero))
     if json_output:
         print_json(records[0] if len(records) == 1 else records)
     else:
         print(_table(records))
+        if eps is None:
+            print(f"\n{OTHER_EPS}")
+        for line in _unstable(phi, records, scales):
+            print(line)
 
 
 def _batch_sizes(text: str) -> list[int | None]:
@@ -75,6 +88,26 @@ def _batch_sizes(text: str) -> list[int | None]:
     return [None if part == "inf" else int(part) for part in parts]
 
 
+def _unstable(phi: Activation, records: list[dict[str, Any]], scales: dict[str, float]) -> list[str]:
+    """What it means that BSB1 is unstable, and for which batch sizes it is not."""
+    from phasemap.theory.tables.stable_sizes import where_stable
+
+    sizes = [str(record["batch_size"]) for record in records if record["stable"] is False]
+    if not sizes:
+        return []
+    growth = max(abs(value) for record in records for value in record["forward"].values() if value is not None)
+    elsewhere = any(record["fixed_point"] == "BSB2" for record in records)
+    lines = [
+        f"At B = {', '.join(sizes)} the state this theory expands around (BSB1: all samples equally correlated) is"
+        f" unstable: differences grow by up to {growth:.4g} a layer."
+    ]
+    if elsewhere:
+        lines[0] += " Networks go on to a state with unequal samples (BSB2), and the gradient rate is the one there."
+    with suppress(InputError):
+        lines.append(f"{where_stable(phi, **scales)}. Words: phasemap glossary BSB1")
+    return ["", *lines]
+
+
 _ROWS = {
     "q*": ("q_star",),
     "c*": ("c_star",),
@@ -87,11 +120,11 @@ _ROWS = {
     "backward M": ("backward", "M"),
     "cross-batch covariance": ("cross_batch", "c_star"),
     "cross-batch rate": ("cross_batch", "rate"),
-    "BSB1 attracts": ("stable",),
-    "networks are at": ("fixed_point",),
+    "equal correlations stable": ("stable",),
+    "networks settle at": ("fixed_point",),
     "gradient rate there": ("rate",),
-    "depth scale xi": ("depth_scale",),
-    "16 xi": ("depth_scale",),
+    "depth scale ξ": ("depth_scale",),
+    "16 ξ": ("depth_scale",),
     "regime": ("regime",),
     "critical eps": ("critical_eps",),
     "method": ("method",),
@@ -103,6 +136,8 @@ _ROWS = {
 
 def _cell(record: dict[str, Any], row: str) -> str:
     value: Any = record
+    if row == "networks settle at" and record["fixed_point"] is not None:
+        return {"BSB1": "equal", "BSB2": "unequal"}[record["fixed_point"]]
     for key in _ROWS[row]:
         value = value[key]
     if value is None:
@@ -110,7 +145,7 @@ def _cell(record: dict[str, Any], row: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        value = 16 * value if row == "16 xi" else value
+        value = 16 * value if row == "16 ξ" else value
         return f"{value:.6g}" if math.isfinite(value) else "-"
     return str(value)
 
@@ -126,5 +161,8 @@ def _table(records: list[dict[str, Any]]) -> str:
         lines.append(
             "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
         )
-    notes = {f"- {key}: {why}" for record in records for key, why in record["reasons"].items()}
+    told: dict[str, list[str]] = {}
+    for key, why in (entry for record in records for entry in record["reasons"].items()):
+        told.setdefault(why, []).append(key)
+    notes = [f"- {', '.join(sorted(set(keys)))}: {why}" for why, keys in told.items()]
     return "\n".join([*lines, *(["", *sorted(notes)] if notes else [])])

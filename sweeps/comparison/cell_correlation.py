@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from phasemap.sweeps.phase_map.accuracies import accuracies, seed_means
+from phasemap.theory.plural import counted
 
 DRAWS = 1000
 
@@ -40,7 +41,7 @@ class Likeness:
         """In words."""
         words = (
             f"Correlation of the maps, cell by cell: {self.r:.3f} (95% interval {self.low:.3f} to {self.high:.3f}, "
-            f"{self.cells} cells)"
+            f"{counted(self.cells, 'cell')})"
         )
         words += "." if self.ceiling is None else f"; two repeats of one map would have {self.ceiling:.3f}."
         words += f" The accuracies are {self.apart:.3f} apart (root mean square)"

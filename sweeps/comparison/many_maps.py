@@ -10,6 +10,7 @@ import xarray as xr
 
 from phasemap.sweeps.comparison.two_maps import Comparison, compare
 from phasemap.sweeps.verdict.depth_scale import Agreement, assess
+from phasemap.theory.plural import counted
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Joint:
         sentences.append(f"The two farthest apart are {far[0]} and {far[1]}, by a factor of {factor:.2f}.")
         apart = [f"{one} and {other}" for (one, other), shift in shifts.items() if shift.significant]
         if apart:
-            sentences.append(f"Beyond chance differ {', '.join(apart)} ({len(apart)} of {len(shifts)} pairs).")
+            of = counted(len(shifts), "pair")
+            sentences.append(f"Beyond chance differ {', '.join(apart)} ({len(apart)} of {of}).")
         else:
             sentences.append("No pair differs beyond chance.")
         return " ".join(sentences)

@@ -11,11 +11,13 @@ from phasemap.sweeps.comparison.many_maps import Joint
 from phasemap.sweeps.comparison.shared_function import Transfer
 from phasemap.sweeps.comparison.two_maps import Comparison, against_theory
 from phasemap.sweeps.verdict.depth_scale import Agreement
+from phasemap.theory.plural import counted
 
 
 def cell_by_cell(found: Comparison) -> list[str]:
     """What the cells that both maps have say."""
-    lines = [f"common grid: {found.difference.shape[0]} depths x {found.difference.shape[1]} columns"]
+    depths, columns = found.difference.shape
+    lines = [f"common grid: {counted(depths, 'depth')} x {counted(columns, 'column')}"]
     lines += ["B's columns are interpolated between its own to A's."] if found.interpolated else []
     if found.frontier_a is not None:
         lines += [line for line in (found.sentence, found.alike) if line]
@@ -54,12 +56,12 @@ def theories(phase_map: xr.Dataset, activation: str, metric: str) -> list[str]:
     lines = [_heading("theory of", 24), _row(name, own, 24), _row(activation, other, 24)]
     if own.spread is not None and other.spread is not None:
         better = name if own.spread <= other.spread else activation
-        lines.append(f"One multiple of xi fits all columns better with the theory of {better}.")
+        lines.append(f"One κ ξ fits all columns better with the theory of {better}.")
     return lines
 
 
 def _heading(what: str, width: int) -> str:
-    return f"{what:<{width}}{'kappa':>8}{'95% interval':>18}{'spread':>9}{'rho':>7}"
+    return f"{what:<{width}}{'κ':>8}{'95% interval':>18}{'spread':>9}{'ρ':>7}"
 
 
 def _row(name: str, agreement: Agreement, width: int) -> str:

@@ -16,6 +16,7 @@ from phasemap.sweeps.verdict.depth_scale import Agreement, assess
 from phasemap.sweeps.verdict.frontier import Frontier, find
 from phasemap.sweeps.verdict.kappa_interval import Interval, errors_of, interval_of
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 
 FEWEST_COLUMNS = 3
 """Of a correlation."""
@@ -37,8 +38,9 @@ class Ratio:
 
     def __str__(self) -> str:
         if self.interval is None:
-            return f"{self.value:.2f} ({self.columns} column)"
-        return f"{self.value:.2f} ({self.interval.low:.2f} to {self.interval.high:.2f}, {self.columns} columns)"
+            return f"{self.value:.2f} ({counted(self.columns, 'column')})"
+        interval = f"{self.interval.low:.2f} to {self.interval.high:.2f}"
+        return f"{self.value:.2f} ({interval}, {counted(self.columns, 'column')})"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class Comparison:
         low, high = self.shift.interval.low, self.shift.interval.high
         finding = "the difference is beyond chance" if self.shift.significant else "no difference can be told"
         level = self.shift.interval.level
-        return f"{mean}, {level:.0%} interval {low:.2f} to {high:.2f}, {self.shift.columns} columns): {finding}."
+        columns = counted(self.shift.columns, "column")
+        return f"{mean}, {level:.0%} interval {low:.2f} to {high:.2f}, {columns}): {finding}."
 
     @property
     def alike(self) -> str:

@@ -11,12 +11,16 @@ from typing import Any
 
 from phasemap.sweeps.execution.signals import Interrupts, interrupts
 from phasemap.sweeps.execution.trainer import DEFAULT, data_name, trainer_named
+from phasemap.sweeps.slurm.time_limit import stopping_before_the_limit
 from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.result import ResultError, outcomes_and_accuracy, read, write
 from phasemap.theory.shown import shown
 from phasemap.train.machine.processes import die_with_parent
 from phasemap.train.result_types import Result
+
+SAVED_WITHIN = 60.0
+"""Seconds in which a tile is saved; a SIGTERM after that ends the program at once."""
 
 
 def train_one_tile(
@@ -57,7 +61,11 @@ def train_one_tile(
     path = folder.result_file(key)
     if os.environ.get("WANDB_SWEEP_ID"):
         die_with_parent(signal.SIGTERM)
-    with interrupts(_save_or_end) as asked_to_end, wandb_log.run_of(parameters, key, mode=wandb_mode) as log:
+    with (
+        interrupts(_save_or_end) as asked_to_end,
+        stopping_before_the_limit(),
+        wandb_log.run_of(parameters, key, mode=wandb_mode) as log,
+    ):
         result = _there(folder, key, chosen.semantics)
         if result is None:
             result = chosen.train(
@@ -87,12 +95,12 @@ def train_one_tile(
 
 
 def _save_or_end(asked_to_end: Interrupts) -> None:
-    """The first signal lets the training save its checkpoint after the present block, and W&B hear of it; the second
-    ends the program at once."""
-    if len(asked_to_end) == 1:
-        os.write(2, b"phasemap: ends when the tile is saved; again: at once\n")  # print may be at work itself
-    else:
+    """The first signal lets the training save its checkpoint after the present block, and W&B hear of it; those that
+    insist end the program at once."""
+    if asked_to_end.insist(SAVED_WITHIN):
         raise SystemExit(128 + asked_to_end.numbers[-1])
+    if len(asked_to_end) == 1:
+        os.write(2, b"phasemap: ends when the tile is saved; Ctrl-C twice: at once\n")  # print may be at work itself
 
 
 def _there(folder: Folder, key: str, semantics: int) -> Result | None:

@@ -11,15 +11,19 @@ from typing import Any
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.execution.trainer import TileTrainer, data_name
 from phasemap.sweeps.experiments.experiment import Experiment
-from phasemap.sweeps.figures.catalogue import HEAT_MAP, exhibit
-from phasemap.sweeps.phase_map.points import check_points
+from phasemap.sweeps.figures.catalogue import exhibit
+from phasemap.sweeps.phase_map.points import check_map
 from phasemap.sweeps.store.key import tile_key
 from phasemap.sweeps.store.manifest import Manifest
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.data.catalogue import DataSize
 from phasemap.train.machine.host_memory import host_available
 from phasemap.train.planning.cost import ITEM, Cost, cost, duration, largest_network
+from phasemap.train.presentation import HEAT_MAP
 
+START_UP = 8.0
+"""Seconds of a run beside its tiles: PyTorch and Lightning are loaded, and the report is drawn."""
 FAR_TOO_LARGE = 4.0
 """Times the free memory: what is less may be tried, on this or on a larger machine."""
 DTYPE_RULE = "auto: float64 where the theory's gradients leave float32 and the device computes it fast, else float32"
@@ -58,7 +62,7 @@ class Plan:
     def steps_in_words(self) -> str:
         """``600 steps each``, or their range."""
         low, high = min(self.steps), max(self.steps)
-        return f"{low} steps each" if low == high else f"{low} to {high} steps each"
+        return f"{counted(low, 'step')} each" if low == high else f"{low} to {high} steps each"
 
     def describe(self, at_work: Sequence[str]) -> str:
         """What ``--check`` prints, for workers on the devices ``at_work``."""
@@ -68,7 +72,7 @@ class Plan:
         dtypes = sorted(set(self.manifest.dtypes))
         return "\n".join(
             [
-                f"{self.experiment.name}, preset {self.experiment.preset}",
+                self.experiment.title,
                 f"tiles:  {len(self.tiles)}" + (f", one per value of {', '.join(axes)}" if axes else ""),
                 f"cells:  {self.cells}" + (f", stacked over {', '.join(stacked)}" if stacked else ""),
                 f"steps:  {self.steps_in_words()}",
@@ -81,16 +85,16 @@ class Plan:
 
 
 def expected(tiles: Iterable[Tile], at_work: Sequence[str]) -> float:
-    """Seconds until the last tile is done, by their guessed costs: the longest first, each to the next free worker."""
+    """Seconds that a run takes, by the tiles' guessed costs: the longest first, each to the next free worker."""
     ends = [0.0] * len(at_work)
     for seconds in sorted((tile.seconds(at_work[0]) for tile in tiles), reverse=True):
         heapq.heapreplace(ends, ends[0] + seconds)
-    return max(ends)
+    return START_UP + max(ends) if max(ends) else 0.0
 
 
 def in_words(tiles: Iterable[Tile], at_work: Sequence[str]) -> str:
     """``about 2.5 h with 2 workers on cpu``."""
-    workers = "1 worker" if len(at_work) == 1 else f"{len(at_work)} workers"
+    workers = counted(len(at_work), "worker")
     return f"about {duration(expected(tiles, at_work))} with {workers} on {', '.join(dict.fromkeys(at_work))}"
 
 
@@ -119,7 +123,7 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
         dtypes.append(_dtype(tile, at_work, trainer))
         _check_memory(tile, size, dtypes[-1], free)
         key = tile_key(tile, dtype=dtypes[-1], data_digest=digest, semantics=trainer.semantics)
-        tiles.append(Tile(key, tile, cost(tile, size, item=ITEM[dtypes[-1]])))
+        tiles.append(Tile(key, tile, cost(tile, size, item=ITEM[dtypes[-1]]), steps[-1]))
     manifest = Manifest(
         experiment=experiment.name,
         preset=experiment.preset,
@@ -134,14 +138,12 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
 
 def _check_picture(experiment: Experiment, tiles: Sequence[Mapping[str, Any]]) -> None:
     """Whether the report can draw what the tiles will be: raises InputError as it would after the training."""
-    picture = tiles[0]["picture"]
-    try:
-        if picture == HEAT_MAP:
-            check_points(tiles, experiment.tile_axes)
-        else:
+    check_map(experiment, tiles)
+    if (picture := tiles[0]["picture"]) != HEAT_MAP:
+        try:
             exhibit(picture)
-    except InputError as error:
-        raise InputError(*map(experiment.located, error.messages)) from None
+        except InputError as error:
+            raise InputError(*map(experiment.located, error.messages)) from None
 
 
 def _check_memory(tile: Mapping[str, Any], size: DataSize, dtype: str, free: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from phasemap.sweeps.execution.catalogue import LOCAL, MakesExecutor, executor_named
@@ -16,9 +16,11 @@ from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.execution.trainer import DEFAULT, trainer_named
 from phasemap.sweeps.experiments.experiment import PAPER, find, load
 from phasemap.sweeps.experiments.overrides import presets_of
+from phasemap.sweeps.experiments.usual_preset import said_of_it, usual_preset
 from phasemap.sweeps.store.folder import Folder, Scan
 from phasemap.sweeps.store.result import outcomes_and_accuracy
 from phasemap.theory.errors import InputError, noted
+from phasemap.theory.plural import counted
 from phasemap.train.machine import devices
 from phasemap.train.machine.speed import calibrated
 from phasemap.train.planning.assignment import assign
@@ -32,7 +34,7 @@ LONG = 3600.0
 def run_experiment(
     name: str,
     *,
-    preset: str = PAPER,
+    preset: str | None = None,
     out: Path | None = None,
     workers: int | None = None,
     device_list: str | None = None,
@@ -46,13 +48,16 @@ def run_experiment(
     grace: float = GRACE,
     wait: bool = True,
     report: bool = True,
+    shows: Callable[[bool], ShownProgress] = progress,
 ) -> int:
     """Trains what is not yet done, then draws the report, whose path is the last line of standard output.
 
     Args:
+        preset: that of `usual_preset` if not given.
         executor: who trains the tiles: a name for `executor_named`, or a class.
         trainer: what trains a tile: a name for `trainer_named`.
         wait: for tiles that other runs on the folder are at work on, too.
+        shows: what makes the progress, given ``quiet``.
 
     Returns:
         0: all done, or left to other runs without ``wait``; 1: tiles failed, or the disk is full; 130: interrupted.
@@ -69,8 +74,8 @@ def run_experiment(
     with noted(mistakes):
         make_executor = executor_named(executor) if isinstance(executor, str) else executor
     with noted(mistakes):
-        experiment = load(name, preset, settings)
-        folder = Folder(out or Path("runs") / f"{experiment.name}-{preset}")
+        experiment = load(name, usual_preset(name) if preset is None else preset, settings)
+        folder = Folder(out or Path("runs") / f"{experiment.name}-{experiment.preset}")
         with noted(mistakes):
             folder.check()
         planned = plan(experiment, at_work=at_work, trainer=trainer_named(trainer), data_dir=data_dir)
@@ -79,15 +84,16 @@ def run_experiment(
     if mistakes:
         raise InputError(*mistakes)
     at_work = assign(there, workers, [tile.parameters for tile in planned.tiles])
+    unasked = said_of_it(name, planned.experiment, at_work) if preset is None else ""
     if check:
-        print(planned.describe(at_work))
+        print(planned.describe(at_work) + f"\n{unasked}".rstrip())
         return 0
     done = _open(folder, planned)
     pending = [tile for tile in planned.tiles if tile.key not in done.results]
     context = ExecutorContext(folder, at_work[: max(len(pending), 1)], trainer, data_dir, stuck_after)
-    tally = Tally(len(planned.tiles), planned.cells, planned.seconds)
+    tally = Tally(len(planned.tiles), planned.cells, planned.seconds, len(context.devices))
     outcome = Outcome()
-    with progress(quiet) as shown:
+    with shows(quiet) as shown:
         _tell_problems(folder, planned, done, shown)
         for tile in planned.tiles:
             if tile.key in done.results:
@@ -95,11 +101,16 @@ def run_experiment(
                 tally.add(
                     cells=tile.cells,
                     cost=tile.seconds(planned.device),
-                    new=False,
                     outcomes=found.outcomes,
                     accuracy=found.accuracy,
                 )
+        if unasked:
+            shown.tell(unasked)
         _tell_expectation(name, planned, pending, at_work, settings, shown)
+        if saved := saved_part_way(folder, [tile.key for tile in pending]):
+            shown.tell(
+                f"{saved} of {counted(len(planned.tiles), 'tile')} stopped part-way and saved: continued from there"
+            )
         if pending:
             made = make_executor(context)
             outcome = Scheduler(
@@ -107,6 +118,11 @@ def run_experiment(
             ).run()
         shown.update(tally, last=True)
     return _conclude(folder, outcome, tally, report=report)
+
+
+def saved_part_way(folder: Folder, keys: Sequence[str]) -> int:
+    """How many of the tiles were stopped while they were trained, and have a checkpoint."""
+    return sum(folder.checkpoint_file(key).is_file() for key in keys)
 
 
 def _open(folder: Folder, planned: Plan) -> Scan:
@@ -136,11 +152,11 @@ def _tell_expectation(
     """Says what is about to be trained and what that costs here, before the first tile."""
     tiles, preset = len(planned.tiles), planned.experiment.preset
     shown.tell(
-        f"{planned.experiment.name}, preset {preset}: {planned.cells} cells in {tiles} tiles, "
+        f"{planned.experiment.title}: {counted(planned.cells, 'cell')} in {counted(tiles, 'tile')}, "
         f"{planned.steps_in_words()}, {planned.cost.flops:.2g} FLOP"
     )
     if len(pending) < tiles:
-        shown.tell(f"{tiles - len(pending)} of {tiles} tiles are there already")
+        shown.tell(f"{tiles - len(pending)} of {counted(tiles, 'tile')} there already")
     if pending:
         guess = "" if calibrated(at_work[0]) else "a guess, "
         shown.tell(f"expected: {in_words(pending, at_work)}; {guess}corrected after the first tile")
@@ -157,18 +173,25 @@ def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -
     """Says what is left or went wrong, and draws the report of what there is; the exit code."""
     if outcome.interrupted:
         undone = len(outcome.left) + len(outcome.failed)
-        print(f"interrupted: {undone} of {tally.tiles} tiles are left; the same command goes on", file=sys.stderr)
+        left = f"{undone} of {counted(tally.tiles, 'tile')} left"
+        goes_on = "the same command goes on"
+        if saved := saved_part_way(folder, outcome.left):
+            goes_on = (
+                f"{saved} of {counted(tally.tiles, 'tile')} stopped part-way and saved; the same command continues them"
+            )
+        print(f"interrupted: {left}; {goes_on}", file=sys.stderr)
         return INTERRUPTED
     if outcome.stopped:
         print(f"phasemap: error: {outcome.stopped}", file=sys.stderr)
         return 1
     if outcome.failed:
-        print(f"phasemap: error: {len(outcome.failed)} of {tally.tiles} tiles failed", file=sys.stderr)
+        print(f"phasemap: error: {len(outcome.failed)} of {counted(tally.tiles, 'tile')} failed", file=sys.stderr)
     if outcome.elsewhere:
-        print(f"{outcome.elsewhere} of {tally.tiles} tiles are left to the runs that hold them", file=sys.stderr)
+        there = f"{outcome.elsewhere} of {counted(tally.tiles, 'tile')}"
+        print(f"{there} left to the runs that hold them", file=sys.stderr)
     if report and tally.done_tiles:
         from phasemap.sweeps.report.draw import draw
         from phasemap.theory.shown import shown
 
-        print(shown(str(draw([str(folder.path)], out=None))))
+        print(shown(str(draw([str(folder.path)], out=None, pdf=False))))
     return 1 if outcome.failed else 0

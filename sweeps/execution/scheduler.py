@@ -27,9 +27,11 @@ from phasemap.sweeps.execution.events import (
 )
 from phasemap.sweeps.execution.executor import Executor
 from phasemap.sweeps.execution.plan import in_words
-from phasemap.sweeps.execution.progress import ShownProgress, Tally
+from phasemap.sweeps.execution.progress import ShownProgress
 from phasemap.sweeps.execution.signals import Interrupts, interrupts
+from phasemap.sweeps.execution.tally import Flight, Tally
 from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.slurm.time_limit import stopping_before_the_limit
 from phasemap.sweeps.store.folder import Folder
 from phasemap.train.machine.speed import forget
 from phasemap.train.planning.cost import duration
@@ -103,8 +105,8 @@ class Scheduler:
 
     def run(self) -> Outcome:
         """Trains until every tile is done or given up, or the run is interrupted (once: tiles in flight have `grace`
-        seconds; twice: at once)."""
-        with interrupts() as self.interrupts:
+        seconds; Ctrl-C twice: at once)."""
+        with interrupts() as self.interrupts, stopping_before_the_limit():
             try:
                 while self.in_flight or (self.pending and not self._stopping() and not self._left_to_others()):
                     self._start_tiles()
@@ -160,8 +162,9 @@ class Scheduler:
     def _begin(self, work: Work) -> None:
         """Takes the time from which on the tile, and with the first one the pace of the run, is measured."""
         work.began = time.monotonic()
-        if not self.tally.new_cells and not self.tally.partial:
-            self.tally.started = work.began
+        self.tally.in_flight[work.tile.key] = Flight(work.seconds, work.tile.steps)
+        if not self.tally.new_cells and all(flight.since is None for flight in self.tally.in_flight.values()):
+            self.tally.trained_since = work.began
 
     def _take_events(self, timeout: float) -> None:
         for event in self.executor.events(timeout):
@@ -177,15 +180,15 @@ class Scheduler:
         elif isinstance(event, Started):
             self._begin(self.in_flight[event.key])
         elif isinstance(event, Progress):
-            self.tally.partial[event.key] = self.in_flight[event.key].seconds * event.fraction
+            self.tally.in_flight[event.key].heard(event.fraction)
         else:
             self._take_back(self.in_flight.pop(event.key), event)
 
     def _take_back(self, work: Work, event: Done | Busy | Stopped | Failed | Lost | Full) -> None:
         """What the executor was given comes back, done or not."""
-        self.tally.partial.pop(work.tile.key, None)
+        flight = self.tally.in_flight.pop(work.tile.key)
         if isinstance(event, Done):
-            self._done(work, event)
+            self._done(work, event, flight)
         elif isinstance(event, Failed):
             self._failed(work, event.reason, final=event.final)
         elif isinstance(event, Lost) and not self._stopping():
@@ -199,14 +202,15 @@ class Scheduler:
             work.not_before = time.monotonic() + (BUSY_POLL if work.elsewhere else 0.0)
             self.pending.append(work)
 
-    def _done(self, work: Work, event: Done) -> None:
+    def _done(self, work: Work, event: Done, flight: Flight) -> None:
         del self.open[work.tile.key]
         self.tally.add(
             cells=work.tile.cells,
             cost=work.seconds,
-            new=event.trained,
             outcomes=event.outcomes,
             accuracy=event.accuracy,
+            seconds=time.monotonic() - work.began if event.trained else None,
+            found=flight.found,
         )
         if event.trained and not self.first_tile_told:
             self.first_tile_told = True
@@ -232,7 +236,7 @@ class Scheduler:
         self.progress.say(f"tile {key[:8]} failed: {reason}; see {self.folder.log_file(key)}")
 
     def _out_of_time(self) -> bool:
-        """Has the executor stop, once, and after the grace or a second interrupt at once; whether it was that."""
+        """Has the executor stop, once, and after the grace or where interrupts insist at once; whether it was that."""
         now = time.monotonic()
         if self.deadline is None:
             self.deadline = now + self.grace
@@ -243,7 +247,7 @@ class Scheduler:
                     f"interrupted: tiles in flight ({len(self.in_flight)}) have {self.grace:.0f} s to end; "
                     "again: stop at once"
                 )
-        if len(self.interrupts) < 2 and now <= self.deadline:
+        if now <= self.deadline and not self.interrupts.insist(self.grace):
             return False
         self.executor.stop(at_once=True)
         self._take_events(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,12 +19,30 @@ P = ParamSpec("P")
 
 @dataclass
 class Interrupts:
-    """The interrupts so far, by their signals' numbers. Another thread, or a training, may look at it at any time."""
+    """The interrupts so far. Another thread, or a training, may look at them at any time.
+
+    Attributes:
+        numbers: of the signals. times: when each came, by the monotonic clock.
+    """
 
     numbers: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def note(self, number: int) -> None:
+        """Adds one, which came just now."""
+        self.times.append(time.monotonic())
+        self.numbers.append(number)
+
+    def insist(self, grace: float) -> bool:
+        """Whether they want the end at once: Ctrl-C twice, or SIGTERM ``grace`` seconds after the first interrupt.
+
+        A second SIGTERM before that is nobody's impatience: Slurm sends one to every process, an agent one to its run.
+        """
+        late = [number for number, at in zip(self.numbers, self.times, strict=False) if at - self.times[0] > grace]
+        return self.numbers.count(signal.SIGINT) > 1 or signal.SIGTERM in late
 
 
 def only_noted(_interrupts: Interrupts) -> None:
@@ -42,7 +61,7 @@ def interrupts(answer: Callable[[Interrupts], None] = only_noted) -> Iterator[In
         return
 
     def note(number: int, _frame: object) -> None:
-        seen.numbers.append(number)
+        seen.note(number)
         answer(seen)
 
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -16,12 +16,13 @@ class Tile:
     Attributes:
         key: the name of its result.
         parameters: normalised; a stacked axis is a list.
-        price: what its training takes, on whatever device.
+        price: what its training takes, on whatever device. steps: of each cell, where somebody wants to know.
     """
 
     key: str
     parameters: Mapping[str, Any]
     price: Cost
+    steps: int = 0
 
     @property
     def cells(self) -> int:

@@ -31,6 +31,9 @@ class TileTrainer(Protocol):
     def dtype(self, tile: Mapping[str, Any], device: str) -> str:
         """The dtype in which the tile will be trained."""
 
+    def load(self) -> None:
+        """Imports what training needs. Workers are forked from a process that has: no thread, no GPU is touched."""
+
     def prepare(self, device: str) -> bool:
         """What a process does once before its first tile; whether it has measured the speed of ``device``."""
 
@@ -104,12 +107,19 @@ class TrainRoom:
 
         return resolve_dtype(tile, device)
 
-    def prepare(self, device: str) -> bool:
-        """Imports what training needs, and measures the device's speed if that was never done on this machine."""
-        from phasemap.train.compat.without_matplotlib import import_lightning
+    def load(self) -> None:
+        """Imports PyTorch, Lightning and the room ``train``: seconds, which are none of the first tile's."""
+        from phasemap.train.compat.lean_lightning import import_lightning
 
         import_lightning()
-        import phasemap.train.tile  # noqa: F401 - takes seconds, which are none of the first tile's
+        import phasemap.train.tile  # noqa: F401
+        from phasemap.train.parameters import normalise
+
+        self.dtype(normalise({"lr": 1e-3, "steps": 1}), "cpu")  # imports the theory of the usual networks
+
+    def prepare(self, device: str) -> bool:
+        """Loads, and measures the device's speed if that was never done on this machine."""
+        self.load()
         from phasemap.train.machine.speed import calibrated
 
         if calibrated(device):
@@ -134,9 +144,7 @@ class TrainRoom:
         stopping: Callable[[], bool] = lambda: False,
     ) -> Result | None:
         """``phasemap.train.tile.train_tile``; on a CPU with one thread: results do not depend on the machine."""
-        from phasemap.train.compat.without_matplotlib import import_lightning
-
-        import_lightning()
+        self.load()
         from phasemap.train.engine.checkpoint import Stopped
         from phasemap.train.tile import train_tile
 

@@ -23,6 +23,7 @@ from phasemap.sweeps.experiments.settings import parse_settings
 from phasemap.sweeps.experiments.sweep_file import parse_sweep
 from phasemap.sweeps.experiments.yaml_document import read_yaml_file
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.theory.shown import shown
 
 EXPERIMENTS = Path(__file__).parent
@@ -49,6 +50,12 @@ class Experiment:
     document: Mapping[str, Any]
     where: Mapping[str, str]
     mistakes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The name, and which of its presets it is; of a user's own file without presets, that there is none."""
+        own = self.preset == PAPER and self.name not in available()
+        return f"{self.name}, without a preset" if own else f"{self.name}, preset {self.preset}"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -105,7 +112,8 @@ class Experiment:
         if self.tile_count > MOST_TILES:
             axes = ", ".join(f"{name} ({len(values)})" for name, values in self.tile_axes.items())
             raise InputError(
-                f"{self.name}: {self.tile_count} tiles, one per value of {axes}: expected at most {MOST_TILES}"
+                f"{self.name}: {counted(self.tile_count, 'tile')}, one per value of {axes}: expected at most"
+                f" {MOST_TILES}"
             )
         count = 0
         mistakes = dict.fromkeys(self.mistakes)
@@ -117,8 +125,8 @@ class Experiment:
             count += cell_count(tile)
             if count > MOST_CELLS and not wrong:
                 raise InputError(
-                    f"{self.name}: {self.tile_count} tiles of {cell_count(tile)} cells: expected at most {MOST_CELLS}"
-                    " cells in all"
+                    f"{self.name}: {counted(self.tile_count, 'tile')} of {counted(cell_count(tile), 'cell')}: expected"
+                    f" at most {MOST_CELLS} cells in all"
                 )
             new = [message for message in wrong if left_out.isdisjoint(re.findall(r"\w+", message))]
             mistakes.update(dict.fromkeys(map(self.located, new)))
@@ -158,7 +166,7 @@ class Experiment:
 
     def text(self) -> str:
         """The experiment as a YAML file that ``wandb sweep`` and ``phasemap run`` accept."""
-        header = f"# {shown(self.name)}, preset {self.preset}, with every override in place.\n"
+        header = f"# {shown(self.title)}, with every override in place.\n"
         return header + yaml.safe_dump(dict(self.document), sort_keys=False, width=120, default_flow_style=None)
 
 

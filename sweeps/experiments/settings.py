@@ -10,7 +10,7 @@ import yaml
 
 from phasemap.sweeps.experiments.sweep_file import wrong_value
 from phasemap.sweeps.experiments.yaml_document import read_yaml
-from phasemap.theory.errors import InputError, unknown_name
+from phasemap.theory.errors import InputError
 
 if TYPE_CHECKING:
     from phasemap.train.parameter_rows.row import Parameter
@@ -27,6 +27,7 @@ def parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[st
     stands, whatever it would be in YAML: ``@beta_w``, ``a #2.npz``, ``run: v2.npz``. Of a parameter that is given twice
     the last counts.
     """
+    from phasemap.train.parameter_rows.other_names import unknown
     from phasemap.train.parameters import TABLE
 
     overrides: dict[str, Any] = {}
@@ -36,7 +37,7 @@ def parse_settings(settings: Iterable[str], mistakes: dict[str, str]) -> dict[st
         if not separator or not key:
             mistakes[f"--set {setting}: expected key=value"] = ""
         elif key not in TABLE:
-            mistakes[f"--set {setting}: {unknown_name(key, TABLE, 'parameter')}"] = ""
+            mistakes[f"--set {setting}: {unknown(key, TABLE)}"] = ""
         else:
             try:
                 value = _value(TABLE[key], text.strip(), f"--set {setting}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -34,6 +36,8 @@ WITHOUT_MEANING = {
     "image_uri": "agents start phasemap",
 }
 """Keys that W&B knows and that mean nothing for a grid of phasemap, and why."""
+LONGEST = 60
+"""Characters of a list that a message repeats."""
 RANGES = ("min", "max", "mu", "sigma", "q", "a", "b")
 DISTRIBUTIONS = {"value": "constant", "values": "categorical"}
 """What W&B calls that which stands there."""
@@ -56,15 +60,17 @@ def parse_sweep(text: str, source: str) -> tuple[dict[str, Any], dict[str, str],
         return f"{source}:{line}" if line else source
 
     mistakes = {f"{at(key)}: {wrong}": "" for key, value in document.items() if (wrong := _wrong_key(key, value))}
-    if document.get("method") != "grid":
-        mistakes[f"{at('method')}: method: {_brief(document.get('method'))}: expected grid"] = ""
+    if "method" not in document:
+        mistakes[f'{source}: method: is missing: add "method: grid"'] = ""
+    elif document["method"] != "grid":
+        mistakes[f'{at("method")}: method: {_brief(document["method"])}: write "method: grid"'] = ""
     parameters = document.get("parameters")
     if not isinstance(parameters, dict) or not parameters:
         raise InputError(*mistakes, f"{source}: parameters: expected at least one parameter")
     where = {"": source, **{str(name): at("parameters", name) for name in parameters}}
     sound = {}
     for name, entry in parameters.items():
-        if wrong := "expected a name" if not isinstance(name, str) else _wrong_entry(entry):
+        if wrong := "expected a name" if not isinstance(name, str) else _wrong_entry(name, entry):
             mistakes[f"{where[str(name)]}: {name}: {wrong}"] = str(name)
         else:
             sound[name] = {kind: value for kind, value in entry.items() if kind != "distribution"}
@@ -87,24 +93,52 @@ def _wrong_key(key: Any, value: Any) -> str | None:
     return None
 
 
-def _wrong_entry(entry: Any) -> str | None:
-    """What is wrong with ``{value: …}`` or ``{values: […]}`` of one parameter."""
+def _wrong_entry(name: str, entry: Any) -> str | None:
+    """What is wrong with ``{value: …}`` or ``{values: […]}`` of one parameter, and what to write."""
     if not isinstance(entry, dict):
-        return "expected 'value: …' or 'values: […]'"
+        return f"{_brief(entry)}: {_write(name, entry)}"
     if "parameters" in entry:
-        return "parameters within a parameter: expected 'value: …' or 'values: […]'"
-    if ranges := [name for name in RANGES if name in entry]:
-        return f"{', '.join(ranges)}: a grid has no ranges: expected 'value: …' or 'values: […]'"
+        return f"parameters within a parameter: {_write(name, None)}"
+    if ranges := [each for each in RANGES if each in entry]:
+        ends = [entry[each] for each in ("min", "max") if each in entry]
+        return f"{', '.join(ranges)}: a grid has no ranges: {_write(name, ends if len(ends) > 1 else None)}"
     if "probabilities" in entry:
         return "probabilities: a grid takes each value once: expected 'values: […]' alone"
     kinds = entry.keys() - {"distribution"}
     if kinds not in ({"value"}, {"values"}):
-        return "expected 'value: …' or 'values: […]'"
+        both = "value and values: one of them: " if {"value", "values"} <= kinds else ""
+        return f"{both}{_write(name, None)}"
     (kind,) = kinds
     if "distribution" in entry and entry["distribution"] != DISTRIBUTIONS[kind]:
         given = _brief(entry["distribution"])
         return f"distribution: {given}: expected {DISTRIBUTIONS[kind]}, as {kind}: stands beside it"
-    return wrong_value(entry["value"]) if kind == "value" else _wrong_values(entry["values"])
+    if kind == "values" and not isinstance(entry["values"], (list, dict)):
+        return f"values: {_brief(entry['values'])}: {_write(name, entry['values'])}"
+    return _wrong_single(name, entry["value"]) if kind == "value" else _wrong_values(entry["values"])
+
+
+def _wrong_single(name: str, value: Any) -> str | None:
+    """What is wrong with what stands under ``value:``."""
+    from phasemap.train.parameters import TABLE
+
+    if isinstance(value, list) and name in TABLE and not TABLE[name].stackable:
+        return wrong_value(value) or f"{_brief(value)} is no stacked axis of this parameter: {_write(name, value)}"
+    return wrong_value(value)
+
+
+def _write(name: str, given: Any) -> str:
+    """What to write in place of a value that stands in the wrong way; in general for None."""
+    from phasemap.train.parameters import TABLE
+
+    spelt = json.dumps(given, ensure_ascii=False, default=str)
+    if isinstance(given, str) and re.fullmatch(r"[A-Za-z][\w./-]*", given):
+        spelt = given
+    if given is None or isinstance(given, dict) or len(spelt) > LONGEST:
+        return 'write "value: …" or "values: […]"'
+    if not isinstance(given, list):
+        return f'write "value: {spelt}"'
+    stacked = f', or "value: {spelt}" for a stacked axis' if name in TABLE and TABLE[name].stackable else ""
+    return f'write "values: {spelt}"{stacked}'
 
 
 def wrong_value(value: Any) -> str | None:

@@ -14,9 +14,7 @@ from typing import Any
 from phasemap.theory.catalogue import Catalogue
 from phasemap.theory.errors import InputError
 from phasemap.theory.user_code import is_user_code, load_user_module
-
-HEAT_MAP = "map"
-"""The value of the parameter ``picture`` that is no exhibit."""
+from phasemap.train.presentation import HEAT_MAP
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from phasemap.theory.errors import InputError
 from phasemap.train.probe.measure import Probe
@@ -176,7 +176,13 @@ def _log_axis(ax: Axes) -> None:
     ticks = [tick for tick in locator.tick_values(low, high) if low <= tick <= high]
     ax.yaxis.set_major_locator(FixedLocator(ticks))
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter("{x:.3g}")
+    ax.yaxis.set_major_formatter(_different(ticks))
+
+
+def _different(ticks: Sequence[float]) -> FuncFormatter:
+    """Numbers in three digits, or as many as it takes until no two ticks have the same."""
+    digits = next(n for n in range(3, 18) if len({f"{tick:.{n}g}" for tick in ticks}) == len(set(ticks)))
+    return FuncFormatter(lambda tick, _: f"{tick:.{digits}g}")
 
 
 def _name_points(points: Sequence[str], ax: Axes) -> Axes:

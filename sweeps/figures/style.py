@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ from phasemap.theory.errors import InputError
 from phasemap.train.whole_file import write_bytes
 
 STYLES = ("report", "paper")
+_METADATA = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    "svg": {"Date": None, "Creator": None},
+}
+"""What would differ from one drawing to the next is left out."""
+PICTURES = tuple(_METADATA)
+"""Kinds of files, by their suffix."""
 COLOUR_MAP = "viridis"
 OUTCOME_COLOURS = {"diverged": "#d55e00", "dead": "#9a9a9a", "missing": "#ffffff", "failed": "#9cc4ff"}
 OUTCOME_HATCHES = {"diverged": "xxx", "dead": "---", "missing": "///", "failed": ".."}
@@ -58,6 +67,38 @@ def halo(width: float = 1.6) -> list[AbstractPathEffect]:
     return [withStroke(linewidth=width, foreground=RIM)]
 
 
+@dataclass(frozen=True)
+class Look:
+    """How the picture of a map is drawn.
+
+    Attributes:
+        style: ``report`` (screen) or ``paper`` (print: serif, and no line above, since a paper has its own caption).
+        panels: 2, with running and with batch statistics (or test and training); or 1, the map's own metric, at a
+            column's width.
+        frontier: whether the measured frontier and the line fitted to it are drawn; in a paper only on request.
+    """
+
+    style: str = "report"
+    panels: int = 2
+    frontier: bool = True
+
+    @classmethod
+    def of(cls, style: str, panels: int, frontier: bool | None) -> Look:
+        """With the style's own choice where ``frontier`` is None.
+
+        Raises:
+            InputError: an unknown style, or another number of panels.
+        """
+        if style not in STYLES:
+            raise InputError(f"--style {style}: expected one of {', '.join(STYLES)}")
+        if panels not in (1, 2):
+            raise InputError(f"--panels {panels}: expected 1 or 2")
+        return cls(style, panels, style != "paper" if frontier is None else frontier)
+
+
+SCREEN = Look()
+
+
 @contextmanager
 def styled(style: str = "report", *, formulas: bool = False) -> Iterator[None]:
     """Matplotlib's settings for ``report`` (screen) or ``paper`` (column width, embedded fonts) within the block.
@@ -85,14 +126,38 @@ def styled(style: str = "report", *, formulas: bool = False) -> Iterator[None]:
 def save(figure: Figure, path_stem: Path, style: str = "report", *, formulas: bool = False) -> tuple[Path, Path]:
     """Writes ``path_stem``.png and .pdf, each whole or not at all, and returns their paths. The same figure gives the
     same bytes; ``formulas`` as it was `styled` with."""
+    png = _write(figure, path_stem, "png", style, formulas=formulas)
+    figure.set_layout_engine("none")  # the layout is made; the second file would measure it all again
+    return png, _write(figure, path_stem, "pdf", style, formulas=formulas)
+
+
+def save_png(figure: Figure, path_stem: Path, style: str = "report", *, pdf: bool) -> Path:
+    """The PNG of `save`, and the PDF only if it is asked for: it takes long. One of an earlier drawing goes."""
+    if pdf:
+        return save(figure, path_stem, style)[0]
+    png = _write(figure, path_stem, "png", style)
+    path_stem.with_name(f"{path_stem.name}.pdf").unlink(missing_ok=True)
+    return png
+
+
+def _write(figure: Figure, path_stem: Path, kind: str, style: str, *, formulas: bool = False) -> Path:
+    path = path_stem.with_name(f"{path_stem.name}.{kind}")
     with styled(style, formulas=formulas):
-        png = drawn(figure, "png", metadata={"Software": None})
-        figure.set_layout_engine("none")  # the layout is made; the second file would measure it all again
-        pdf = drawn(figure, "pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    paths = path_stem.with_name(f"{path_stem.name}.png"), path_stem.with_name(f"{path_stem.name}.pdf")
-    for path, data in zip(paths, (png, pdf), strict=True):
-        write_bytes(path, data)
-    return paths
+        write_bytes(path, drawn(figure, kind, metadata=_METADATA[kind]))
+    return path
+
+
+def save_as(figure: Figure, path: Path, style: str = "report") -> Path:
+    """Writes the one file that the suffix of ``path`` asks for, one of ``PICTURES``, whole or not at all; ``path``."""
+    kind = path.suffix[1:].lower()
+    with styled(style), matplotlib.rc_context({"svg.hashsalt": "phasemap", "svg.fonttype": "none"}):
+        write_bytes(path, drawn(figure, kind, metadata=_METADATA[kind]))
+    return path
+
+
+def save_named(figure: Figure, path: Path, style: str = "report") -> Sequence[Path]:
+    """As `save_as` where the path has a suffix, else as `save`."""
+    return [save_as(figure, path, style)] if path.suffix else save(figure, path, style)
 
 
 def drawn(figure: Figure, kind: str, **options: Any) -> bytes:

@@ -46,6 +46,9 @@ class MapTheory(ABC):
     def __init__(self, phase_map: xr.Dataset) -> None:
         self.phase_map = phase_map
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(of {self.networks})"
+
     @abstractmethod
     def inapplicable(self) -> str:
         """Why the theory says nothing of this map, or ""."""

@@ -31,6 +31,11 @@ class Prediction:
     curve_log_rate: Float[np.ndarray, " points"]
     fixed_points: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        known = self.xi[np.isfinite(self.xi)]
+        span = f"ξ {known.min():.4g} to {known.max():.4g}" if known.size else "no ξ"
+        return f"Prediction({span}, {known.size} of {len(self.xi)} columns)"
+
     @property
     def curve_xi(self) -> Float[np.ndarray, " points"]:
         """ξ at ``curve_x``; infinite where ln λ is 0."""

@@ -7,7 +7,7 @@ once (a W&B sweep at scale does that) is aggregated and counted.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from phasemap.sweeps.phase_map.shared import (
 )
 from phasemap.sweeps.store import gc_pause as garbage
 from phasemap.theory.errors import InputError
-from phasemap.train.cells import Cell, same_training
+from phasemap.train.cells import networks, same_training
 from phasemap.train.presentation import METRICS
 from phasemap.train.result_types import CellResult, Content
 
@@ -69,7 +69,7 @@ def build(
         InputError: no cells at all; axes that are no parameters or that leave several cells on one point; more than one
             data set in a map that has no axis for it.
     """
-    found: Iterable[_Found] = (entry for content in contents for entry in _found(content))
+    found: Iterable[_Found] = ((*network, content) for content in contents for network in networks(content))
     if expected_cells is None:
         found = list(found)
     cells = [cell for cell, _, _ in found] if expected_cells is None else expected_cells
@@ -110,14 +110,6 @@ def build(
         "unexpected": unexpected,
     }
     return dataset
-
-
-def _found(content: Content) -> Iterator[_Found]:
-    """(complete parameters of the cell, the cell, its content) for each cell."""
-    scalars = {name: value for name, value in content["parameters"].items() if not isinstance(value, list)}
-    for cell in content["cells"]:
-        own = cell["parameters"]  # complete, where it was read from a file
-        yield own if isinstance(own, Cell) else {**scalars, **own, "seed": cell["seed"]}, cell, content
 
 
 def _variables(

@@ -11,10 +11,10 @@ from typing import Any
 
 from phasemap.sweeps.figures.catalogue import Figure
 from phasemap.sweeps.figures.conditions import in_lines
-from phasemap.sweeps.figures.style import save, styled
+from phasemap.sweeps.figures.style import save_png, styled
 from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, data_in_words
 from phasemap.sweeps.report.tables import duration
-from phasemap.sweeps.report.templates import file_stem, index_entry, inline, lead, write_page
+from phasemap.sweeps.report.templates import figure_stem, index_entry, inline, lead, write_page
 from phasemap.train.result_types import Content
 
 A_LINE = 17
@@ -32,12 +32,14 @@ def write(
     missing: int,
     experiment_yaml: str | None,
     style: str = "report",
+    pdf: bool = False,
 ) -> Path:
-    """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png and .pdf.
+    """Writes ``out`` (one page that needs no other file) and ``figures_dir``/NAME….png.
 
     Args:
         figure: a trained one of the catalogue. name: of the experiment.
         missing: cells of the experiment that have no result.
+        pdf: whether there are to be PDFs.
 
     Returns:
         ``out``.
@@ -46,10 +48,9 @@ def write(
         InputError: the results do not hold what the exhibit shows.
     """
     with styled(style):
-        drawn: Exhibit = figure.load()(contents)
-        for one in drawn.figures.values():  # a picture that is taken from the page keeps what it depends on
-            one.supxlabel(in_lines(drawn.caption, int(one.get_figwidth() * A_LINE)), fontsize="x-small")
-        written = [save(one, figures_dir / f"{file_stem(name)}{part}", style)[0] for part, one in drawn.figures.items()]
+        drawn = drawn_exhibit(figure, contents)
+        stem = figure_stem(name, out)
+        written = [save_png(one, figures_dir / f"{stem}{part}", style, pdf=pdf) for part, one in drawn.figures.items()]
     return write_page(
         out,
         "exhibit.html",
@@ -65,6 +66,14 @@ def write(
         reading=drawn.reading,
         css=inline("report.css"),
     )
+
+
+def drawn_exhibit(figure: Figure, contents: Sequence[Content]) -> Exhibit:
+    """The exhibit, each of its pictures with what it depends on below. Raises InputError as `write`."""
+    drawn: Exhibit = figure.load()(contents)
+    for one in drawn.figures.values():
+        one.supxlabel(in_lines(drawn.caption, int(one.get_figwidth() * A_LINE)), fontsize="x-small")
+    return drawn
 
 
 def _outcomes(contents: Sequence[Content], missing: int) -> Table:

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from urllib.parse import quote
 
 from phasemap.sweeps.figures.trained.exhibit import Table
+from phasemap.sweeps.report.draw import PAGES, kind_of
 from phasemap.sweeps.report.tables import DASH, number
 from phasemap.sweeps.report.templates import inline, write_page
 from phasemap.theory.errors import InputError
@@ -68,9 +69,14 @@ def write_over(folders: Sequence[str], *, out: Path | None) -> Path:
     """Writes one page over every report below ``folders``; ``index.html`` in the first of them by default.
 
     Raises:
-        InputError: there are no reports.
+        InputError: there are no such folders, or no reports.
     """
+    kind_of(out, PAGES)
+    if missing := [folder for folder in folders if not Path(folder).is_dir()]:
+        raise InputError(*(f"{folder}: there is no such folder" for folder in missing))
     reports = [report for folder in folders for report in find(Path(folder))]
+    if not reports:
+        raise InputError(f"{', '.join(folders)}: there is no report.html below; phasemap report FOLDER draws one")
     return write(reports, out=out or Path(folders[0]) / "index.html")
 
 

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from phasemap.sweeps.figures.conditions import SEPARATOR
 from phasemap.sweeps.figures.maps import heat_map
 from phasemap.sweeps.figures.maps.colour_scale import scale_in_words
 from phasemap.sweeps.figures.maps.theory_lines import SYMBOLS
 from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
-from phasemap.sweeps.figures.style import save
+from phasemap.sweeps.figures.style import SCREEN, Look, save_png
 from phasemap.sweeps.phase_map.accuracies import ACCURACIES
-from phasemap.sweeps.phase_map.axes import map_axis
+from phasemap.sweeps.phase_map.axes import MapAxis, map_axis
 from phasemap.sweeps.report import loss_curves, tables
 from phasemap.sweeps.report.map_svg import svg
 from phasemap.sweeps.report.page_data import payload
-from phasemap.sweeps.report.templates import file_stem, index_entry, inline, lead, write_page
+from phasemap.sweeps.report.templates import figure_stem, index_entry, inline, lead, write_page
 from phasemap.sweeps.verdict.claims.catalogue import claims_of
 from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.sweeps.verdict.judgement import Judgement, judge
@@ -40,9 +41,10 @@ def write(
     contents: Iterable[Content],
     provenance: Iterable[Mapping[str, Any]] | Mapping[str, Any],
     experiment_yaml: str | None,
-    style: str = "report",
+    look: Look = SCREEN,
+    pdf: bool = False,
 ) -> Path:
-    """Writes ``out`` (one page; no network and no other file is needed) and ``figures_dir``/NAME.png and .pdf. The loss
+    """Writes ``out`` (one page; no network and no other file is needed) and ``figures_dir``/NAME.png. The loss
     curves of a large map lie beside the page.
 
     Args:
@@ -50,22 +52,19 @@ def write(
         contents: of the results, for the loss curves.
         provenance: of the results, one per tile.
         experiment_yaml: as the user wrote it, shown on the page.
-        style: ``report`` or ``paper``, of the PNG and PDF.
+        look: of the PNG and PDF. pdf: whether there is to be a PDF.
 
     Returns:
         ``out``.
     """
     contents = list(contents)
     origins = [provenance] if isinstance(provenance, Mapping) else list(provenance)
-    metrics = [metric for metric in METRICS if np.isfinite(phase_map[metric].values).any()] or [METRICS[0]]
-    primary = phase_map.attrs["metric"] if phase_map.attrs["metric"] in metrics else metrics[0]
+    metrics = _metrics(phase_map)
+    primary = _primary(phase_map)
     judged = judge(phase_map, primary)
     agreement, verdict, fields = judged.agreement, judged.verdict, judged.fields
     name = str(phase_map.attrs["experiment"]) or "phase-map"
-
-    drawn = [field for field in fields if not field.optional]
-    figure = heat_map.panels(phase_map, judged.agreements, style=style, fields=drawn)
-    png, _ = save(figure, figures_dir / file_stem(name), style)
+    png = save_png(_figure(judged, look), figures_dir / figure_stem(name, out), look.style, pdf=pdf)
     words, trained_on, narrow = titles(phase_map), caption(phase_map), scale_in_words(phase_map)
     data = payload(phase_map, judged.agreements, metrics)
     networks, squares = phase_map["outcome"].size, phase_map["outcome"][..., 0].size
@@ -75,7 +74,7 @@ def write(
         out,
         "map.html",
         name=name,
-        lead=lead(name, experiment_yaml),
+        lead=[*lead(name, experiment_yaml), *_line_in_words(judged, map_axis(phase_map, "x"))],
         seeds=phase_map.sizes["seed"],
         chance=f"{phase_map.attrs['chance']:.0%}" if np.isfinite(phase_map.attrs["chance"]) else "",
         critical=_critical(phase_map, judged),
@@ -116,6 +115,38 @@ def write(
         css=inline("report.css"),
         js=inline("report.js"),
     )
+
+
+def picture(phase_map: xr.Dataset, *, look: Look) -> Figure:
+    """The figure of the page alone."""
+    return _figure(judge(phase_map, _primary(phase_map)), look)
+
+
+def _figure(judged: Judgement, look: Look) -> Figure:
+    drawn = [field for field in judged.fields if not field.optional]
+    return heat_map.panels(judged.theory.phase_map, judged.agreements, look=look, fields=drawn)
+
+
+def _line_in_words(judged: Judgement, axis: MapAxis) -> list[str]:
+    """Where the predicted line lies in the first, a middle and the last column that has it."""
+    predicted = judged.agreement.prediction if judged.agreement else None
+    known = [] if predicted is None else np.flatnonzero(np.isfinite(predicted.xi)).tolist()
+    if predicted is None or not known:
+        return []
+    places = sorted({known[0], known[len(known) // 2], known[-1]})
+    layers = [f"{predicted.factor * float(predicted.xi[i]):.0f} at {axis.ticks[i]}" for i in places]
+    return [f"On this map {predicted.factor:g} ξ is, in layers by {axis.label}: {', '.join(layers)}."]
+
+
+def _metrics(phase_map: xr.Dataset) -> list[str]:
+    """The metrics that have numbers."""
+    return [metric for metric in METRICS if np.isfinite(phase_map[metric].values).any()] or [METRICS[0]]
+
+
+def _primary(phase_map: xr.Dataset) -> str:
+    """The map's own metric, or the first that has numbers."""
+    metrics = _metrics(phase_map)
+    return str(phase_map.attrs["metric"]) if phase_map.attrs["metric"] in metrics else metrics[0]
 
 
 def _critical(phase_map: xr.Dataset, judged: Judgement) -> str:

@@ -29,8 +29,8 @@ from phasemap.theory.shown import shown
 
 _SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
-_SIZE = (7.4, 5.4)
-_LEGEND_ROW = 0.042
+_SIZE = (6.2, 4.5)
+_LEGEND_ROW = 0.05
 """Height of the legend's row, in parts of the map's."""
 _PIXELS = 200
 """Dots per inch where the squares are too many to be drawn one by one."""
@@ -60,7 +60,7 @@ def svg(
         handles = legend_handles(phase_map, [agreement] if agreement else [])
         rows = -(-len(handles) // 4)
         # fixed margins: a layout engine would draw every map twice to measure it
-        figure.subplots_adjust(left=0.095, right=1.0, bottom=0.105 + _LEGEND_ROW * rows, top=0.98)
+        figure.subplots_adjust(left=0.11, right=0.97, bottom=0.125 + _LEGEND_ROW * rows, top=0.98)
         ax = figure.add_subplot()
         heat_map.draw(phase_map, agreement, ax=ax, metric=metric, title="", fields=fields, ids=metric)
         if handles:

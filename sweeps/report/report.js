@@ -137,7 +137,7 @@
       const last = Math.max(1, ...points.map((point) => point[0]));
       const top = Math.max(1e-9, ...points.map((point) => point[1]));
       const picture = drawn("svg", { viewBox: "0 0 260 150", role: "img" }, box);
-      picture.setAttribute("aria-label", `Loss over steps, ${found.length} seeds, largest ${top.toPrecision(3)}`);
+      picture.setAttribute("aria-label", `Loss over steps, ${found.length} seed${found.length === 1 ? "" : "s"}, largest ${top.toPrecision(3)}`);
       drawn("rect", { class: "frame", x: 34, y: 8, width: 218, height: 118 }, picture);
       drawn("text", { x: 30, y: 16, "text-anchor": "end" }, picture, top.toPrecision(2));
       drawn("text", { x: 30, y: 126, "text-anchor": "end" }, picture, "0");

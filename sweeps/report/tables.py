@@ -19,6 +19,7 @@ from phasemap.sweeps.verdict.kappa_by_share import Contour
 from phasemap.sweeps.verdict.kappa_interval import Interval
 from phasemap.sweeps.verdict.ranking import Ranked, Score
 from phasemap.sweeps.verdict.which_scale import Collapse, Scale
+from phasemap.theory.plural import counted
 
 DASH = "–"
 
@@ -35,6 +36,12 @@ def ends(interval: Interval | None, digits: int = 2) -> str:
         if interval
         else DASH
     )
+
+
+def multiples(agreement: Agreement) -> str:
+    """Between what frontier/ξ lies."""
+    found = agreement.multiples
+    return f"{number(found[0], 1)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{number(found[1], 1)}" if found else DASH
 
 
 def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, str]]:
@@ -64,7 +71,11 @@ def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, s
 
 def elsewhere(predicted: Prediction, column: int) -> str:
     """What to say of a column whose networks leave the fixed point BSB1; "" of the others."""
-    return "BSB1 repels: ξ is that at BSB2" if "BSB2" in predicted.fixed_points[column : column + 1] else ""
+    return (
+        "equal correlations (BSB1) are unstable: ξ is that where batches go (BSB2)"
+        if "BSB2" in predicted.fixed_points[column : column + 1]
+        else ""
+    )
 
 
 def square_rows(data: Mapping[str, Any], metric: str) -> list[list[str]]:
@@ -85,7 +96,7 @@ def agreement_rows(agreements: Iterable[Agreement], titles: Mapping[str, str]) -
         rows.append(
             {
                 "metric": titles[one.metric],
-                "kappa": number(one.kappa, 1),
+                "kappa": multiples(one) if one.constant else number(one.kappa, 1),
                 "interval": ends(one.interval, 1),
                 "spread": DASH if one.spread is None else f"{one.spread:.0%}",
                 "rho": number(one.rho),
@@ -203,7 +214,7 @@ def _counted(values: Iterable[Any]) -> str:
     counts = Counter(DASH if value is None else str(value) for value in values)
     if len(counts) == 1:
         return next(iter(counts))
-    return ", ".join(f"{value} ({count} tiles)" for value, count in counts.most_common())
+    return ", ".join(f"{value} ({counted(count, 'tile')})" for value, count in counts.most_common())
 
 
 def duration(seconds: float) -> str:

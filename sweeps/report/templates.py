@@ -69,12 +69,16 @@ def index_entry(
     }
 
 
+PAPERS = "At the paper's scale:"
+"""What follows it in a comment is of the YAML's own grid."""
+
+
 def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
     """What the figure is and what to expect, as paragraphs: the comment that opens the YAML of an experiment that comes
     with the project (a folder's copy of a preset has lost it), or a user's own description and comment.
 
-    The cost is left out, because the map at hand may be a preset's. So is all of it where the experiment was changed to
-    another figure, as by another φ: then it says what was changed."""
+    The cost, and what is said of the paper's scale, are left out: the map at hand may be a preset's. So is all of it
+    where the experiment was changed to another figure, as by another φ: then it says what was changed."""
     text = experiment_yaml or ""
     try:
         described = yaml.safe_load(text)
@@ -95,6 +99,7 @@ def lead(name: str, experiment_yaml: str | None) -> Sequence[str]:
         if words:
             paragraphs[-1].append(words)
     kept = [" ".join(paragraph) for paragraph in paragraphs if paragraph and not paragraph[0].startswith("Cost")]
+    kept = [paragraph.partition(PAPERS)[0].rstrip() for paragraph in kept]
     return [_SYMBOL.sub(lambda found: _GREEK[found[1]], paragraph) for paragraph in kept]
 
 
@@ -105,6 +110,15 @@ def _changed(known: Path, described: dict[str, Any]) -> str:
     return in_words(departures_from(known, values)) if values else ""
 
 
-def file_stem(name: str) -> str:
-    """The experiment's name as a file name: whatever a user calls it, the figure stays in its folder."""
+def figure_stem(name: str, page: Path) -> str:
+    """What the figures of a page are called: as the map, and, of pages beside the folder's own report, as they are:
+    several pages in a folder keep theirs apart.
+
+    Whatever a user calls a map, its figure stays in its folder.
+    """
+    own = page.stem if page.name != "report.html" else ""
+    return f"{_as_file_name(name)}-{_as_file_name(own)}" if own and own != name else _as_file_name(name)
+
+
+def _as_file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).lstrip(".-") or "phase-map"

@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from phasemap.sweeps.sources.results import Results
 from phasemap.sweeps.store.folder import Folder
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
+
+LISTED = 3
+"""Folders that a message names."""
 
 
 def existing(path: Path) -> Folder:
-    """The output folder at ``path``. Raises InputError if there is none."""
+    """The output folder at ``path``. Raises InputError if there is none, with what is there."""
     folder = Folder(path)
-    if not folder.exists():
-        raise InputError(f"{path}: there are no results of phasemap")
-    return folder
+    if folder.exists():
+        return folder
+    if not os.path.lexists(path):
+        raise InputError(f"{path}: there is no such folder")
+    if not path.is_dir():
+        raise InputError(f"{path}: is no folder; expected the output folder of a run")
+    if within := _runs_within(path):
+        named = ", ".join(str(path / name) for name in within[:LISTED]) + (" …" if len(within) > LISTED else "")
+        raise InputError(
+            f"{path}: there are no results of phasemap, but {counted(len(within), 'folder')} of them below: {named};"
+            f" phasemap report {path} --index makes a page over their reports"
+        )
+    raise InputError(f"{path}: there are no results of phasemap")
+
+
+def _runs_within(path: Path) -> list[str]:
+    """The output folders that lie in a folder, by name; none where it may not be read."""
+    try:
+        return sorted(one.name for one in path.iterdir() if one.is_dir() and Folder(one).exists())
+    except OSError:
+        return []
 
 
 def gather_folder(path: Path, found: Results) -> None:

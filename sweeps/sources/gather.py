@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from phasemap.sweeps.sources.folder import gather_folder
-from phasemap.sweeps.sources.names import is_sweep
+from phasemap.sweeps.sources.names import home, is_sweep
 from phasemap.sweeps.sources.results import Results
 from phasemap.sweeps.sources.wandb_sweep import gather_sweep
 from phasemap.sweeps.store.gc_pause import kept
@@ -20,7 +20,7 @@ def gather(sources: Sequence[str]) -> Results:
     Raises:
         InputError: one line for every source that cannot be read.
     """
-    found = Results()
+    found = Results(name=home(sources[0]).resolve().name if sources else "")
     mistakes: list[str] = []
     for source in sources:
         with noted(mistakes):

@@ -41,7 +41,7 @@ def of_folder(path: Path) -> Status:
     scan = folder.scan(max(SEMANTICS, manifest.semantics), manifest.keys)
     unusable = {problem.path.stem: problem.kind for problem in scan.problems}
     running, failures = folder.running(), folder.failures()
-    status = Status(f"{experiment.name}, preset {experiment.preset}: {path}")
+    status = Status(f"{experiment.title}: {path}")
     status.problems = [str(problem) for problem in scan.problems]
     for key, raw in zip(manifest.keys, experiment.raw_tiles(), strict=True):
         note = f"{unusable[key]} result file" if key in unusable else ""

@@ -30,7 +30,7 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
     experiment, runs = read_sweep(source)
     by_tile: dict[Hashable, list[SweepRun]] = {}
     requeued, died = False, []
-    status = Status(f"{experiment.name}: {source}")
+    status = Status(f"{experiment.name}: {source}", experiment=experiment)
     for run in runs:
         if run.parameters is None:
             free = requeue and run.state in LOST

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phasemap.sweeps.experiments.experiment import Experiment
 
 STATES = ("finished", "diverged", "dead", "running", "failed", "missing")
 
@@ -24,12 +27,14 @@ class Status:
     """Where an experiment stands.
 
     Attributes:
+        experiment: whose tiles these are; None of tiles that were trained one by one.
         free_died: has the tiles trained again whose runs died without a word, as with kill -9; how many those are.
     """
 
     name: str
     tiles: list[TileStatus] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    experiment: Experiment | None = None
     free_died: Callable[[], int] = int
 
     @property

@@ -30,6 +30,7 @@ from phasemap.sweeps.store import tile_lock
 from phasemap.sweeps.store.manifest import Manifest, read_manifest
 from phasemap.sweeps.store.result import ResultError, read
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.documents import LONGEST_TEXT, Count, DocumentError, Text, from_json, read_file
 from phasemap.train.redaction import redacted
 from phasemap.train.result_types import Result
@@ -59,6 +60,9 @@ class Scan:
     results: dict[str, Result] = field(default_factory=dict)
     problems: list[ResultError] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        return f"Scan({len(self.results)} results, {len(self.problems)} problems)"
+
 
 class Folder:
     """The output folder at ``path``; nothing is made before it is needed."""
@@ -66,6 +70,9 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tiles, self.locks, self.failed, self.logs = (path / name for name in FOLDERS)
+
+    def __repr__(self) -> str:
+        return f"Folder({self.path})"
 
     def exists(self) -> bool:
         """Whether there is anything of ours."""
@@ -200,7 +207,8 @@ class Folder:
         ).sound()
         if experiment.tile_count != len(manifest.keys):
             raise InputError(
-                f"{path}: has {experiment.tile_count} tiles, and manifest.json beside it {len(manifest.keys)}; "
+                f"{path}: has {counted(experiment.tile_count, 'tile')}, and manifest.json beside it"
+                f" {len(manifest.keys)}; "
                 "one of them was changed"
             )
         return experiment

@@ -15,6 +15,10 @@ from phasemap.sweeps.phase_map.accuracies import accuracies
 from phasemap.sweeps.verdict import frontier as frontiers
 from phasemap.sweeps.verdict.frontier import Frontier
 from phasemap.sweeps.verdict.kappa_interval import Interval, kappa_interval
+from phasemap.theory.plural import counted
+
+SAME = 1e-9
+"""Relative difference of two ξ below which they are equal."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,9 @@ class Agreement:
     Attributes:
         metric: the accuracy that the frontier belongs to. frontier, prediction: per column.
         ratio: frontier/ξ; NaN in columns that are not used.
-        kappa: geometric mean of ``ratio``; None if no column is used.
+        constant: whether ξ is the same in all of several columns: nothing for the frontier to follow. There is no κ
+            then, but the range of ``ratio`` (``multiples``).
+        kappa: geometric mean of ``ratio``; None if no column is used, or ξ is constant.
         interval: of κ, over seeds and columns (``kappa_interval``); None with fewer than two used columns.
         spread: standard deviation of ln(frontier/ξ) over the used columns; None with fewer than two.
         rho: Spearman's rank correlation between frontier and ξ, censored columns tied (left below, right above all);
@@ -45,6 +51,7 @@ class Agreement:
     frontier: Frontier
     prediction: Prediction
     ratio: Float[np.ndarray, " columns"]
+    constant: bool
     kappa: float | None
     interval: Interval | None
     spread: float | None
@@ -59,15 +66,26 @@ class Agreement:
     conditions: str
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        kappa = "no κ" if self.kappa is None else f"κ {self.kappa:.3g}"
+        kappa += f" ({self.interval.low:.3g} to {self.interval.high:.3g})" if self.interval else ""
+        return f"Agreement({self.metric}: {kappa}, {self.used} of {len(self.ratio)} columns)"
+
     def by_regime(self) -> dict[str, Float[np.ndarray, " used"]]:
         """frontier/ξ of the used columns where gradients are ``exploding``, and where they are ``vanishing``."""
         regime, used = np.array(self.prediction.regime), np.isfinite(self.ratio)
         return {name: self.ratio[used & (regime == name)] for name in ("exploding", "vanishing")}
 
+    @property
+    def multiples(self) -> tuple[float, float] | None:
+        """The lowest and the highest frontier/ξ; None if no column is used."""
+        return (float(np.nanmin(self.ratio)), float(np.nanmax(self.ratio))) if self.used else None
+
     def kappa_by_regime(self) -> dict[str, float]:
         """κ of each side of a critical point that has used columns. One multiple of ξ need not do for both: nothing
         says that a vanishing signal is borne as far as an exploding gradient."""
-        return {name: float(stats.gmean(ratio)) for name, ratio in self.by_regime().items() if ratio.size}
+        sides = {} if self.constant else self.by_regime()
+        return {name: float(stats.gmean(ratio)) for name, ratio in sides.items() if ratio.size}
 
     @property
     def verdict(self) -> str:
@@ -84,19 +102,23 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
     Raises:
         InputError: the metric is no accuracy, or the map's y axis is not depth.
     """
+    x_axis = str(phase_map.attrs["x_axis"])
     found = frontiers.find(phase_map, metric)
     predicted = theory_of(phase_map).prediction if prediction is None else prediction
     used = np.isfinite(found.depth) & np.isfinite(predicted.xi)
     ratio = np.where(used, found.depth / np.where(used, predicted.xi, 1.0), np.nan)
     log_ratio = np.log(ratio[used])
     n = int(used.sum())
+    constant = _constant(predicted.xi)
     notes: list[str] = []
     if np.isnan(found.threshold) and np.isfinite(found.best):
         notes.append(
             f"nothing trained: the map's best accuracy, {found.best:.2f}, is close to chance, {found.chance:.2f}"
         )
     interval = None
-    if n >= 2:
+    if constant:
+        notes.append(f"ξ is the same in every column, so there is no κ: frontier/ξ changes with {x_axis}, not with ξ")
+    elif n >= 2:
         interval = kappa_interval(
             phase_map["depth"].values.astype(float),
             accuracies(phase_map, metric),
@@ -106,16 +128,17 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
             float(log_ratio.mean()),
         )
     else:
-        notes.append(f"κ has no interval: {n} column(s) with a frontier inside the grid and a prediction, 2 needed")
+        few = counted(n, "column")
+        notes.append(f"κ has no interval: {few} with a frontier inside the grid and a prediction, 2 needed")
     seeds = phase_map.sizes["seed"]
     if interval is not None and seeds == 1:
         notes.append("one seed: the interval holds the scatter over columns, not what all columns owe to the seed")
     infinite = int(np.isinf(predicted.xi).sum())
     if infinite:
-        notes.append(f"{infinite} column(s) at a critical point, where ξ is infinite, are left out of κ")
+        notes.append(f"{counted(infinite, 'column')} at a critical point, where ξ is infinite: left out of κ")
     rho, reason = _spearman(found, predicted.xi)
     notes += [reason] if reason else []
-    swept = phase_map[phase_map.attrs["x_axis"]].values
+    swept = phase_map[x_axis].values
     rho_of_axis = None
     if np.issubdtype(swept.dtype, np.number):
         rho_of_axis, _ = _spearman(found, np.where(np.isnan(predicted.xi), np.nan, swept.astype(float)))
@@ -124,9 +147,10 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
         frontier=found,
         prediction=predicted,
         ratio=ratio,
-        kappa=float(np.exp(log_ratio.mean())) if n else None,
+        constant=constant,
+        kappa=float(np.exp(log_ratio.mean())) if n and not constant else None,
         interval=interval,
-        spread=float(log_ratio.std(ddof=1)) if n >= 2 else None,
+        spread=float(log_ratio.std(ddof=1)) if n >= 2 and not constant else None,
         rho=rho,
         rho_of_axis=rho_of_axis,
         used=n,
@@ -138,6 +162,12 @@ def assess(phase_map: xr.Dataset, metric: str = "test_accuracy", *, prediction: 
         conditions=_conditions(phase_map, metric),
         notes=tuple(notes),
     )
+
+
+def _constant(xi: Float[np.ndarray, " columns"]) -> bool:
+    """Whether several columns have the same finite ξ, and none another."""
+    known = xi[~np.isnan(xi)]
+    return known.size > 1 and bool(np.isfinite(known).all() and np.ptp(known) <= SAME * known.max())
 
 
 def _spearman(found: Frontier, xi: Float[np.ndarray, " columns"]) -> tuple[float | None, str]:
@@ -180,6 +210,10 @@ def _verdict(agreement: Agreement) -> str:
             "left": "Every column fails at the shallowest depth of this map; shallower networks would show a frontier.",
             "right": "Every column trains at every depth of this map; deeper networks would show the frontier.",
         }[found.censored[0]]
+    if agreement.constant and agreement.multiples:
+        low, high = agreement.multiples
+        same = f"ξ is the same in every column, {float(np.nanmax(agreement.prediction.xi)):.1f} layers"
+        return f"{same}, and the frontier lies at {low:.1f} to {high:.1f} ξ; the paper says {factor:g}."
     if agreement.kappa is None:
         if not agreement.prediction.exists:
             reason = next((reason for reason in agreement.prediction.reasons if reason), "")
@@ -190,15 +224,14 @@ def _verdict(agreement: Agreement) -> str:
     if len(sides := agreement.kappa_by_regime()) > 1:
         counts = {name: ratio.size for name, ratio in agreement.by_regime().items()}
         parts = [
-            f"{kappa:.1f} ξ on the {name} side ({counts[name]} column{'s' * (counts[name] > 1)})"
-            for name, kappa in sides.items()
+            f"{kappa:.1f} ξ on the {name} side ({counted(counts[name], 'column')})" for name, kappa in sides.items()
         ]
         return f"Trainable up to {' and '.join(parts)}; the paper says {factor:g}. {_follows(agreement)}"
     low, high = agreement.interval.low, agreement.interval.high
     where = "within" if low <= factor <= high else "above" if high < factor else "below"
     return (
         f"Trainable up to {agreement.kappa:.1f} ξ ({agreement.interval.level:.0%} interval {low:.1f} to {high:.1f}, "
-        f"{agreement.used} columns); the paper says {factor:g}, {where} the interval. {_follows(agreement)}"
+        f"{counted(agreement.used, 'column')}); the paper says {factor:g}, {where} the interval. {_follows(agreement)}"
     )
 
 

@@ -40,6 +40,10 @@ class Frontier:
     best: float
     chance: float
 
+    def __repr__(self) -> str:
+        crossed = sum(not one for one in self.censored)
+        return f"Frontier({crossed} of {len(self.censored)} columns cross accuracy {self.threshold:.3g})"
+
 
 def threshold_of(
     mean: Float[np.ndarray, "*batch depths columns"], chance: float, share: float = HALF

@@ -20,6 +20,7 @@ from phasemap.sweeps.verdict.fitted_levels import fitted_fields
 from phasemap.sweeps.verdict.kappa_by_share import Contour, contours
 from phasemap.sweeps.verdict.ranking import Ranked, by_overall, overall, rank
 from phasemap.sweeps.verdict.which_scale import Collapse, which_scale
+from phasemap.theory.plural import counted
 
 FEWEST = 20
 """Cells that a region needs for a judgement in words."""
@@ -44,6 +45,10 @@ class Judgement:
     rankings: Mapping[str, list[Ranked]]
     levels: list[DivergenceLevel]
 
+    def __repr__(self) -> str:
+        best = [f"{ranked[0].name} predicts best" for ranked in self.rankings.values() if ranked]
+        return f"Judgement({self.agreement or ', '.join([self.metric, *best[:1]])})"
+
     @property
     def agreement(self) -> Agreement | None:
         """Frontier against ξ for the metric that was judged."""
@@ -51,12 +56,18 @@ class Judgement:
 
     @cached_property
     def collapses(self) -> list[Collapse]:
-        """Which depth scale collapses the frontiers, on each side of a critical point; empty without a theory's."""
-        return which_scale(self.theory.phase_map, self.theory, self.metric) if self.agreement else []
+        """Which depth scale collapses the frontiers, on each side of a critical point; empty without a theory's, and
+        where it is the same in every column."""
+        if self.agreement is None or self.agreement.constant:
+            return []
+        return which_scale(self.theory.phase_map, self.theory, self.metric)
 
     @cached_property
     def contours(self) -> list[Contour]:
-        """κ at several shares of the lead over chance, of test and of training accuracy, evaluated as ``metric`` is."""
+        """κ at several shares of the lead over chance, of test and of training accuracy, evaluated as ``metric`` is;
+        empty where there is no κ."""
+        if self.agreement is None or self.agreement.constant:
+            return []
         batch = "_batch" if self.metric.endswith("_batch") else ""
         both = [name for name in (f"test_accuracy{batch}", f"train_accuracy{batch}") if name in self.agreements]
         return [
@@ -143,7 +154,7 @@ def _best(region: str, ranked: list[Ranked]) -> str:
     where = "Over the whole map" if region == WHOLE else "Of the " if region == TRAINED else "To the "
     where += "" if region == WHOLE else region
     if best.cells < FEWEST:
-        return f"{where}, there are only {best.cells} cells, too few to say what predicts the accuracy."
+        return f"{where}, only {counted(best.cells, 'cell')}: too few to say what predicts the accuracy."
     against = f", {base.name} {overall(base):.2f}" if base else ""
     if not value or value <= 0:
         return f"{where}, no quantity predicts the accuracy (the best R² on what was held out is {value:.2f}{against})."

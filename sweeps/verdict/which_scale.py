@@ -26,6 +26,7 @@ from phasemap.sweeps.phase_map.accuracies import accuracies
 from phasemap.sweeps.phase_map.axes import in_words
 from phasemap.sweeps.verdict.frontier import find
 from phasemap.sweeps.verdict.kappa_interval import Interval, Movements, interval_of, movements
+from phasemap.theory.plural import counted
 
 FEWEST = 3
 """Columns of a standard deviation."""
@@ -96,7 +97,7 @@ class Collapse:
         said = f"ln(frontier/{best.name}) scatters"
         if others:
             said = f"{best.name} collapses the frontiers best of the theory's scales: ln(frontier/scale) scatters"
-        said += f" by {best.spread:.3f} over {self.columns} columns"
+        said += f" by {best.spread:.3f} over {counted(self.columns, 'column')}"
         if beside:
             said += _told_apart(best, beside)
         better = [one for one in self.scales if not one.predicted and one.spread < best.spread]

@@ -139,12 +139,21 @@ def run_of(parameters: Mapping[str, Any], key: str, *, mode: str) -> Iterator[Lo
         log.lost = True
         yield log
         return
-    with run:
-        try:
-            yield WandbLog(run, key)
-        except SystemExit:  # SIGTERM: the cluster takes the machine away, so W&B should hand the tile out again
-            run.mark_preempting()
+    ending: SystemExit | None = None
+    try:
+        with run:
+            try:
+                yield WandbLog(run, key)
+            except SystemExit as error:  # the cluster takes the machine away, so W&B should hand the tile out again
+                ending = error
+                run.mark_preempting()
+                raise
+            except Exception as error:
+                run.summary[FAILURE] = redacted(f"{type(error).__name__}: {error}".splitlines()[0])
+                raise
+    except Exception as error:
+        if ending is None:
             raise
-        except Exception as error:
-            run.summary[FAILURE] = redacted(f"{type(error).__name__}: {error}".splitlines()[0])
-            raise
+        # Its own process may have got the same signal. The tile is saved, and the next agents find its run dead.
+        print(f"phasemap: warning: W&B was not told of the end ({type(error).__name__})", file=sys.stderr)
+        raise ending from None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 
 from phasemap.sweeps.experiments.experiment import load
+from phasemap.sweeps.phase_map.points import check_map
 from phasemap.sweeps.wandb_bridge.access import reason_of, require_wandb
 from phasemap.sweeps.wandb_bridge.agent_command import COMMAND, wrong_command
 from phasemap.theory.errors import InputError
@@ -21,14 +22,15 @@ def register(
     """Registers the sweep; ``ENTITY/PROJECT/SWEEP``.
 
     Raises:
-        InputError: mistakes in the experiment, or a command that agents could not run, before anything is registered;
-            or W&B cannot be reached.
+        InputError: mistakes in the experiment, cells that make no map, or a command that agents could not run, before
+            anything is registered; or W&B cannot be reached.
     """
     experiment = load(name, preset, settings)
     tiles = experiment.tiles()
-    document = {"program": PROGRAM, "command": list(COMMAND), **experiment.document}
+    document = {"name": experiment.name, "program": PROGRAM, "command": list(COMMAND), **experiment.document}
     if wrong := wrong_command(document["program"], document["command"], experiment.raw_tiles(), tiles):
         raise InputError(f"{name}: {wrong}")
+    check_map(experiment, tiles)
     wandb = require_wandb()
     project = project or os.environ.get("WANDB_PROJECT") or document.get("project") or "phasemap"
     entity = entity or document.get("entity")

@@ -101,7 +101,7 @@ COMMANDS: tuple[tuple[int, tuple[str, ...], Options], ...] = (
         {
             **ACTIVATION,
             "--batch-size": SIZES,
-            **dict.fromkeys(("--shift", "--scale", "--eps", "--sigma-w", "--sigma-b"), NUMBERS),
+            **dict.fromkeys(("--beta", "--gamma", "--shift", "--scale", "--eps", "--sigma-w", "--sigma-b"), NUMBERS),
             "--method": ("auto", "laplace", "gegenbauer", "spherical", *TEXTS),
         },
     ),

@@ -215,7 +215,7 @@ def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys
         assert mine
         assert run_fake(experiment, tmp_path / "out", wait=False) == 0
     said = capsys.readouterr().err
-    assert "1 of 3 tiles are left to the runs that hold them" in said
+    assert "1 of 3 tiles left to the runs that hold them" in said
     assert len(list(folder.tiles.iterdir())) == 2
     assert run_fake(experiment, tmp_path / "out", wait=False) == 0
     assert len(list(folder.tiles.iterdir())) == 3

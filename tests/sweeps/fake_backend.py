@@ -87,6 +87,9 @@ class FakeTrainer:
     def dtype(self, tile: Mapping[str, Any], device: str) -> str:
         return "float32"
 
+    def load(self) -> None:
+        pass
+
     def prepare(self, device: str) -> bool:
         return False
 

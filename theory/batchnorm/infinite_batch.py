@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
 
 from phasemap.theory.activations import Activation, value_at_zero
 from phasemap.theory.batchnorm.attracting import unstable
@@ -86,6 +85,8 @@ def infinite_batch(
     else:
         grid = np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25)
         growing = [x for x in grid if excess(x) >= 0]
+        from scipy import optimize  # a third of a second, for the few that need it
+
         mu = float(np.exp(optimize.brentq(excess, growing[0], growing[0] + 0.25, xtol=1e-15))) if growing else 0.0
     if mu <= 1e-11 * eps or mu <= 1e-300:  # at the critical ε, rounding decides
         return _collapsed(activation, eps, sigma_w, sigma_b, zero)

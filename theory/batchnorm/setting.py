@@ -21,7 +21,7 @@ class Setting:
         batch_size: samples per BN statistic; infinite for the limit.
     """
 
-    activation: str | Activation
+    activation: Any
     batch_size: int | float
     gamma: float = 1.0
     beta: float = 0.0

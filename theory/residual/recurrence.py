@@ -24,10 +24,12 @@ For φ of degree 1 the forward state is kept as mantissa and binary exponent, so
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from phasemap.theory.activations import Activation, as_activation
+from phasemap.theory.activations import as_activation
+from phasemap.theory.arguments.arrays import numbers
 from phasemap.theory.errors import InputError
 from phasemap.theory.integrals.gaussian_moments import Array
 from phasemap.theory.integrals.gaussian_transforms import transforms
@@ -36,13 +38,13 @@ from phasemap.theory.residual.trace import ResidualTrace
 from phasemap.theory.residual.widths import Widths, gradient_growth_rate, parse_widths
 
 SCALINGS = ("depth_scaling_w", "depth_scaling_b", "depth_scaling_v", "depth_scaling_a")
-Values = float | int | np.ndarray
+Values = Any  # a number, or an array of them
 RESCALE = 300  # binary orders of magnitude between two rescalings
 
 
 def residual_recurrence(
-    activation: Activation | str,
-    depth: int,
+    activation: Any,
+    depth: Any,
     *,
     sigma_w: Values = 1.0,
     sigma_b: Values = 1.0,
@@ -90,7 +92,7 @@ def residual_recurrence(
     mistakes = check_parameters(given, depth, widths, sigma_pi)
     if mistakes:
         raise InputError(*mistakes)
-    values = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+    depth, values = int(depth), {name: numbers(name, value) for name, value in given.items()}
     schedule = _schedule(widths, depth, values)
     grid = np.broadcast_shapes(*(value.shape for value in values.values()))
     points = grid or (1,)
@@ -163,10 +165,10 @@ def _variances(sigma: Array, beta: Array, depth: int, points: tuple[int, ...]) -
 
 
 def check_parameters(
-    given: Mapping[str, Values], depth: int, widths: Widths | str | None = None, sigma_pi: float = 1.0
+    given: Mapping[str, Any], depth: Any, widths: Widths | str | None = None, sigma_pi: float = 1.0
 ) -> list[str]:
     """One line for each mistake in the arguments of ``residual_recurrence``; an empty list if there is none."""
-    values = {name: np.asarray(value, dtype=float) for name, value in given.items()}
+    values = {name: numbers(name, value) for name, value in given.items()}
     mistakes = wrong("depth", depth)
     for name, value in values.items():
         if name.startswith("sigma") and np.any(value < 0):
@@ -185,7 +187,7 @@ def check_parameters(
         mistakes.append(f"shapes do not broadcast: {shapes}")
     if not mistakes:
         try:
-            _schedule(widths, depth, values)
+            _schedule(widths, int(depth), values)
         except InputError as error:
             mistakes += error.messages
     return mistakes

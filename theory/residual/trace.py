@@ -44,6 +44,10 @@ class ResidualTrace:
     v_phi_mantissa: Float[np.ndarray, "*grid layers"]
     v_derivative: Float[np.ndarray, "*grid layers"]
 
+    def __repr__(self) -> str:
+        grid = self.exponent.shape[:-1]
+        return f"ResidualTrace(depth {self.depth}" + (f", grid {' × '.join(map(str, grid))})" if grid else ")")
+
     def _plain(self, mantissa: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.ldexp(mantissa, self.exponent)

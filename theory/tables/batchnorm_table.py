@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from phasemap.theory.activations import Activation, as_activation
+from phasemap.theory.arguments.grid import settings
 from phasemap.theory.batchnorm.infinite_batch import limit_record
 from phasemap.theory.batchnorm.record import batchnorm_record
 from phasemap.theory.batchnorm.skip_connections import with_residual
 from phasemap.theory.errors import InputError
-from phasemap.theory.tables.grid import settings
+from phasemap.theory.ranges import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ def record_of_size(
     """
     if math.isinf(batch_size):
         return with_residual(limit_record(phi, **scales), limit_record(phi))
-    if batch_size != int(batch_size):
+    if not float(batch_size).is_integer():
         raise InputError(f"batch_size {batch_size}: expected an integer, or inf")
     found = batchnorm_record(phi, int(batch_size), method=method, look_beyond=look_beyond, **scales)
     at_zero = batchnorm_record(phi, int(batch_size), method=method) if scales.get("eps") else found
@@ -101,7 +102,7 @@ def record_of_size(
 
 
 def _row(setting: Mapping[str, Any], method: str, look_beyond: bool) -> dict[str, Any]:
-    numbers = {name: float(setting[name]) for name in ("gamma", "beta", "slope", "alpha")}
+    numbers = {name: number(name, setting[name]) for name in ("gamma", "beta", "slope", "alpha")}
     phi = as_activation(
         setting["activation"],
         scale=numbers["gamma"],
@@ -109,8 +110,10 @@ def _row(setting: Mapping[str, Any], method: str, look_beyond: bool) -> dict[str
         slope=numbers["slope"],
         alpha=numbers["alpha"],
     )
-    scales = {name: float(setting[name]) for name in ("eps", "sigma_w", "sigma_b")}
-    found = record_of_size(phi, float(setting["batch_size"]), method=method, look_beyond=look_beyond, **scales)
+    scales = {name: number(name, setting[name]) for name in ("eps", "sigma_w", "sigma_b")}
+    found = record_of_size(
+        phi, number("batch_size", setting["batch_size"]), method=method, look_beyond=look_beyond, **scales
+    )
     reason = "; ".join(f"{name}: {why}" for name, why in found["reasons"].items())
     named = setting["activation"]
     shown = {**setting, "activation": named if isinstance(named, str) else named.label}

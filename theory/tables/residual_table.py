@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from phasemap.theory.activations import as_activation
+from phasemap.theory.arguments.grid import settings
 from phasemap.theory.errors import InputError
+from phasemap.theory.ranges import number
 from phasemap.theory.residual.record import LOGARITHMS, PLAIN, record
 from phasemap.theory.residual.recurrence import SCALINGS, check_parameters, residual_recurrence
-from phasemap.theory.tables.grid import settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,15 +69,13 @@ def residual_layers(
 def _layers(setting: Mapping[str, Any]) -> pd.DataFrame:
     import pandas as pd
 
-    numbers = {name: float(setting.get(name, default)) for name, default in DEFAULTS.items()}
-    depth, widths = setting["depth"], setting["widths"]
-    if depth != int(depth):
-        raise InputError(f"depth {depth}: expected an integer")
-    if mistakes := check_parameters(numbers, int(depth), widths):
+    values = {name: number(name, setting.get(name, default)) for name, default in DEFAULTS.items()}
+    depth, widths = number("depth", setting["depth"]), setting["widths"]
+    if mistakes := check_parameters(values, depth, widths):
         raise InputError(*mistakes)
     named = setting["activation"]
-    phi = as_activation(named, slope=float(setting.get("slope", 0.01)), alpha=float(setting.get("alpha", 1.0)))
-    found = record(residual_recurrence(phi, int(depth), widths=widths, **numbers))
+    phi = as_activation(named, slope=setting.get("slope", 0.01), alpha=setting.get("alpha", 1.0))
+    found = record(residual_recurrence(phi, int(depth), widths=widths, **values))
     shown = {name: value for name, value in setting.items() if value is not None}
     shown["activation"] = named if isinstance(named, str) else phi.label
     layers = {"layer": range(int(depth) + 1)} | {name: pd.Series(found[name], dtype=float) for name in QUANTITIES}

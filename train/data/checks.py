@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.data.samples import Raw
 
 FEWEST = 3
@@ -72,7 +73,8 @@ def checked(raw: Raw, named: str) -> tuple[Raw, int, str]:
         raise InputError(f"{named}: y_train and y_test hold nothing but {labels[0]}; expected at least two classes")
     if len(labels) >= len(y_train):
         raise InputError(
-            f"{named}: y_train and y_test hold {len(labels)} different labels for {len(y_train)} training samples;"
+            f"{named}: y_train and y_test hold {counted(len(labels), 'different label')} for"
+            f" {counted(len(y_train), 'training sample')};"
             " expected classes, of several samples each"
         )
     if labels == list(range(len(labels))):
@@ -96,7 +98,7 @@ def _check_part(x: NDArray[Any], y: NDArray[Any], part: str, named: str) -> None
         how = "y.astype(int)" if y.dtype.kind == "f" else "numpy.unique(y, return_inverse=True)[1]"
         raise InputError(f"{labels} holds {what} ({y.dtype}); expected a whole number for each class, such as {how}")
     if len(x) < FEWEST:
-        raise InputError(f"{samples} holds {len(x)} samples; expected at least {FEWEST}")
+        raise InputError(f"{samples} holds {counted(len(x), 'sample')}; expected at least {FEWEST}")
 
 
 def _check_channels(shape: tuple[int, ...], named: str) -> None:

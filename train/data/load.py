@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.data.catalogue import DATA_SETS
 from phasemap.train.data.checks import checked
 from phasemap.train.data.npz import load_npz
@@ -62,7 +63,8 @@ def _chosen(parameters: Mapping[str, Any], data_dir: Path | None) -> tuple[Raw, 
     x_test, y_test = _subset(x_test, y_test, parameters["test_size"], "test_size")
     if parameters["batch_size"] > len(x_train):
         raise InputError(
-            f"batch_size: {parameters['batch_size']} is larger than the training set ({name}: {len(x_train)} samples)"
+            f"batch_size: {parameters['batch_size']} is larger than the training set ({name}:"
+            f" {counted(len(x_train), 'sample')})"
         )
     check_varying(x_train, f"dataset: {name}")
     return Raw(name, x_train, y_train, x_test, y_test), classes, note
@@ -84,7 +86,7 @@ def _subset(x: NDArray[Any], y: NDArray[Any], size: int | None, key: str) -> tup
     if size is None:
         return x, y
     if size > len(x):
-        raise InputError(f"{key}: {size} is more than the {len(x)} samples there are")
+        raise InputError(f"{key}: {size} is more than the {counted(len(x), 'sample')} there")
     chosen = np.random.default_rng(1).permutation(len(x))[:size]
     return x[chosen], y[chosen]
 

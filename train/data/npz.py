@@ -17,6 +17,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.data.samples import Raw
 from phasemap.train.machine.host_memory import host_available
 
@@ -165,7 +166,7 @@ def _in_words(size: float) -> str:
         for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "bytes"))
         if size >= unit or unit == 1
     )
-    return f"{size / unit:.1f} {name}" if unit > 1 else f"{size:.0f} bytes"
+    return f"{size / unit:.1f} {name}" if unit > 1 else counted(round(size), "byte")
 
 
 def _reason(error: BaseException) -> str:

@@ -68,6 +68,7 @@ class Residual(Family):
             "width schedule, such as 2048/2@16,25,36",
             stackable=True,
             spelling=lambda text: text.replace(" ", ""),
+            other_names=("width_schedule",),
         ),
     }
     uses_batch_statistics = False

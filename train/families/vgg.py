@@ -27,15 +27,22 @@ class VGG(Family):
     rows = shared("gamma", "beta", "eps", "train_bn")
     training_rows = {  # noqa: RUF012
         "weight_decay": Parameter(
-            float, 5e-4, "added to the gradient, times the weight (of all parameters)", **within(SCALE)
+            float,
+            5e-4,
+            "added to the gradient, times the weight (of all parameters)",
+            **within(SCALE),
+            other_names=("wd", "l2"),
         ),
         "schedule": Parameter(
             str,
             "constant",
             "of the learning rate: constant, or a tenth from half of the steps and a hundredth from three quarters",
             **one_of("constant", "steps"),
+            other_names=("lr_schedule", "scheduler"),
         ),
-        "augment": Parameter(bool, True, "random crops (margin 4) and flips of the training pictures"),
+        "augment": Parameter(
+            bool, True, "random crops (margin 4) and flips of the training pictures", other_names=("augmentation",)
+        ),
     }
     uses_batch_statistics = True
     scored_by_epoch = True

@@ -12,6 +12,7 @@ import sys
 import psutil
 
 from phasemap.theory.errors import InputError
+from phasemap.train.compat import machine_warnings
 
 LIBRARIES = 2**30
 """Bytes of address space that Python with PyTorch takes at least."""
@@ -21,11 +22,12 @@ def python_command(module: str, *arguments: str) -> list[str]:
     """The command that calls ``main(arguments)`` of one of our modules in a Python of its own; it dies with this one.
 
     The other Python searches for modules where this one does. ``python -m`` would put the current folder first, where
-    the user may have a ``train.py`` of their own.
+    the user may have a ``train.py`` of their own. It, too, hears no warning of the machine.
     """
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import die_with_parent; "
-        f"die_with_parent(parent={os.getpid()}); from {module} import main; main(sys.argv[1:])"
+        f"die_with_parent(parent={os.getpid()}); from {machine_warnings.__name__} import ignore; ignore(); "
+        f"from {module} import main; main(sys.argv[1:])"
     )
     return [sys.executable, "-c", code, *arguments]
 

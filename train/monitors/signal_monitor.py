@@ -23,7 +23,7 @@ from phasemap.theory.errors import InputError
 from phasemap.theory.guard import guard
 from phasemap.train.compat.lightning import pl
 from phasemap.train.monitors.by_name import aligned
-from phasemap.train.probe.autograd.forward import floating_tensors
+from phasemap.train.probe.autograd.inputs import floating_tensors, tensors_in
 from phasemap.train.probe.measure import probe
 from phasemap.train.probe.report import record
 
@@ -35,8 +35,9 @@ class SignalPropagationMonitor(pl.Callback):
 
     Args:
         every_n_steps: at least 1.
-        samples: a fixed batch [B, …] to probe on, B ≥ 2; None: the first floating-point tensor of the training batch.
-            (On the current batch the measurement also has the scatter from batch to batch.)
+        samples: a fixed batch [B, …] to probe on, B ≥ 2; None: the first floating-point tensor of the training batch,
+            or the first of integers (tokens). (On the current batch the measurement also has the scatter from batch to
+            batch.)
         seed: of the cotangent at the output and of dropout during the probe; the same at every step.
         prefix: of the names under which the trainer's loggers, if there are any, are given the numbers:
             ``explosion_rate``, ``explosion_rate_low``, ``…_high``, ``depth_scale``, and for each layer or block
@@ -55,7 +56,7 @@ class SignalPropagationMonitor(pl.Callback):
         self,
         every_n_steps: int = 100,
         *,
-        samples: Float[Tensor, "B ..."] | None = None,
+        samples: Tensor | None = None,
         seed: int = 0,
         prefix: str = "propagation/",
         strict: bool = False,
@@ -90,13 +91,14 @@ class SignalPropagationMonitor(pl.Callback):
 
     def _probe(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, step: int) -> None:
         if self.samples is None:
-            tensors = floating_tensors(batch)
+            tensors = floating_tensors(batch) or tensors_in(batch)
             if not tensors:
-                raise InputError("the training batch holds no floating-point tensor: give the monitor samples")
+                raise InputError("the training batch holds no tensor: give the monitor samples")
             x = tensors[0]
         else:
             dtype = next((p.dtype for p in pl_module.parameters() if p.is_floating_point()), torch.float32)
-            x = self.samples.to(pl_module.device, dtype)
+            x = self.samples.to(pl_module.device)
+            x = x.to(dtype) if x.is_floating_point() else x
         context = trainer.precision_plugin.forward_context
         found = record(probe(pl_module, x, seed=self.seed, mode="as-is", forward_context=context))
         self.steps.append(step)

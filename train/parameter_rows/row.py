@@ -26,6 +26,7 @@ class Parameter:
         identity: whether the value changes the training (False for axes, metric and overlay of the picture).
         spelling: of a text, the one form that all its spellings are brought to.
         unit: of a number that has one, in words.
+        other_names: what it is called elsewhere, for who writes that: ``learning_rate`` of ``lr``.
     """
 
     kind: type
@@ -41,6 +42,7 @@ class Parameter:
     identity: bool = True
     spelling: Callable[[str], str] = below_home
     unit: str = ""
+    other_names: tuple[str, ...] = ()
 
     @property
     def expected_in_words(self) -> str:

@@ -17,6 +17,7 @@ DATA: Mapping[str, Parameter] = {
         "digits, mnist, cifar10, cifar100, or a .npz file",
         is_data_set,
         lambda: f"one of {', '.join(DATA_SETS)}, or path/to/file.npz",
+        other_names=("data",),
     ),
     "train_size": Parameter(
         int,
@@ -26,6 +27,7 @@ DATA: Mapping[str, Parameter] = {
         absent="all",
         nullable=True,
         unit="samples",
+        other_names=("train_samples", "train"),
     ),
     "test_size": Parameter(
         int,
@@ -35,11 +37,19 @@ DATA: Mapping[str, Parameter] = {
         nullable=True,
         absent="all",
         unit="samples",
+        other_names=("test_samples", "test"),
     ),
 }
 
 STEP: Mapping[str, Parameter] = {
-    "batch_size": Parameter(int, 64, "samples in one step", **in_range("batch_size"), unit="samples"),
+    "batch_size": Parameter(
+        int,
+        64,
+        "samples in one step",
+        **in_range("batch_size"),
+        unit="samples",
+        other_names=("bs", "B", "batch", "minibatch"),
+    ),
     "statistics_batch_size": Parameter(
         int,
         None,
@@ -47,18 +57,38 @@ STEP: Mapping[str, Parameter] = {
         **in_range("batch_size"),
         nullable=True,
         unit="samples",
+        other_names=("sub_batch", "ghost_batch", "virtual_batch_size"),
     ),
-    "optimizer": Parameter(str, "sgd", "optimizer", **one_of("sgd", "rmsprop")),
-    "lr": Parameter(float, None, "learning rate", **in_range("lr"), stackable=True, nullable=True),
+    "optimizer": Parameter(
+        str, "sgd", "optimizer", **one_of("sgd", "rmsprop"), other_names=("opt", "optim", "optimiser")
+    ),
+    "lr": Parameter(
+        float,
+        None,
+        "learning rate",
+        **in_range("lr"),
+        stackable=True,
+        nullable=True,
+        other_names=("learning_rate", "eta", "step_size"),
+    ),
     "lr_per_sample": Parameter(
         float, None, "learning rate / batch_size, instead of lr", **in_range("lr"), stackable=True, nullable=True
     ),
-    "momentum": Parameter(float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "momentum": Parameter(
+        float, 0.0, "heavy-ball momentum", lambda value: 0 <= value < 1, "in [0, 1)", other_names=("heavy_ball",)
+    ),
 }
 """What one step is made of. A family's own parameters of the training come behind them in the table."""
 
 RUN: Mapping[str, Parameter] = {
-    "rmsprop_alpha": Parameter(float, 0.99, "RMSProp's smoothing constant", lambda value: 0 <= value < 1, "in [0, 1)"),
+    "rmsprop_alpha": Parameter(
+        float,
+        0.99,
+        "RMSProp's smoothing constant",
+        lambda value: 0 <= value < 1,
+        "in [0, 1)",
+        other_names=("rho", "smoothing"),
+    ),
     "rmsprop_eps": Parameter(float, 1e-8, "RMSProp's epsilon, added to the root", **in_range("lr")),
     "epochs": Parameter(
         int,
@@ -67,11 +97,31 @@ RUN: Mapping[str, Parameter] = {
         **within(COUNT),
         nullable=True,
         unit="epochs",
+        other_names=("epoch", "passes"),
     ),
-    "steps": Parameter(int, None, "steps, instead of epochs", **within(COUNT), nullable=True, unit="steps"),
-    "seed": Parameter(int, 0, "of the cell: initial weights and order of the data", **in_range("seed"), stackable=True),
+    "steps": Parameter(
+        int,
+        None,
+        "steps, instead of epochs",
+        **within(COUNT),
+        nullable=True,
+        unit="steps",
+        other_names=("iterations", "iters", "iter", "updates"),
+    ),
+    "seed": Parameter(
+        int,
+        0,
+        "of the cell: initial weights and order of the data",
+        **in_range("seed"),
+        stackable=True,
+        other_names=("random_seed", "random_state", "rng"),
+    ),
     "dtype": Parameter(
-        str, "auto", "auto: float64 where gradients would overflow float32", **one_of("auto", "float32", "float64")
+        str,
+        "auto",
+        "auto: float64 where gradients would overflow float32",
+        **one_of("auto", "float32", "float64"),
+        other_names=("precision",),
     ),
     "tf32": Parameter(
         bool,

@@ -1,29 +1,29 @@
-"""A probe as a strict JSON object, and as tables for a person."""
+"""A probe as a strict JSON object, and in a few sentences."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-import numpy as np
-
-from phasemap.train.probe.measure import Comparison, Layer, Probe
+from phasemap.train.probe.measure import Comparison, Probe
 from phasemap.train.probe.rate import LEVEL, Rate
 
-MOST_ROWS = 30
-"""Rows of a table; of a deeper network some layers are shown, and JSON has all."""
+NEAR_CRITICAL = 0.05
+"""|ln λ_G| below which a rate is called near critical: the gradient changes by less than a factor e over 20 layers."""
 
 
 def record(found: Probe) -> dict[str, Any]:
     """Every number of a probe; null where it does not exist.
 
     ``gradient_explosion_rate`` and ``depth_scale`` are objects ``{value, low, high}`` with the 95 % interval (``high``
-    of the depth scale is null where the interval of the rate holds 1). Where the theory knows the network, ``low`` and
-    ``high`` hold an allowance for finite width (``finite_width_allowance``, of ln λ_G↓), and ``low_this_width``,
-    ``high_this_width`` do not. Logarithms are natural, of norms over the whole batch.
+    of the depth scale is null where the interval of the rate holds 1). ``log_total_growth`` is of ‖gradient‖² at the
+    first point over that at the last. Where the theory knows the network, ``low`` and ``high`` hold an allowance for
+    finite width (``finite_width_allowance``, of ln λ_G↓), and ``low_this_width``, ``high_this_width`` do not.
+    Logarithms are natural, of norms over the whole batch.
     """
     return {
         **_rate(found.rate),
+        "log_total_growth": _number(found.total_growth),
         "steps": [
             {
                 "from": above,
@@ -119,7 +119,11 @@ def summary(found: Probe) -> list[str]:
         rate = found.rate
         unit = "step" if any("blocks" in note for note in found.notes) else "layer"
         lines.append(f"explosion rate λ_G {math.exp(rate.log_rate):.4g} of ‖gradient‖² per {unit} towards the input")
-        lines[-1] += f"{_ends(rate)}, from {rate.steps} steps; {rate.regime}"
+        near = ", near critical" if abs(rate.log_rate) < NEAR_CRITICAL else ""
+        lines[-1] += f"{_ends(rate)}, from {rate.steps} steps; {rate.regime}{near}"
+        if math.isfinite(found.total_growth):
+            first, last = found.points[0], found.points[-1]
+            lines.append(f"‖gradient‖² at {first} is {_power_of_ten(found.total_growth)} times that at {last}")
         scales = rate.depth_scale_interval()
         interval = f" ({LEVEL:.0%}: {_short(scales[0])} to {_short(scales[1])})" if scales else ""
         lines.append(f"depth scale ξ = 1/|ln λ_G| {_short(rate.depth_scale.xi)}{interval} {unit}s")
@@ -150,43 +154,9 @@ def _short(value: float) -> str:
     return f"{value:.4g}" if math.isfinite(value) else "∞"
 
 
-def layer_table(found: Probe) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row for each layer, or for MOST_ROWS of them."""
-    header = ["", "layer", "kind", "mean", "mean square", "variance", "cosine", "ln ‖gradient‖"]
-    return header, [_layer_row(i, found.layers[i]) for i in shown(len(found.layers))]
-
-
-def step_table(found: Probe) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a row for each step of the rate, from the input, or for MOST_ROWS of them."""
-    header = ["", "from", "down to", "growth of ‖gradient‖²", "theory"]
-    growth, predicted = found.log_growth, predicted_steps(found)
-    rows = []
-    for i in shown(len(growth)):
-        theory = predicted[i]
-        rows.append(
-            [
-                str(i + 1),
-                found.points[i + 1],
-                found.points[i],
-                _cell(math.exp(min(growth[i], 700.0))),
-                "–" if theory is None else _cell(math.exp(theory)),
-            ]
-        )
-    return header, rows
-
-
-def shown(count: int) -> list[int]:
-    """All of a few; of many, MOST_ROWS spread evenly, with both ends."""
-    if count <= MOST_ROWS:
-        return list(range(count))
-    return sorted(set(np.round(np.linspace(0, count - 1, MOST_ROWS)).astype(int).tolist()))
-
-
-def _layer_row(number: int, layer: Layer) -> list[str]:
-    m = layer.moments
-    numbers = [m.mean, m.mean_square, m.variance, m.cosine, _number(layer.log_gradient)]
-    return [str(number + 1), layer.name, layer.kind, *("–" if n is None else _cell(n) for n in numbers)]
-
-
-def _cell(value: float) -> str:
-    return f"{value:.4g}" if math.isfinite(value) else "–"
+def _power_of_ten(log: float) -> str:
+    """e^log in four digits, also beyond the floats."""
+    if abs(log) < 600:
+        return f"{math.exp(log):.4g}"
+    power = math.floor(log / math.log(10))
+    return f"{math.exp(log - power * math.log(10)):.3f}e{power:+d}"

@@ -10,14 +10,21 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from phasemap.sweeps.execution.signals import INTERRUPTED, Interrupts, interrupts
+from phasemap.sweeps.phase_map.points import check_map
 from phasemap.sweeps.wandb_bridge.access import parse_path, require_wandb
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.machine import devices as machine
 from phasemap.train.machine.processes import die_with_parent, kill_session
+
+if TYPE_CHECKING:
+    from phasemap.sweeps.sources.tile_status import Status
 
 POLL = 0.5
 GRACE = 30.0
@@ -77,12 +84,15 @@ def watch(
         130: interrupted.
 
     Raises:
-        InputError: not ENTITY/PROJECT/SWEEP, no wandb, or no such devices.
+        InputError: not ENTITY/PROJECT/SWEEP, no wandb, no such devices; the key is wrong, there is no such sweep, or
+            what it would train makes no map.
     """
     sweep = "/".join(parse_path(sweep))
     require_wandb()
     at_work = machine.parse(devices)
-    _free_what_died(sweep)
+    _check(sweep)
+    from phasemap.sweeps.sources.status import status_of_sweep
+
     with interrupts() as interrupted:
         alive = [Agent(sweep, device, count) for device in at_work]
         try:
@@ -97,7 +107,8 @@ def watch(
                             f"agent on {agent.device} ended with code {code}: start {agent.restarts}", file=sys.stderr
                         )
                         time.sleep(POLL * 2**agent.restarts)
-                        _free_what_died(sweep)
+                        with suppress(InputError):  # the server is out of reach: the agent will see whether that lasts
+                            _free_what_died(status_of_sweep(f"wandb:{sweep}"))
                         agent.start()
                     else:
                         alive.remove(agent)
@@ -112,16 +123,20 @@ def watch(
     return _conclude(sweep, partly=count is not None)
 
 
-def _free_what_died(sweep: str) -> None:
-    """Has the tiles handed out again that an agent was at when it, or whoever watched it, was killed."""
+def _check(sweep: str) -> None:
+    """Reads the sweep once before any agent is started, which would try again and again. Raises InputError."""
     from phasemap.sweeps.sources.status import status_of_sweep
 
-    try:
-        freed = status_of_sweep(f"wandb:{sweep}").free_died()
-    except InputError:  # the server cannot be reached: the agents will see whether that lasts
-        return
-    if freed:
-        print(f"{freed} runs had died without a word: their tiles are handed out again", file=sys.stderr)
+    status = status_of_sweep(f"wandb:{sweep}")
+    if status.experiment:
+        check_map(status.experiment, status.experiment.tiles())
+    _free_what_died(status)
+
+
+def _free_what_died(status: Status) -> None:
+    """Has the tiles handed out again that an agent was at when it, or whoever watched it, was killed."""
+    if freed := status.free_died():
+        print(f"{counted(freed, 'run')} had died without a word: handed out again", file=sys.stderr)
 
 
 def _ended_too_early(sweep: str, code: int) -> bool:
@@ -149,12 +164,12 @@ def _conclude(sweep: str, *, partly: bool) -> int:
 
 
 def _end(agents: list[Agent], interrupted: Interrupts, grace: float) -> None:
-    """Passes the signal on; a second one, or the end of ``grace``, leaves the rest to be killed."""
-    print(f"interrupted: agents have {grace:.0f} s to end; again: at once", file=sys.stderr)
+    """Passes the signal on; interrupts that insist, or the end of ``grace``, leave the rest to be killed."""
+    print(f"interrupted: agents have {grace:.0f} s to end; Ctrl-C twice: at once", file=sys.stderr)
     for agent in agents:
         agent.process.terminate()
-    deadline, so_far = time.monotonic() + grace, len(interrupted)
+    deadline = time.monotonic() + grace
     while any(agent.process.poll() is None for agent in agents):
-        if time.monotonic() > deadline or len(interrupted) > so_far:
+        if time.monotonic() > deadline or interrupted.insist(grace):
             return
         time.sleep(POLL)

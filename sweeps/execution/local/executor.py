@@ -1,4 +1,4 @@
-"""Trains tiles in worker processes on this machine: a process for each core or GPU, started when it is needed."""
+"""Trains tiles in worker processes on this machine: a process for each core or GPU, forked when it is needed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 from phasemap.sweeps.execution.events import Broken, Event, Failed, Full, Lost, Progress, Ready, Started, Stopped
 from phasemap.sweeps.execution.events import from_json as event_of
 from phasemap.sweeps.execution.executor import ExecutorContext
+from phasemap.sweeps.execution.local.forked import Server
 from phasemap.sweeps.execution.local.worker import COMPUTING
 from phasemap.sweeps.execution.local.worker_process import WorkerProcess
 from phasemap.sweeps.execution.tile import Tile
+from phasemap.train.machine.devices import environment
 
 START_UP = 60.0
 """Seconds that a worker has at least to start in."""
@@ -37,6 +39,7 @@ class LocalExecutor:
         self.most = len(self.slots)
         self.waiting: deque[Tile] = deque()
         self.workers: list[WorkerProcess] = []
+        self.server: Server | None = None
         self.selector = selectors.DefaultSelector()
         self.untold: list[Event] = []
         self.died_starting = 0
@@ -76,11 +79,11 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Ends every worker."""
-        for worker in self.workers:
-            worker.kill()
+        if self.server:
+            self.server.close()
         for worker in self.workers:
             worker.wait()
-        self.workers = []
+        self.server, self.workers = None, []
         self.selector.close()
 
     def _hand_out(self) -> None:
@@ -99,16 +102,29 @@ class LocalExecutor:
         for worker in self.workers:
             free.remove(worker.device)
         try:
-            worker = WorkerProcess(self.context, free[0])
+            worker = WorkerProcess(self.context, free[0], self._fork_server(free[0]))
         except (OSError, RuntimeError, MemoryError) as error:
-            self.most = len(self.workers)
-            if not self.workers:
-                self.stopping = True
-                self.untold.append(Broken(f"no worker can be started: {error or 'out of memory'}"))
+            self.untold += self._no_room(error)
             return None
         self.workers.append(worker)
-        self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
+        self.selector.register(worker.process.stdout, selectors.EVENT_READ, worker)
         return worker
+
+    def _fork_server(self, device: str) -> Server:
+        """What workers are forked from; a new one where the last has died."""
+        if self.server and self.server.ended:
+            self.server.close()
+            self.server = None
+        if self.server is None:
+            self.server = Server(self.context.trainer, environment(device))
+        return self.server
+
+    def _no_room(self, error: BaseException) -> Iterator[Event]:
+        """The machine has no room for one more worker: there are to be no more than there are."""
+        self.most = len(self.workers)
+        if not self.workers:
+            self.stopping = True
+            yield Broken(f"no worker can be started: {error or 'out of memory'}")
 
     def _said(self, worker: WorkerProcess, message: dict[str, Any]) -> Iterator[Event]:
         if message == COMPUTING:
@@ -125,7 +141,7 @@ class LocalExecutor:
 
     def _ended(self, worker: WorkerProcess) -> Iterator[Event]:
         """A worker has ended: its tile is lost, or waits for the next worker if it was not even tried."""
-        self.selector.unregister(worker.process.stdout)  # type: ignore[arg-type]
+        self.selector.unregister(worker.process.stdout)
         self.workers.remove(worker)
         how = worker.wait()
         if worker.ready:
@@ -134,6 +150,9 @@ class LocalExecutor:
         elif not self.stopping:
             if worker.tile:
                 self.waiting.appendleft(worker.tile)
+            if worker.no_room:
+                yield from self._no_room(worker.no_room)
+                return
             self.died_starting += 1
             if self.died_starting == START_UPS:
                 self.stopping = True

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import sys
 import threading
 import time
@@ -131,9 +130,6 @@ def _receive(tiles: queue.SimpleQueue[Tile], stop: threading.Event) -> None:
 def main(arguments: list[str]) -> None:
     """``FOLDER DEVICE TRAINER DATA_DIR`` (an empty DATA_DIR for none)."""
     folder, device, name, data_dir = arguments
-    # Ctrl-C, or a cluster's SIGTERM, reaches the whole group; the run decides. Blocked rather than ignored, because
-    # Lightning puts handlers of its own in place of ours.
-    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     trainer = trainer_named(name)
     worker = Worker(Folder(Path(folder)), trainer, device=device, data_dir=Path(data_dir) if data_dir else None)
     tiles: queue.SimpleQueue[Tile] = queue.SimpleQueue()

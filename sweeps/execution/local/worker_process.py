@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import signal
-import subprocess
 import threading
 import time
 from collections import deque
@@ -15,12 +13,10 @@ from contextlib import suppress
 from typing import Any
 
 from phasemap.sweeps.execution.executor import ExecutorContext
+from phasemap.sweeps.execution.local.forked import Server
 from phasemap.sweeps.execution.local.worker import STOP
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.train.machine.devices import environment
-from phasemap.train.machine.processes import python_command
-
-MAIN = "phasemap.sweeps.execution.local.worker"
 
 
 class WorkerProcess:
@@ -32,29 +28,24 @@ class WorkerProcess:
         leaving: whether it ends by itself now, and takes no more tiles.
         last_sign: when it was last heard of.
         killed_because: why it was killed, if we did it.
+        no_room: why the machine has no room for it, once `wait` has found that out.
     """
 
-    def __init__(self, context: ExecutorContext, device: str) -> None:
+    def __init__(self, context: ExecutorContext, device: str, server: Server) -> None:
         kind, sharing = device.partition(":")[0], list(context.devices).count(device)
-        self.device = device
-        self.process = subprocess.Popen(
-            python_command(MAIN, str(context.folder.path), kind, context.trainer, str(context.data_dir or "")),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment(device, sharing),
+        self.device, self.server = device, server
+        self.process = server.fork(
+            [str(context.folder.path), kind, context.trainer, str(context.data_dir or "")], environment(device, sharing)
         )
-        assert self.process.stdout
-        assert self.process.stderr
-        os.set_blocking(self.process.stdout.fileno(), False)
         self.errors: deque[bytes] = deque(maxlen=20)
         self.error_reader = threading.Thread(target=self.errors.extend, args=(self.process.stderr,), daemon=True)
         try:
             self.error_reader.start()
         except RuntimeError:  # no more threads
             self.process.kill()
-            self.process.communicate()
+            self.process.close()
             raise
+        self.no_room: OSError | None = None
         self.unfinished_line = b""
         self.killed_because: str | None = None
         self.ready = self.leaving = False
@@ -79,7 +70,6 @@ class WorkerProcess:
     def leave(self) -> None:
         """Ends an idle worker."""
         self.leaving = True
-        assert self.process.stdin
         with suppress(BrokenPipeError):
             self.process.stdin.close()
 
@@ -89,16 +79,14 @@ class WorkerProcess:
         self.process.kill()
 
     def _send(self, message: Any) -> None:
-        assert self.process.stdin
         with suppress(BrokenPipeError):  # it died; the end of its output says so
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
     def messages(self) -> Iterator[dict[str, Any] | None]:
         """What the worker has sent since; ends with None if it has ended."""
-        assert self.process.stdout
         while True:
-            data = self.process.stdout.read(1 << 16)  # unbuffered semantics: None when nothing is there yet
+            data = self.process.stdout.read(1 << 16)  # None when nothing is there yet
             if data is None:
                 return
             if not data:
@@ -111,14 +99,17 @@ class WorkerProcess:
 
     def wait(self) -> str:
         """Waits for the end of the process, which is near, and closes its pipes; how it ended, in words."""
-        code = self.process.wait()
+        code = 0
+        try:
+            code = self.process.wait()
+        except OSError as error:
+            self.no_room = error
         self.error_reader.join(1)  # a grandchild may keep the pipe open
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            with suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]
+        self.process.close()
         if self.killed_because:
             return self.killed_because
-        last = b"".join(self.errors).decode(errors="replace").strip().splitlines()[-1:]
+        said = self.errors or self.server.last_words()
+        last = b"".join(said).decode(errors="replace").strip().splitlines()[-1:]
         if code >= 0:
             return f"the worker ended with code {code}" + (f": {last[0]}" if last else "")
         name = signal.Signals(-code).name

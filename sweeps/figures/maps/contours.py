@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -40,7 +41,7 @@ def draw_field(ax: Axes, field: Field, ids: str = "") -> None:
         linestyles=_dashes(field),
     )
     contours.set_path_effects(styles.halo(3.0 if field.fitted else 2.2))
-    texts = contours.clabel(fmt=_form(field).format, fontsize="small")
+    texts = contours.clabel(fmt=_form(field), fontsize="small")
     for text in texts:
         text.set_path_effects(styles.halo(2.0))
         text.set_parse_math(field.role == POWERS_OF_TEN)
@@ -65,8 +66,14 @@ def _dashes(field: Field) -> Literal["dashed", "solid"]:
     return "dashed" if field.fitted else "solid"
 
 
-def _form(field: Field) -> str:
+def _form(field: Field) -> Callable[[float], str]:
     """Of the number on a contour."""
     if field.note:
-        return field.note.replace("{", "{{").replace("}", "}}")
-    return "$10^{{{:g}}}$" if field.role == POWERS_OF_TEN else "{:g}"
+        return lambda _: str(field.note)
+    return _power_of_ten if field.role == POWERS_OF_TEN else "{:g}".format
+
+
+def _power_of_ten(exponent: float) -> str:
+    """Without TeX, which takes a while, where letters can say it."""
+    written = f"{exponent:g}"
+    return f"$10^{{{written}}}$" if "." in written else f"10{written.translate(styles.SUPERSCRIPTS)}"

@@ -18,6 +18,7 @@ from phasemap.sweeps.figures.maps.axes_dress import dress
 from phasemap.sweeps.figures.maps.colour_scale import WHOLE, colour_limits, scale_in_words
 from phasemap.sweeps.figures.maps.legend import legend_handles
 from phasemap.sweeps.figures.maps.words import caption, has_batch_statistics, titles
+from phasemap.sweeps.figures.style import SCREEN, Look
 from phasemap.sweeps.overlays.field import Field
 from phasemap.sweeps.phase_map.accuracies import ACCURACIES
 from phasemap.sweeps.phase_map.axes import map_axis
@@ -26,8 +27,10 @@ from phasemap.sweeps.verdict.depth_scale import Agreement
 
 BOTH_MODES = ("test_accuracy", "test_accuracy_batch")
 TEST_AND_TRAINING = ("test_accuracy", "train_accuracy")
-LONGEST_LINE = {"report": 160, "paper": 125}
-"""Characters of a caption's line, by style."""
+LONGEST_LINE = {1: 90, 2: 160}
+"""Characters of a caption's line, by the number of panels."""
+SIZES = {("report", 2): (11, 5.2), ("report", 1): (6.2, 5.0), ("paper", 2): (6.75, 2.9), ("paper", 1): (3.25, 2.5)}
+"""Width and height of a figure in inches; a paper's column is 3.25 wide, its page 6.75."""
 MOST_VECTORS = 2000
 """Squares; of a map with more, PDF and SVG hold them as pixels, and they have no edges of their own."""
 
@@ -41,6 +44,7 @@ def draw(
     colour_bar: bool = True,
     title: str | None = None,
     fields: Sequence[Field] = (),
+    frontier: bool = True,
     ids: str = "",
 ) -> Axes:
     """Draws one metric of the map.
@@ -54,6 +58,7 @@ def draw(
         ax: None makes a figure of its own (``ax.figure``).
         metric: the agreement's (or the map's own) if not given.
         fields: predicted quantities to draw as contours (``MapTheory.fields``).
+        frontier: whether the measured frontier and the line fitted to it are drawn.
         ids: prefix of the SVG ids of cells, lines and markers; none if empty.
 
     Raises:
@@ -85,8 +90,9 @@ def draw(
     for field in fields:
         contours.draw_field(ax, field, ids)
     if agreement is not None:
-        theory_lines.draw_lines(ax, x, agreement, ids)
-        theory_lines.draw_frontier(ax, x, agreement, ids)
+        theory_lines.draw_lines(ax, x, agreement, ids, fitted=frontier)
+        if frontier:
+            theory_lines.draw_frontier(ax, x, agreement, ids)
     ax.set_title(titles(phase_map)[metric] if title is None else title)
     if colour_bar:
         bar = ax.figure.colorbar(mesh, ax=ax, extend="neither" if metric in ACCURACIES else "max", pad=0.02)
@@ -103,30 +109,42 @@ def panels(
     phase_map: xr.Dataset,
     agreements: Mapping[str, Agreement],
     *,
-    style: str = "report",
+    look: Look = SCREEN,
     fields: Sequence[Field] = (),
 ) -> Figure:
-    """The figure to publish: test accuracy with running and with batch statistics side by side, legend and caption.
-    Networks without batch statistics get test and training accuracy.
+    """The figure to publish: test accuracy with running and with batch statistics side by side, or the map's own metric
+    alone, with a legend; on a screen with a caption above. Networks without batch statistics get test and training
+    accuracy.
 
     Args:
         agreements: by metric; a metric without one is drawn bare.
         fields: predicted quantities to draw as contours.
     """
-    shown = BOTH_MODES if has_batch_statistics(phase_map) else TEST_AND_TRAINING
-    with styles.styled(style):
-        paper = style == "paper"
-        figure = Figure(figsize=(6.75, 3.1) if paper else (11, 5.2), layout="constrained")
-        left, right = figure.subplots(1, 2, sharey=True)
-        for ax, metric in ((left, shown[0]), (right, shown[1])):
-            draw(phase_map, agreements.get(metric), ax=ax, metric=metric, colour_bar=ax is right, fields=fields)
-        right.set_ylabel("")
-        figure.legend(
-            handles=legend_handles(phase_map, list(agreements.values()), fields),
-            loc="outside lower center",
-            ncols=(4 if paper else 6) if not fields else 2,
-            handlelength=1.8,
-        )
-        words = SEPARATOR.join(part for part in (caption(phase_map), scale_in_words(phase_map)) if part)
-        figure.suptitle(in_lines(words, LONGEST_LINE[style]), fontsize="small" if not paper else "medium")
+    both = BOTH_MODES if has_batch_statistics(phase_map) else TEST_AND_TRAINING
+    shown = both if look.panels == 2 else (str(phase_map.attrs["metric"]),)
+    paper = look.style == "paper"
+    with styles.styled(look.style):
+        figure = Figure(figsize=SIZES[look.style, look.panels], layout="constrained")
+        places = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+        for ax, metric in zip(places, shown, strict=True):
+            draw(
+                phase_map,
+                agreements.get(metric),
+                ax=ax,
+                metric=metric,
+                colour_bar=ax is places[-1],
+                title="" if paper and len(shown) == 1 else None,
+                fields=fields,
+                frontier=look.frontier,
+            )
+        for ax in places[1:]:
+            ax.set_ylabel("")
+        handles = legend_handles(phase_map, list(agreements.values()) if look.frontier else [], fields)
+        columns = (4 if paper else 6) if not fields else 2
+        if handles:
+            fitting = min(columns, 3 * len(shown))
+            figure.legend(handles=handles, loc="outside lower center", ncols=fitting, handlelength=1.8)
+        if not paper:
+            words = SEPARATOR.join(part for part in (caption(phase_map), scale_in_words(phase_map)) if part)
+            figure.suptitle(in_lines(words, LONGEST_LINE[look.panels]), fontsize="small")
         return figure

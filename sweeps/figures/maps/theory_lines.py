@@ -31,8 +31,9 @@ _CRITICAL_TOP = 0.93
 Points = Float[np.ndarray, "_ 2"]
 
 
-def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> None:
-    """The fitted line and, over it, the paper's: where the two coincide its dashes lie on the other and both are seen.
+def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "", *, fitted: bool = True) -> None:
+    """The fitted line, if it is wanted, and the paper's over it: where the two coincide its dashes lie on the other and
+    both are seen.
 
     Where the map has a critical point the paper's line is a wedge: each side is labelled with its regime and has a
     fitted line of its own, and the critical point gets a dotted line.
@@ -46,7 +47,7 @@ def draw_lines(ax: Axes, x: MapAxis, agreement: Agreement, ids: str = "") -> Non
     for critical in prediction.critical_x:  # whose label no other may cover
         written = low + (high - low) * np.linspace(_CRITICAL_TOP - 0.3, _CRITICAL_TOP, 7)
         taken = np.concatenate([taken, np.column_stack([np.full(7, critical), written])])
-    lines = _lines(agreement)
+    lines = _lines(agreement)[0 if fitted else -1 :]
     highest = max(line.factor for line in lines)
     for i, line in enumerate(lines):
         path = np.column_stack([where, line.factor * xi])
@@ -165,7 +166,7 @@ def _writing(colour: str) -> dict[str, Any]:
         "color": colour,
         "fontsize": "small",
         "fontweight": "bold",
-        "path_effects": styles.halo(2.4),
+        "path_effects": styles.halo(0.24 * matplotlib.rcParams["font.size"]),
         "zorder": 5,
     }
 

@@ -7,6 +7,7 @@ import xarray as xr
 from phasemap.sweeps.figures.conditions import SEPARATOR, networks_in_words, training_in_words, values_of_map
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.verdict.depth_scale import sum_lr_in_words
+from phasemap.theory.plural import counted
 from phasemap.theory.shown import shown
 from phasemap.train.families.catalogue import DEFAULT, family
 
@@ -41,10 +42,10 @@ def caption(phase_map: xr.Dataset) -> str:
     training = [training_in_words(values, axes)]
     if steps.size:
         low, high = int(steps.min()), int(steps.max())
-        training.append(f"{low} steps" if low == high else f"{low} to {high} steps")
+        training.append(counted(low, "step") if low == high else f"{low} to {high} steps")
     if "sum_lr" in attributes:
         training.append(f"Σ lr = {sum_lr_in_words(phase_map)}")
-    runs = [_plural(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
+    runs = [counted(phase_map.sizes["seed"], "seed"), attributes["dtype"]]
     parts = [
         attributes["experiment"],
         str(attributes["data"]).split(", digest")[0] or "no data yet",
@@ -53,7 +54,3 @@ def caption(phase_map: xr.Dataset) -> str:
         ", ".join(str(part) for part in runs if part),
     ]
     return shown(SEPARATOR.join(str(part) for part in parts if part))
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -7,6 +7,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from phasemap.theory.plural import counted
+
 COLOURS = {"G": "#0072b2", "L": "#d55e00", "M": "#009e73", "CB": "#cc79a7"}
 """λ on R·G, on L, on M, and between mini-batches."""
 THEORY_LINE: dict[str, Any] = {"color": "#1b1b1c", "linestyle": (0, (4, 2)), "linewidth": 1.1}
@@ -22,7 +24,7 @@ class Scale:
 
     def note(self, also: str = "") -> str:
         """The small print that every figure carries."""
-        count = "1 network" if self.networks == 1 else f"{self.networks} networks"
+        count = counted(self.networks, "network")
         text = f"{count} of width {self.width}, seed {self.seed}, float64"
         return f"{text}; {also}" if also else text
 

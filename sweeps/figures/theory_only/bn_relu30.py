@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from phasemap.models.initial_weights import HIDDEN, READ_OUT, generator, normal_weights
 from phasemap.sweeps.figures.theory_only.bn_common import THEORY_LINE, Scale, small_print
+from phasemap.theory.plural import counted
 
 Array = NDArray[np.float64]
 POWER = 30
@@ -138,5 +139,6 @@ def figure_relu30(*, networks: int = 7, width: int = 32, seed: int = 0) -> Figur
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     profiles, _ = measure(scale.networks, scale.width, scale.seed)
     draw(profiles, ax=figure.add_subplot(), width=scale.width)
-    small_print(figure, f"{scale.networks} networks of width {scale.width}, seed {scale.seed}; lines: median")
+    count = counted(scale.networks, "network")
+    small_print(figure, f"{count} of width {scale.width}, seed {scale.seed}; lines: median")
     return figure

@@ -19,6 +19,7 @@ from phasemap.models.sampling.rates import Estimate, gradient_explosion_rate
 from phasemap.sweeps.figures.theory_only.bn_common import THEORY_LINE, Scale, batch_colours, small_print
 from phasemap.theory.activations import Activation, activation
 from phasemap.theory.batchnorm.record import batchnorm_record
+from phasemap.theory.plural import counted
 
 Array = NDArray[np.float64]
 SMALL_BATCH_SIZES = (3, 4, 5, 6, 8)
@@ -151,7 +152,8 @@ def figure_small_batches(*, networks: int = 50, width: int = 2048, seed: int = 0
     scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     draw_small_batches(measure_small_batches(scale), ax=figure.add_subplot(), title="small batches, ReLU")
-    small_print(figure, f"{scale.networks} networks of each width, seed {scale.seed}, float64; bars: 1 standard error")
+    count = counted(scale.networks, "network")
+    small_print(figure, f"{count} of each width, seed {scale.seed}, float64; bars: 1 standard error")
     return figure
 
 
@@ -160,5 +162,5 @@ def figure_transition(*, networks: int = 50, width: int = 1000, seed: int = 0) -
     scale = Scale(networks, width, seed)
     figure = Figure(figsize=(5.8, 4.6), layout="constrained")
     draw_transition(measure_transition(scale), ax=figure.add_subplot())
-    small_print(figure, f"{scale.networks} networks of each width, seed {scale.seed}, float64")
+    small_print(figure, f"{counted(scale.networks, 'network')} of each width, seed {scale.seed}, float64")
     return figure

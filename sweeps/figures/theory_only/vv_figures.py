@@ -20,6 +20,7 @@ from scipy.special import zeta
 from phasemap.sweeps.figures.style import COLOUR_MAP, halo
 from phasemap.sweeps.figures.theory_only.bn_common import THEORY_LINE, small_print
 from phasemap.theory.activations import activation
+from phasemap.theory.plural import counted
 from phasemap.theory.residual.growth_laws.decay import Decay
 from phasemap.theory.residual.growth_laws.law import product_remainder
 from phasemap.theory.residual.growth_laws.relu import relu_laws, v_r, w_r
@@ -267,7 +268,8 @@ def draw_fig1(
     axes[0].legend(loc="upper left")
     small_print(
         figure,
-        f"{networks} tanh networks, N⁰ = {width}, {depth} layers, seed {seed}, χ⁽ᴸ⁾ = 1; bands: ± 1 standard deviation "
+        f"{counted(networks, 'tanh network')}, N⁰ = {width}, {counted(depth, 'layer')}, seed {seed}, χ⁽ᴸ⁾ = 1;"
+        " bands: ± 1 standard deviation "
         "of one network's average over its coordinates; grey: where the width is halved",
     )
     return figure

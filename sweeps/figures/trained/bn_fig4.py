@@ -22,6 +22,7 @@ from phasemap.sweeps.figures.trained.exhibit import Exhibit, Table, caption
 from phasemap.sweeps.figures.trained.layer_slopes import LayerSeries, Slope, at_step, predicted_slope, series, slope
 from phasemap.sweeps.verdict.claims.depth_scale import PAPER
 from phasemap.sweeps.verdict.claims.row import Row
+from phasemap.theory.plural import counted
 from phasemap.train.result_types import Content
 
 READING = (
@@ -84,7 +85,7 @@ def figure_4(found: Sequence[LayerSeries]) -> Figure:
         for column, one in enumerate(found):
             ax = draw(one, quantity, ax=panels[row][column], theory=quantity != "weight")
             if row == 0:
-                ax.set_title(f"{len(one.layers)} layers")
+                ax.set_title(counted(len(one.layers), "layer"))
             if column == 0:
                 ax.set_ylabel(f"({'abc'[row]}) {label}\nover the last layer's")
             if row == len(PANELS) - 1:
@@ -148,7 +149,8 @@ def verdict(one: LayerSeries) -> str:
         return text + "The first step outweighs too few layers to see what follows."
     after, weights = (slope(at_step(one, q, 1)[:, layers]) for q in ("output_gradient", "weight"))
     return text + (
-        f"The first step, at learning rate {one.parameters['lr']:g}, outweighs {outweighed(one)} layers: there the "
+        f"The first step, at learning rate {one.parameters['lr']:g}, outweighs"
+        f" {counted(outweighed(one), 'layer')}: there the "
         f"weights now grow by e^{weights.value:.3f} a layer, and the gradients by e^{after.value:.3f}."
     )
 

@@ -22,6 +22,7 @@ from phasemap.sweeps.phase_map.axes import LABELS
 from phasemap.sweeps.verdict.claims.depth_scale import PAPER
 from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.theory.errors import InputError
+from phasemap.theory.plural import counted
 from phasemap.train.families.catalogue import FAMILIES
 from phasemap.train.result_types import CellResult, Content
 
@@ -206,7 +207,8 @@ def sentence(found: Rates, figure: str) -> Row:
     )
     few = found.seeds[0] < FEWEST_SEEDS
     holds = "open" if few else "yes" if gains[0] > 0 and gains[0] >= gains[1] else "no"
-    return Row(f"{PAPER}, {figure}", text, words + (f"; {found.seeds[0]} seed(s) a combination" if few else ""), holds)
+    words += f"; {counted(found.seeds[0], 'seed')} a combination" if few else ""
+    return Row(f"{PAPER}, {figure}", text, words, holds)
 
 
 def table(found: Rates) -> Table:

@@ -12,6 +12,7 @@ from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.sweeps.verdict.judgement import Judgement
 from phasemap.sweeps.verdict.which_scale import Collapse
+from phasemap.theory.plural import counted
 
 PAPER = "Yang et al. 2019"
 
@@ -34,6 +35,8 @@ def rows(phase_map: xr.Dataset, judgement: Judgement) -> list[Row]:
 def _factor(cited: str, phase_map: xr.Dataset, agreement: Agreement) -> Row:
     factor = agreement.prediction.factor
     sentence = f"the line {factor:g} ξ is the theoretical prediction of the maximum trainable depth"
+    if agreement.constant:
+        return Row(cited, sentence, "ξ is the same in every column", "open")
     if agreement.kappa is None or agreement.interval is None:
         return Row(cited, sentence, "too few columns with a frontier inside the grid", "open")
     low, high = agreement.interval.low, agreement.interval.high
@@ -77,7 +80,7 @@ def _fifty_layers(cited: str, agreement: Agreement) -> Row:
     sentence = "networks deeper than about 50 layers are untrainable regardless of batch size"
     found = agreement.frontier
     if found.censored.count("right"):
-        words = f"{found.censored.count('right')} column(s) train at the deepest networks of this map"
+        words = f"{counted(found.censored.count('right'), 'column')} with no frontier up to the deepest networks here"
         return Row(cited, sentence, words, "open")
     if not np.isfinite(found.depth).any():
         return Row(cited, sentence, "no frontier on this map", "open")

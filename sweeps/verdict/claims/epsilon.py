@@ -15,6 +15,7 @@ from phasemap.sweeps.verdict.claims.depth_scale import PAPER
 from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.depth_scale import Agreement
 from phasemap.sweeps.verdict.judgement import Judgement
+from phasemap.theory.plural import counted
 
 CITED = f"{PAPER}, Fig. 5 (c, d)"
 
@@ -110,7 +111,8 @@ def _sides(agreement: Agreement) -> Row:
     for regime, ratio in agreement.by_regime().items():
         if ratio.size:
             parts.append(
-                f"{regime}: {stats.gmean(ratio):.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f}, {ratio.size} column(s))"
+                f"{regime}: {stats.gmean(ratio):.1f} ξ ({ratio.min():.1f} to {ratio.max():.1f},"
+                f" {counted(ratio.size, 'column')})"
             )
             within.append(ratio.min() <= agreement.prediction.factor <= ratio.max())
         else:

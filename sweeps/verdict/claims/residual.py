@@ -16,6 +16,7 @@ from phasemap.sweeps.verdict.claims.row import Row
 from phasemap.sweeps.verdict.divergence_level import DivergenceLevel
 from phasemap.sweeps.verdict.judgement import FEWEST, Judgement
 from phasemap.sweeps.verdict.ranking import Ranked, overall
+from phasemap.theory.plural import counted
 from phasemap.theory.residual.quantities import QUANTITIES
 
 PAPER = "Yang & Schoenholz 2018"
@@ -126,7 +127,8 @@ def _traces(cited: str, sentence: str, level: DivergenceLevel | None) -> Row:
     share = level.wrong / level.networks
     # as many on the wrong side as if every network were said to be fine: the level says nothing
     useless = level.wrong >= min(level.diverged, level.networks - level.diverged)
-    measured = f"the level {level.level:.3g} has {level.wrong} of {level.networks} networks on the wrong side"
+    wrong = f"{level.wrong} of {counted(level.networks, 'network')}"
+    measured = f"the level {level.level:.3g} has {wrong} on the wrong side"
     return Row(cited, sentence, measured, "yes" if share <= SEPARATES and not useless else "no")
 
 
@@ -172,7 +174,7 @@ def _beats(cited: str, sentence: str, judgement: Judgement, region: str, name: s
     assert own is not None
     assert other is not None
     if one.cells < FEWEST:
-        return Row(cited, sentence, f"only {one.cells} cells of this map lie there ({measured})", "open")
+        return Row(cited, sentence, f"of this map only {counted(one.cells, 'cell')} there ({measured})", "open")
     if own < PREDICTS or own <= other:
         return Row(cited, sentence, measured, "no")
     pairs = [(a, b) for a, b in ((one.columns, best.columns), (one.depths, best.depths)) if a and b]

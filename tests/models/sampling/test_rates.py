@@ -153,11 +153,11 @@ def run_one_batch(name: str, size: int, networks: int, depth: int, settings: dic
     ("name", "size", "networks", "settings"),
     [
         ("relu", 8, 60, {}),
-        ("relu", 32, 25, {}),
-        ("tanh", 8, 60, {}),
+        pytest.param("relu", 32, 25, {}, marks=pytest.mark.slow),
+        pytest.param("tanh", 8, 60, {}, marks=pytest.mark.slow),
         ("relu", 10, 60, {"beta": 1.0}),
         ("tanh", 8, 60, {"gamma": 1.5, "eps": 0.3, "sigma_w": 1.2}),
-        ("gelu", 8, 60, {"eps": 1e-3}),
+        pytest.param("gelu", 8, 60, {"eps": 1e-3}, marks=pytest.mark.slow),
     ],
 )
 def test_rates_and_fixed_point(name: str, size: int, networks: int, settings: dict[str, float]) -> None:

@@ -69,7 +69,7 @@ def test_the_papers_kappa_and_what_it_says() -> None:
     assert batch["recommended"] is None
     assert batch["best"]["reach"] < batch["limit"]["reach"] < 120
     words = text(record)
-    assert "Not trainable by theory: kappa xi = 91.0 layers, asked for 120" in words
+    assert "Not trainable by theory: κ ξ = 91.0 layers, asked for 120" in words
     assert "As the batch grows without bound the reach tends to" in words
     assert "docs/figures-bn-maps.md" in words
     assert "gamma bn-fig5a, eps bn-fig5c" in words
@@ -117,12 +117,12 @@ def test_a_map_gives_kappa_with_its_interval_and_what_stands_behind_it(relu_map,
     assert "width 128" in words
     assert "Σ lr 6" in words
     other = advise("bn-mlp", 20, {**relu, "activation": "tanh"}, "runs/mine")
-    assert "kappa was measured with relu, not tanh." in other["notes"]
+    assert "κ was measured with relu, not tanh." in other["notes"]
 
 
 def test_a_map_without_a_frontier_or_of_other_networks_gives_no_kappa(zig) -> None:
     trained = a_map((8, 16, 32), lambda cell: 1000.0)
-    with pytest.raises(InputError, match="--map x: it gives no kappa: Every column trains"):
+    with pytest.raises(InputError, match="--map x: it gives no κ: Every column trains"):
         agreement_of(trained, "x", "bn-mlp")
     with pytest.raises(InputError, match="its networks are resnet; expected bn-mlp"):
         agreement_of(zig, "x", "bn-mlp")
@@ -245,7 +245,7 @@ def test_json_is_strict_and_the_same_as_the_words(capfd: pytest.CaptureFixture[s
         (["--depth", "9", "--kappa-vanishing", "nan"], ["--kappa-vanishing nan: expected a finite number above 0"]),
         (["--depth", "9", "--kappa", "9", "--map", "x"], ["--kappa: it comes from --map; give only one of them"]),
         (["--depth", "9", "--kappa-vanishing", "9", "--map", "x"], ["--kappa-vanishing: it comes from --map"]),
-        (["--depth", "9", "--map", "nowhere"], ["nowhere: there are no results of phasemap"]),
+        (["--depth", "9", "--map", "nowhere"], ["nowhere: there is no such folder"]),
         (["--depth", "9", "--activation", "rellu"], ["unknown activation 'rellu'"]),
         (["--depth", "9", "--beta-w", "1", "--level", "2"], ["--level: bn-mlp has none", "--beta-w: bn-mlp has none"]),
         (["--arch", "resnet", "--depth", "9", "--gamma", "1"], ["--gamma: resnet has none"]),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from phasemap.sweeps.figures.probe import draw_gradient, draw_growth, draw_histo
 from phasemap.sweeps.probing.model import load_model
 from phasemap.theory.errors import InputError
 from phasemap.train.probe.measure import probe
+from phasemap.train.probe.rate import Rate
+from phasemap.train.probe.report import summary
 from tests import ROOT
 
 CODE = """
@@ -41,6 +45,17 @@ def words():
 
 def fails():
     raise ValueError("a mistake\\nin two lines")
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(9, 8)
+        self.deep = nn.Sequential(*(nn.Linear(8, 8) for _ in range(9)))
+    def forward(self, ids, scale=None):
+        return {"out": self.deep(self.embed(ids))}
+
+def ids():
+    return {"ids": torch.randint(9, (6, 5)), "scale": torch.ones(6)}
 
 class Labels(nn.Module):
     def forward(self, x):
@@ -81,6 +96,56 @@ def test_the_table_says_what_was_measured(capfd: pytest.CaptureFixture[str]) -> 
     picture = matplotlib.image.imread("probe.png")
     assert picture.shape[0] > 500
     assert picture[..., :3].std() > 0.02  # something is drawn
+
+
+def test_rows_are_of_one_kind_unless_all_are_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+    """Pre-activations, normalised and activations side by side would look like a change over depth."""
+    words = ("net.py:net", "--input", "16", "--batch-size", "24")
+    table = call(capfd, *words)[1].partition("Steps of")[0]
+    assert table.count("Linear") == 12
+    assert "ReLU" not in table
+    assert "--all-layers shows every kind" in table
+    every = call(capfd, *words, "--all-layers")[1].partition("Steps of")[0]
+    assert "ReLU" in every
+    assert "BatchNorm1d" in every
+
+
+def test_total_growth_stands_beside_the_rate(capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("net.py:net", "--input", "16", "--batch-size", "24")
+    found = strict(call(capfd, *words, "--json")[1])
+    total = sum(step["log_rate"] for step in found["steps"])
+    assert found["log_total_growth"] == pytest.approx(total)
+    assert f"‖gradient‖² at 0 is {math.exp(total):.4g} times that at 33" in call(capfd, *words)[1]
+
+
+@pytest.mark.parametrize(("log_rate", "near"), [(0.02, True), (-0.049, True), (0.051, False), (0.4, False)])
+def test_near_critical_is_said(log_rate: float, near: bool) -> None:
+    found = probe(load_model("net.py:net", 0), torch.randn(8, 16))
+    rate = Rate(log_rate, 0.01, 9, 2)
+    assert ("near critical" in summary(replace(found, rate=rate))[0]) == near
+
+
+def test_tokens_keywords_and_dictionaries(capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capfd, "net.py:Tokens", "--inputs", "net.py:ids", "--plot", "tokens.png")
+    assert (code, err) == (0, "")
+    assert "input net.py:ids of shape (5,), batch size 6" in out
+    assert "the gradient is followed to the output of 'embed'" in out
+    assert Path("tokens.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize(
+    "log_rates", [[0.02, 0.021, 0.019, 0.0205] * 3, [1e-4, -1e-4] * 6, [0.4] * 12, [3.0, -3.0] * 6]
+)
+def test_tick_labels_differ(log_rates: list[float]) -> None:
+    """Growth of 1.020 and 1.0205 are not both 1.02."""
+    found = probe(load_model("net.py:net", 0), torch.randn(8, 16))
+    steps = -0.5 * np.concatenate([[0.0], np.cumsum(log_rates[:11])])
+    ax = Figure().subplots()
+    draw_growth(replace(found, log_gradient=steps, rate=None, comparisons=()), ax=ax)
+    ax.figure.draw_without_rendering()  # type: ignore[union-attr]
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert len(labels) > 1
+    assert len(set(labels)) == len(labels)
 
 
 @pytest.mark.parametrize("factory", ["net", "double", "half"])
@@ -144,6 +209,8 @@ def test_samples_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
         (["net.py:net", "--input", "16", "--mode", "test"], "mode 'test': expected one of train, eval, as-is"),
         (["net.py:net", "--input", "16", "--device", "tpu9"], "--device tpu9"),
         (["net.py:net", "--input", "16", "--plot", "x.gif"], "--plot x.gif: expected a .png"),
+        (["net.py:Tokens", "--inputs", "net.py:number"], "number gives int: expected a tensor"),
+        (["net.py:Tokens", "--inputs", "net.py:ids", "--input", "5"], "makes the whole batch: expected no --input"),
         (["net.py:net", "--samples", "none.npz"], "--samples none.npz: cannot be read as .npz: No such file"),
         (["net.py:net", "--samples", "few.npz"], "holds 3 samples, fewer than --batch-size 128"),
         (["net.py:net", "--samples", "two.npz"], "expected an array x_train or x; found a, b"),

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import phasemap.sweeps.execution.run
-from phasemap.sweeps.execution.plan import expected
-from phasemap.sweeps.execution.progress import ShownProgress, Tally
+from phasemap.sweeps.execution.plan import START_UP, expected
+from phasemap.sweeps.execution.progress import ShownProgress
+from phasemap.sweeps.execution.tally import Tally
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.theory.errors import InputError
 from phasemap.train.planning.cost import Cost
@@ -49,7 +50,7 @@ def test_the_cost_is_said_first_and_corrected_after_the_first_tile(
 ) -> None:
     assert run_fake(six, tmp_path / "out") == 0
     first, second, *rest = capfd.readouterr().err.splitlines()
-    assert re.fullmatch(r"six, preset paper: 24 cells in 6 tiles, 10 steps each, \S+ FLOP", first)
+    assert re.fullmatch(r"six, without a preset: 24 cells in 6 tiles, 10 steps each, \S+ FLOP", first)
     assert re.fullmatch(
         r"expected: about \d+ s with 2 workers on cpu; (a guess, )?corrected after the first tile", second
     )
@@ -74,8 +75,8 @@ def test_a_long_run_names_the_shorter_presets(
 def test_expected_is_the_end_of_the_last_worker() -> None:
     second = 1 / Cost(flops=1.0).seconds("cpu")
     tiles = [Tile(str(seconds), {}, Cost(flops=seconds * second)) for seconds in (1, 5, 2, 2)]
-    assert expected(tiles, ["cpu"]) == pytest.approx(10)
-    assert expected(tiles, ["cpu"] * 2) == pytest.approx(5)
+    assert expected(tiles, ["cpu"]) == pytest.approx(START_UP + 10)
+    assert expected(tiles, ["cpu"] * 2) == pytest.approx(START_UP + 5)
     assert expected([], ["cpu"]) == 0
 
 
@@ -97,16 +98,6 @@ def test_progress_is_a_bar_in_a_terminal(six: Path, tmp_path: Path, log: Path) -
     assert "6/6 tiles, 24/24 cells" in text
 
 
-def test_the_tally_foretells_the_end_by_cost() -> None:
-    tally = Tally(2, 8, cost=4.0, started=time.monotonic() - 10)
-    tally.add(cells=4, cost=1.0, new=True, outcomes={"finished": 3, "dead": 1}, accuracy=[0.1, 0.9])
-    line = tally.line()
-    assert line.startswith("1/2 tiles, 4/8 cells, 0.4 cells/s, ETA 30 s; 1 dead, 3 finished; test accuracy 0.10-0.90")
-    tally.partial["x"] = 1.5
-    assert tally.fraction() == pytest.approx(2.5 / 4)
-    assert "ETA 6 s" in tally.line()
-
-
 def test_plain_progress_is_a_line_a_tile_and_a_line_a_minute(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,7 +107,7 @@ def test_plain_progress_is_a_line_a_tile_and_a_line_a_minute(
     for _ in range(605):  # a minute, in turns of a tenth of a second
         shown.update(tally)
         now[0] += 0.1
-    tally.add(cells=4, cost=1.0, new=True, outcomes={}, accuracy=None)
+    tally.add(cells=4, cost=1.0, seconds=1.0, outcomes={}, accuracy=None)
     for _ in range(20):
         shown.update(tally)
         now[0] += 0.1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_several_batch_sizes_give_a_list_and_a_table(capsys: pytest.CaptureFixtu
     records = json.loads(run(capsys, "--batch-size", "8,16,32", "--json"))
     assert [record["batch_size"] for record in records] == [8, 16, 32]
     table = run(capsys, "--batch-size", "8,16,32")
-    assert "depth scale xi" in table
+    assert "depth scale ξ" in table
     assert f"{records[1]['depth_scale']:.6g}" in table
 
 
@@ -142,3 +143,12 @@ def test_torch_is_not_imported() -> None:
         "assert not {'torch', 'xarray', 'pandas', 'matplotlib'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_what_is_unstable_is_said_in_words_with_the_sizes_where_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run(capsys, "--activation", "gelu", "--batch-size", "inf", "--eps", "0.001")
+    assert "the state this theory expands around (BSB1: all samples equally correlated) is unstable" in out
+    assert re.search(r"differences grow by up to 1\.06\d* a layer", out)
+    assert "At ε = 0.001 it is stable for B ≤ 37." in out
+    assert "phasemap glossary BSB1" in out
+    assert "BSB" not in run(capsys, "--activation", "tanh", "--batch-size", "16,64")

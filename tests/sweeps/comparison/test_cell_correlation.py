@@ -67,7 +67,7 @@ def test_one_seed_has_no_ceiling_and_a_constant_map_no_correlation() -> None:
 
 def test_residual_maps_are_compared_without_a_frontier(monkeypatch: pytest.MonkeyPatch) -> None:
     maps = {name: residual_map(lambda cell, f=f: f * cell["depth"] / 100) for name, f in (("a", 1.0), ("b", 0.9))}
-    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: maps[sources[0]])
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources, view: maps[sources[0]])
     words = comparing.run("a", "b")
     assert "Correlation of the maps, cell by cell: 1.000" in words
     assert "frontier" not in words

@@ -28,7 +28,7 @@ SIZES = (8, 12, 16, 32, 64)
 
 def give(monkeypatch: pytest.MonkeyPatch, maps: dict[str, xr.Dataset]) -> None:
     """Sources by the maps' names."""
-    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: maps[sources[0]])
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources, view: maps[sources[0]])
 
 
 def shifted(factor: float, **options: Any):

@@ -62,7 +62,7 @@ def test_the_command_tells_it_even_for_maps_with_other_axes(monkeypatch: pytest.
             decided(), beta_a=1.0, **{**ALL, "x_axis": "beta_w", "beta_w": 0.0, "beta_v": 0.0, "beta_b": 0.0}
         ),
     }
-    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources: maps[sources[0]])
+    monkeypatch.setattr("phasemap.sweeps.sources.open_map.open_map", lambda sources, view: maps[sources[0]])
     told = comparing.run("a", "b")
     assert "log Σ(χ_w + χ_v)" in told
     assert "Correlation" not in told

@@ -22,13 +22,15 @@ def test_an_interrupt_ends_cleanly_and_says_what_is_left(six: Path, tmp_path: Pa
     assert process.returncode == 130, said
     started, ended = trainings(log)
     assert started == ended, "tiles in flight were not left to finish"
-    assert f"interrupted: {6 - len(ended)} of 6 tiles are left; the same command goes on" in said
+    assert f"interrupted: {6 - len(ended)} of 6 tiles left; the same command goes on" in said
     assert not session_alive(process.pid)
     assert run_fake(six, tmp_path / "out") == 0
     assert set(trainings(log)[0].values()) == {1}
 
 
-def test_long_tiles_are_saved_on_an_interrupt_and_go_on(six: Path, tmp_path: Path, log: Path) -> None:
+def test_long_tiles_are_saved_on_an_interrupt_and_go_on(
+    six: Path, tmp_path: Path, log: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60", "FAKE_SAVES": "1"})
     wait_for(lambda: len(trainings(log)[0]) >= 2)
     before = time.monotonic()
@@ -39,11 +41,28 @@ def test_long_tiles_are_saved_on_an_interrupt_and_go_on(six: Path, tmp_path: Pat
     assert not trainings(log)[1]
     saved = {file.stem for file in (tmp_path / "out" / "locks").glob("*.ckpt")}
     assert len(saved) == 2
+    assert (
+        "interrupted: 6 of 6 tiles left; 2 of 6 tiles stopped part-way and saved; the same command continues them"
+        in said
+    )
     assert not session_alive(process.pid)
+    capfd.readouterr()
     assert run_fake(six, tmp_path / "out") == 0
+    assert "2 of 6 tiles stopped part-way and saved: continued from there" in capfd.readouterr().err
     assert log.read_text().count("resumed") == 2
     assert {file.stem for file in (tmp_path / "out" / "tiles").glob("*.json")} > saved
     assert not list((tmp_path / "out" / "locks").glob("*.ckpt*"))
+
+
+def test_a_second_sigterm_leaves_them_the_time_to_save(six: Path, tmp_path: Path, log: Path) -> None:
+    """Slurm's own, to every process of a step, and another that an agent or a job script passes on."""
+    process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60", "FAKE_SAVES": "1"})
+    wait_for(lambda: len(trainings(log)[0]) >= 2)
+    for _ in range(3):
+        process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130, said
+    assert len(list((tmp_path / "out" / "locks").glob("*.ckpt"))) == 2
 
 
 def test_a_second_interrupt_ends_at_once(six: Path, tmp_path: Path, log: Path) -> None:
@@ -62,7 +81,7 @@ def test_a_second_interrupt_ends_at_once(six: Path, tmp_path: Path, log: Path) -
 def test_workers_die_with_the_run(six: Path, tmp_path: Path, log: Path) -> None:
     process = start_fake(six, tmp_path / "out", env={"FAKE_SECONDS": "60"})
     wait_for(lambda: len(trainings(log)[0]) >= 2)
-    assert len(session_alive(process.pid)) == 3
+    assert len(session_alive(process.pid)) == 4  # the run, what workers are forked from, and two of them
     process.kill()  # the runner alone
     process.communicate(timeout=30)
     wait_for(lambda: not session_alive(process.pid), 10)

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from phasemap.sweeps.execution.events import Done, Event, Ready
-from phasemap.sweeps.execution.progress import ShownProgress, Tally
+from phasemap.sweeps.execution.progress import ShownProgress
 from phasemap.sweeps.execution.scheduler import Scheduler
+from phasemap.sweeps.execution.tally import Tally
 from phasemap.sweeps.execution.tile import Tile
 from phasemap.sweeps.store.folder import Folder
 from phasemap.train.machine import speed

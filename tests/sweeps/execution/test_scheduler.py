@@ -24,7 +24,7 @@ def test_every_tile_is_trained_once_and_a_second_run_trains_nothing(
     assert "6/6 tiles, 24/24 cells" in capfd.readouterr().err
     assert run_fake(six, tmp_path / "out") == 0
     assert trainings(log)[0] == started
-    assert "6 of 6 tiles are there already" in capfd.readouterr().err
+    assert "6 of 6 tiles there already" in capfd.readouterr().err
     status = of_folder(tmp_path / "out")
     assert status.cells == {"finished": 12, "diverged": 12}
     assert status.complete

@@ -62,3 +62,22 @@ def test_another_thread_than_the_main_one_may_use_it() -> None:
     thread.start()
     thread.join()
     assert ended == [False]
+
+
+@pytest.mark.parametrize(
+    ("sent", "insist"),
+    [
+        ([], False),
+        ([(signal.SIGINT, 0)], False),
+        ([(signal.SIGTERM, 0), (signal.SIGTERM, 1)], False),  # Slurm's own, and one that an agent passes on
+        ([(signal.SIGTERM, 0), (signal.SIGTERM, 1), (signal.SIGTERM, 9)], False),
+        ([(signal.SIGTERM, 0), (signal.SIGTERM, 11)], True),  # after the grace
+        ([(signal.SIGINT, 0), (signal.SIGINT, 1)], True),  # a person
+        ([(signal.SIGTERM, 0), (signal.SIGINT, 1)], False),
+        ([(signal.SIGTERM, 0), (signal.SIGINT, 1), (signal.SIGINT, 2)], True),
+    ],
+    ids=str,
+)
+def test_who_wants_the_end_at_once(sent: list[tuple[int, float]], insist: bool) -> None:
+    seen = Interrupts([number for number, _ in sent], [100.0 + at for _, at in sent])
+    assert seen.insist(grace=10.0) == insist

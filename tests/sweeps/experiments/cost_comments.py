@@ -10,6 +10,7 @@ import re
 import textwrap
 
 from phasemap.sweeps.experiments.experiment import PAPER, available, load
+from phasemap.sweeps.experiments.usual_preset import QUICK
 from phasemap.train.machine.speed import GUESSES
 from phasemap.train.planning.cost import ITEM, Cost, cell_count, cost, duration
 from phasemap.train.planning.dtype import resolve_dtype
@@ -40,10 +41,11 @@ def in_words(name: str, preset: str) -> str:
 def comment(name: str) -> str:
     """The comment of one experiment."""
     text = (
-        f"Cost: {in_words(name, PAPER)}. `--preset quick`: {in_words(name, 'quick')}. "
+        f"Cost: `--preset quick`, the default: {in_words(name, QUICK)}. "
+        f"`--preset paper`, the file as it is: {in_words(name, PAPER)}. "
         "On a machine whose speed was measured `--check` tells its own times."
     )
-    whole = text.replace("--preset quick", "--preset\N{NO-BREAK SPACE}quick")
+    whole = text.replace("--preset ", "--preset\N{NO-BREAK SPACE}")
     lines = textwrap.wrap(whole, 120, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
     return "".join(f"{line}\n" for line in lines).replace("\N{NO-BREAK SPACE}", " ")
 

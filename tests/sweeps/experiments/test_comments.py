@@ -9,6 +9,7 @@ import pytest
 from phasemap.sweeps.commands.list_experiments import experiments
 from phasemap.sweeps.execution.run import run_experiment
 from phasemap.sweeps.experiments.experiment import PAPER, available, load
+from phasemap.sweeps.experiments.usual_preset import QUICK
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
 from phasemap.train.machine import speed
@@ -28,7 +29,7 @@ LONG = ("bn-fig5a", "bn-fig5b")
 
 
 def stated(name: str) -> list[tuple[str, ...]]:
-    """Networks, data set, FLOP and both times that a YAML's comment states, at the paper's scale and quick."""
+    """Networks, data set, FLOP and both times that a YAML's comment states, quick and at the paper's scale."""
     found = COMMENT.search(available()[name].read_text(encoding="utf-8"))
     assert found, f"{name}.yaml: expected a comment '# Cost: …'"
     return STATED.findall(re.sub(r"\n#  ", "", found[0]))
@@ -44,7 +45,7 @@ def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_yamls_comment_states_the_estimate(name: str) -> None:
     """Else: ``python -m tests.sweeps.experiments.cost_comments``."""
     expected = []
-    for preset in (PAPER, "quick"):
+    for preset in (QUICK, PAPER):
         networks, price = estimate(name, preset)
         data = str(load(name, preset).parameters["dataset"])
         expected.append((str(networks), data, f"{price.flops:.2g}", *times(price)))
@@ -53,9 +54,9 @@ def test_a_yamls_comment_states_the_estimate(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["bn-fig3a", "bn-fig5c", "vv-fig3a"])
 def test_the_estimate_is_what_check_prints(name: str, unmeasured: None, capsys: pytest.CaptureFixture[str]) -> None:
-    run_experiment(name, preset="quick", check=True)
+    run_experiment(name, check=True)
     printed = dict(re.findall(r"^(\w+): +(.*)$", capsys.readouterr().out, re.MULTILINE))
-    networks, data, flops, core, gpu = stated(name)[1]
+    networks, data, flops, core, gpu = stated(name)[0]
     assert printed["cells"].split(",")[0] == networks
     assert printed["data"].startswith(data)
     assert printed["cost"] == f"{flops} FLOP (about {core} on one CPU core, {gpu} on a data-centre GPU)"
@@ -63,7 +64,7 @@ def test_the_estimate_is_what_check_prints(name: str, unmeasured: None, capsys: 
 
 def test_the_list_has_the_same_cost_but_for_float64(unmeasured: None) -> None:
     for record in experiments():
-        for preset, (networks, _, flops, _, gpu) in zip((PAPER, "quick"), stated(record["name"]), strict=True):
+        for preset, (networks, _, flops, _, gpu) in zip((QUICK, PAPER), stated(record["name"]), strict=True):
             listed = record["presets"][preset]
             assert listed["cells"] == int(networks)
             assert float(f"{listed['flops']:.2g}") <= float(flops)
@@ -113,7 +114,7 @@ def test_the_pages_costs_are_estimates_too() -> None:
     for name in ("bn-fig7", "bn-fig8"):
         _, price = estimate(name)
         flops = f"{price.flops:.2g}".replace("e+", "e")
-        assert f"`phasemap run {name}`" in pages["figures-bn-trained"]
+        assert f"`phasemap run {name} --preset paper`" in pages["figures-bn-trained"]
         assert f"{flops} FLOP: {times(price)[1]} on a data-centre GPU (estimate)" in pages["figures-bn-trained"]
     rows = re.findall(
         r"^\| `(vv-\S+)` \| [^|]* \| (\d+), ([^|]*) \| (\d+), ([^|]*) \|$", pages["figures-vv"], re.MULTILINE

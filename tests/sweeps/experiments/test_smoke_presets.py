@@ -23,7 +23,8 @@ OWN_TEST = {"bn-fig4": "figures/trained/test_bn_fig4.py", "bn-fig7": "figures/tr
 """Their smoke presets run to their page there."""
 TO_THEIR_PAGE = ("bn-fig3b", "vv-fig3b")
 """Whose reports are drawn here too: one of each theory. Drawing is tested on made-up results."""
-LONG = ("bn-fig8", "bn-fig9")
+FIRST = ("bn-fig3a", "bn-fig3b", "bn-fig5b", "bn-residual", "vv-fig3b", "vv-fig2-zag", "vv-depth-scaling")
+"""One of each kind of networks and axes; the others are as long, and slow together."""
 HERE = [name for name in available() if name not in OWN_TEST]
 
 
@@ -33,7 +34,7 @@ def trained() -> dict[str, Any]:
     return {}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else []) for name in HERE])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in FIRST else pytest.mark.slow) for name in HERE])
 def test_the_smoke_preset_runs(name: str, trained: dict[str, Any], tmp_path: Path) -> None:
     experiment, out = load(name, "smoke", SHORTER.get(name, ())), Folder(tmp_path / name)
     planned = plan(experiment, at_work=["cpu"], trainer=TRAIN_ROOM)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from phasemap.sweeps.figures import catalogue
 from phasemap.sweeps.figures.catalogue import FIGURES, Figure, exhibit, register, theory_figure, theory_figures
 from phasemap.sweeps.figures.draw_figure import draw_figure
 from phasemap.theory.errors import InputError
+from phasemap.train.presentation import HEAT_MAP
 
 OWN = """
 from matplotlib.figure import Figure
@@ -69,4 +69,4 @@ def test_an_exhibit_is_asked_for_by_name_or_by_file(own: Path) -> None:
 
 
 def test_the_heat_map_is_no_exhibit() -> None:
-    assert catalogue.HEAT_MAP not in FIGURES
+    assert HEAT_MAP not in FIGURES

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from phasemap.sweeps.figures import style
-from phasemap.sweeps.figures.style import log_scale, save, styled
+from phasemap.sweeps.figures.style import log_scale, save, save_png, styled
 
 
 def test_text_is_drawn_as_it_is_but_for_formulas_of_our_own() -> None:
@@ -56,3 +56,11 @@ def test_a_picture_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeyp
     with pytest.raises(OSError, match="No space"):
         save(Figure(), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_png_alone_leaves_no_pdf_of_an_earlier_drawing(tmp_path: Path) -> None:
+    with styled():
+        figure = Figure(figsize=(1, 1))
+        for pdf in (True, False):
+            assert save_png(figure, tmp_path / "x", pdf=pdf) == tmp_path / "x.png"
+            assert (tmp_path / "x.pdf").exists() is pdf

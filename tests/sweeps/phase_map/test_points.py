@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from phasemap.sweeps.experiments.experiment import load
 from phasemap.sweeps.phase_map import from_results
 from phasemap.sweeps.phase_map.axes import map_axis
 from phasemap.sweeps.phase_map.columns import column_parameters
-from phasemap.sweeps.phase_map.points import check_points
+from phasemap.sweeps.phase_map.points import check_map, check_points
 from phasemap.theory.errors import InputError
 from phasemap.train.cells import cells
 from phasemap.train.parameters import normalise
@@ -57,3 +61,82 @@ def test_a_grid_that_leaves_several_cells_on_one_point() -> None:
     stacked = [normalise({**BASE, "seed": [0, 1, 2], "eps": [0.1, 0.2, 0.3]})]
     with pytest.raises(InputError, match="these vary too: eps"):
         check_points(stacked, {})
+
+
+VALUES = {
+    "depth": [2, 3, 5],
+    "lr": [0.1, 0.2],
+    "gamma": [1.0, 2.0],
+    "beta": ["@gamma", 0.5],
+    "seed": [0, 1],
+    "width": [4, 5],
+    "batch_size": [8, 16],
+    "activation": ["relu", "tanh"],
+    "statistics_batch_size": [4, 8],
+}
+STACKABLE = ("depth", "lr", "gamma", "beta", "seed")
+
+
+@st.composite
+def grids(draw: st.DrawFn) -> dict[str, Any]:
+    """Parameters of a file: each has one value, or some, stacked or in tiles, also lists of one; any is on the axes."""
+    entries: dict[str, Any] = {"steps": {"value": 3}}
+    for name, values in VALUES.items():
+        some = draw(st.integers(0, 3))
+        if some == 0:
+            chosen = draw(st.sampled_from(values))
+            entries[name] = {"value": chosen}
+        else:
+            kinds = ["value", "values"] if name in STACKABLE else ["values"]
+            numbers = [value for value in values if not str(value).startswith("@")]
+            entries[name] = {draw(st.sampled_from(kinds)): numbers[: min(some, len(numbers))]}
+    x, y = draw(st.permutations(list(VALUES)))[:2]
+    return {**entries, "x_axis": {"value": x}, "y_axis": {"value": y}}
+
+
+@settings(max_examples=60)
+@given(grids())
+def test_what_is_planned_can_be_drawn_and_the_rest_is_refused_before(entries: dict[str, Any]) -> None:
+    axes = {name: entry["values"] for name, entry in entries.items() if "values" in entry}
+    fixed = {name: entry["value"] for name, entry in entries.items() if "value" in entry}
+    planned = [
+        normalise({**fixed, **dict(zip(axes, point, strict=True))}) for point in itertools.product(*axes.values())
+    ]
+    grid = [cell for tile in planned for cell in cells(tile)]
+    try:
+        check_points(planned, axes)
+    except InputError as error:
+        (message,) = error.messages
+        assert "leave several cells on one point" in message
+        with pytest.raises(InputError, match="leave several cells on one point"):
+            from_results.build([], grid)
+        return
+    built = from_results.build([], grid)
+    assert built["outcome"].size >= len(grid)
+
+
+def test_what_to_write_is_said_and_helps(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(
+        "method: grid\nparameters:\n  x_axis: {value: width}\n  depth: {value: [2, 4]}\n  width: {value: 4}\n"
+        "  lr: {value: [0.1, 0.2]}\n  batch_size: {value: 8}\n  steps: {value: 3}\n"
+    )
+    experiment = load(str(mine))
+    with pytest.raises(InputError, match=r"mine.yaml:3: .* width has one value: write x_axis: lr$"):
+        check_map(experiment, experiment.tiles())
+    experiment = load(str(mine), settings=["x_axis=lr"])
+    check_map(experiment, experiment.tiles())
+    experiment = load(str(mine), settings=["x_axis=lr", "batch_size=[8, 16]"])
+    said = "give all but two of lr, depth and batch_size one value, as by --set"
+    with pytest.raises(InputError, match=said):
+        check_map(experiment, experiment.tiles())
+
+
+def test_many_axes_of_one_value_do_not_hide_those_of_several() -> None:
+    ones = {
+        name: [normalise(BASE)[name]] for name in ("width", "activation", "slope", "alpha", "optimizer", "momentum")
+    }
+    ones |= {"train_bn": [True], "dtype": ["auto"], "rmsprop_alpha": [0.99], "train_size": [None]}
+    planned = [normalise({**BASE, "batch_size": size, "test_size": test}) for size in (8, 16) for test in (20, 30)]
+    with pytest.raises(InputError, match="these vary too: test_size"):
+        check_points(planned, {**ones, "batch_size": [8, 16], "test_size": [20, 30]})

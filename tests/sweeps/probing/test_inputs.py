@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from phasemap.sweeps.probing.inputs import given_inputs, parse_shape, random_inputs
+from phasemap.sweeps.probing.inputs import given_inputs, made_inputs, parse_shape, random_inputs
+from phasemap.sweeps.probing.model import load_model
 from phasemap.theory.errors import InputError
 
 PICTURES = np.random.default_rng(0).normal(size=(20, 5, 4, 3)).astype(np.float32)
@@ -17,9 +18,9 @@ PICTURES = np.random.default_rng(0).normal(size=(20, 5, 4, 3)).astype(np.float32
 
 def fed(tmp_path: Path, size: tuple[int, ...] | None = None, **arrays: Any) -> torch.Tensor:
     np.savez(tmp_path / "x.npz", **arrays)
-    found, source = given_inputs(tmp_path / "x.npz", size, 8, 0)
-    assert source == f"x.npz:{next(iter(arrays))}"
-    return found
+    found = given_inputs(tmp_path / "x.npz", size, 8, 0)
+    assert found.words == f"x.npz:{next(iter(arrays))}"
+    return found.batch
 
 
 def test_samples_keep_their_values_and_shape(tmp_path: Path) -> None:
@@ -84,4 +85,69 @@ def test_shapes_of_a_sample() -> None:
 def test_more_numbers_than_a_batch_may_have() -> None:
     with pytest.raises(InputError, match=r"--batch-size 1000000: .* 3072000000 numbers; expected at most 67108864"):
         random_inputs((3, 32, 32), 1_000_000, 0)
-    assert random_inputs((3, 32), 4, 0)[0].shape == (4, 3, 32)
+    assert random_inputs((3, 32), 4, 0).batch.shape == (4, 3, 32)
+
+
+CODE = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(3, 4)
+    def forward(self, x, y=None):
+        return self.a(x) if y is None else self.a(x) + self.b(y)
+
+class Dictionary(Net):
+    def forward(self, batch):
+        return super().forward(**batch)
+
+x, y = torch.randn(6, 4), torch.randn(6, 3)
+def tensor(): return x
+def pair(): return x, y
+def named(): return {"x": x, "y": y}
+def wrapped(): return ({"x": x, "y": y},)
+def number(): return 3
+def nothing(): return {}
+def fails(): raise SystemExit(3)
+def draws(): return torch.randn(6, 4)
+"""
+
+
+@pytest.mark.parametrize(
+    ("net", "name", "call"),
+    [
+        ("Net", "tensor", (1, [])),
+        ("Net", "x", (1, [])),
+        ("Net", "pair", (2, [])),
+        ("Net", "named", (0, ["x", "y"])),
+        ("Dictionary", "named", (1, [])),
+        ("Dictionary", "wrapped", (1, [])),
+        ("Net", "draws", (1, [])),
+    ],
+)
+def test_what_a_users_function_makes(net: str, name: str, call: tuple[int, list[str]], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(CODE)
+    model = load_model(f"{tmp_path}/own.py:{net}", 0)
+    fed = made_inputs(f"{tmp_path}/own.py:{name}", model, 0)
+    assert (len(fed.arguments), sorted(fed.keywords)) == call
+    model(*fed.to(torch.device("cpu")).arguments, **fed.keywords)
+    again = made_inputs(f"{tmp_path}/own.py:{name}", model, 0)
+    assert torch.equal(fed.batch, again.batch)  # the seed draws it
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("number", "number gives int: expected a tensor, a tuple of arguments or a mapping"),
+        ("nothing", "nothing gives dict: expected a tensor"),
+        ("fails", r"fails\(\) failed: it ended with sys.exit|fails\(\) failed: .*SystemExit"),
+        ("absent", "has no 'absent'"),
+    ],
+)
+def test_what_makes_no_inputs_is_told(name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(CODE)
+    model = load_model(f"{tmp_path}/own.py:Net", 0)
+    with pytest.raises(InputError, match=words):
+        made_inputs(f"{tmp_path}/own.py:{name}", model, 0)

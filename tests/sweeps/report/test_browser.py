@@ -36,6 +36,8 @@ window.addEventListener("load", () => {
     .dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 
   seen.first = shown();
+  seen.bottom = document.querySelector(".picture:not([hidden]) svg").getBoundingClientRect().bottom;
+  seen.headings = [...document.querySelectorAll("h2")].map((h) => h.textContent);
   seen.controls = !byId("controls").hidden;
   hover(square("test_accuracy", 2, 1));
   seen.hover = text("cell");
@@ -149,6 +151,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]
     assert found, f"the reader's script did not end: {ran.stderr[-2000:]}"
     text = found[1].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
     return json.loads(text), ran.stderr
+
+
+def test_the_whole_map_is_seen_at_once_and_how_to_read_it_comes_next(seen: tuple[dict[str, Any], str]) -> None:
+    """On a screen of 1300 × 900."""
+    assert seen[0]["bottom"] <= 900
+    assert seen[0]["headings"][:2] == ["The map", "How to read it"]
 
 
 def test_the_console_is_silent(seen: tuple[dict[str, Any], str]) -> None:

@@ -94,7 +94,7 @@ def test_nothing_is_loaded_from_outside_and_ids_are_unique(report: tuple[Path, s
 
 
 def test_figures_are_written_beside_it(report: tuple[Path, str, Any]) -> None:
-    assert sorted(file.name for file in (report[0] / "figures").iterdir()) == ["bn-fig3a.pdf", "bn-fig3a.png"]
+    assert sorted(file.name for file in (report[0] / "figures").iterdir()) == ["bn-fig3a.png"]
 
 
 def test_every_text_is_escaped(report: tuple[Path, str, Any]) -> None:
@@ -153,7 +153,7 @@ def test_the_verdict_and_its_numbers_are_on_the_page(report: tuple[Path, str, An
         assert row["frontier"] in words
     for label, count in tables.outcome_rows(built):
         assert f"{label} {count}" in words
-    for value in ("2.13.0", "600 steps", "Σ lr", "0123abcd", "cpu (1 tiles)", "25 s"):
+    for value in ("2.13.0", "600 steps", "Σ lr", "0123abcd", "cpu (1 tile)", "25 s"):
         assert value in words
     for quantity in ("depth/ξ", "baseline: depth (layers) alone", "baseline: batch size B alone"):
         assert quantity in words
@@ -309,7 +309,7 @@ def test_a_thousand_cells_stay_under_three_megabytes(tmp_path: Path) -> None:
 
 def test_a_name_cannot_put_the_figure_elsewhere(tmp_path: Path) -> None:
     a_report(tmp_path, batch_sizes=(8, 16), depth=[5, 50], experiment="../../a b/c")
-    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == ["a-b-c.pdf", "a-b-c.png"]
+    assert sorted(file.name for file in (tmp_path / "figures").iterdir()) == ["a-b-c.png"]
 
 
 def test_pictures_and_tables_have_text_alternatives(report: tuple[Path, str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,24 @@ def test_requeue_takes_the_marks_away(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_an_experiment(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there are no results of phasemap"):
+    with pytest.raises(InputError, match="nothing: there is no such folder"):
         of(str(tmp_path / "nothing"))
-    with pytest.raises(InputError, match="there are no results"):
+    with pytest.raises(InputError, match="nothing: there is no such folder"):
         gather([str(tmp_path / "nothing")])
+    with pytest.raises(InputError, match=r"there are no results of phasemap$"):
+        gather([str(tmp_path)])
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="file: is no folder"):
+        gather([str(tmp_path / "file")])
+
+
+def test_a_folder_of_output_folders_is_told_from_one_without(tmp_path: Path) -> None:
+    for name in "abcd":
+        folder_of(tmp_path / "runs" / name)
+    home = tmp_path / "runs"
+    said = f"but 4 folders of them below: {home / 'a'}, {home / 'b'}, {home / 'c'} …; phasemap report {home} --index"
+    with pytest.raises(InputError, match=re.escape(said)):
+        of(str(home))
 
 
 def test_several_folders_are_merged_without_counting_twice(tmp_path: Path) -> None:

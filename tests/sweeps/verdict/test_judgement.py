@@ -11,6 +11,8 @@ import pytest
 from phasemap.sweeps.phase_map import from_results as phase_map
 from phasemap.sweeps.phase_map.regions import LEFT, RIGHT, TRAINED, WHOLE
 from phasemap.sweeps.report.map_page import write
+from phasemap.sweeps.sources.results import Results
+from phasemap.sweeps.store.folder import Folder
 from phasemap.sweeps.verdict.claims.catalogue import claims_of
 from phasemap.sweeps.verdict.claims.residual import likeness, rows
 from phasemap.sweeps.verdict.judgement import judge
@@ -203,3 +205,17 @@ def test_the_figure_shows_test_and_training_accuracy(page: tuple[Path, str]) -> 
     assert (page[0] / "figures" / "vv-fig2-zig.png").is_file()
     figure = heat_map.panels(residual_map(lambda cell: 0.5), {})
     assert [ax.get_title() for ax in figure.axes[:2]] == ["test accuracy", "training accuracy"]
+
+
+def test_reprs_are_one_short_line(tmp_path: Path) -> None:
+    """Nothing that a user holds prints its arrays."""
+    ranked = judge(residual_map(rising(log_chi_v, 0, 9), **ZAG))
+    drawn = judge(a_map())
+    assert repr(ranked) == "Judgement(test_accuracy, log χ_v⁽¹⁾/χ_v⁽ˡ⁾ predicts best)"
+    assert drawn.agreement is not None
+    held = [drawn, drawn.agreement, drawn.agreement.frontier, drawn.agreement.prediction, drawn.theory]
+    for value in [*held, ranked, Folder(tmp_path), Folder(tmp_path).scan(1), Results()]:
+        assert repr(value).startswith(type(value).__name__ + "(")
+        assert "\n" not in repr(value)
+        assert len(repr(value)) < 150 + len(str(tmp_path))
+        assert "array" not in repr(value)

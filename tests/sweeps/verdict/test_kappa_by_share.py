@@ -71,7 +71,7 @@ def test_each_side_of_a_critical_point_has_its_own() -> None:
 
 def test_a_judgement_has_test_and_training_accuracy_evaluated_alike() -> None:
     built = a_map(SIZES)
-    theory = a_theory(built, lambda size: 2.0)
+    theory = a_theory(built, lambda size: 2.0 + size / 1000)
     assert {one.metric for one in judge(built, theory=theory).contours} == {"test_accuracy", "train_accuracy"}
     batch = judge(built, "train_accuracy_batch", theory)
     assert {one.metric for one in batch.contours} == {"test_accuracy_batch", "train_accuracy_batch"}

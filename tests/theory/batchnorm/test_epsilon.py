@@ -17,7 +17,7 @@ from phasemap.theory.batchnorm.whole_batch.covariance import Layer, laplace_forw
 from phasemap.theory.homogeneous import homogeneous
 
 
-@pytest.mark.parametrize("sigma_w", [1.0, 1.7])
+@pytest.mark.parametrize("sigma_w", [1.0, pytest.param(1.7, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "options", "slope"),
     [
@@ -125,7 +125,7 @@ def test_the_collapsed_record() -> None:
     assert record["stable"] is True
 
 
-@pytest.mark.parametrize(("shift", "eps"), [(0.5, 0.1), (2.0, 0.5)])
+@pytest.mark.parametrize(("shift", "eps"), [(2.0, 0.5), pytest.param(0.5, 0.1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("batch_size", [16])
 def test_two_methods_agree_with_eps(shift: float, eps: float, batch_size: int) -> None:
     phi = activation("relu", shift=shift)

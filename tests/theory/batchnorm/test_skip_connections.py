@@ -72,8 +72,14 @@ def test_neither_eps_nor_sigma_w_nor_the_input_change_the_exponent(
 
 
 @pytest.mark.parametrize(("name", "options"), [("relu", {}), ("alpha-relu", {"alpha": 1.5}), ("identity", {})])
-@pytest.mark.parametrize("eps", [0.0, 0.2])
-@pytest.mark.parametrize("own_mean", [False, True])
+@pytest.mark.parametrize(
+    ("eps", "own_mean"),
+    [
+        (0.0, True),
+        (0.2, False),
+        *(pytest.param(*others, marks=pytest.mark.slow) for others in ((0.0, False), (0.2, True))),
+    ],
+)
 def test_it_is_the_whole_covariance_at_bsb1(name: str, options: dict[str, float], eps: float, own_mean: bool) -> None:
     """Σ^l and Π^l as B × B matrices; at the top a gradient without, or with the batch mean's share 1/B."""
     phi, batch_size, depth = activation(name, **options), 7, 12

@@ -65,7 +65,7 @@ def test_zig_and_zag_are_swapped_in_the_text() -> None:
     assert relu_laws(Decay(beta_w=1.5, beta_b=1.5))["p"].regime == "polynomial"
 
 
-@pytest.mark.parametrize("beta", [0.3, 0.6])
+@pytest.mark.parametrize("beta", [0.3, pytest.param(0.6, marks=pytest.mark.slow)])
 def test_constants_of_c5_are_divided_by_1_minus_u_t(beta: float) -> None:
     """Thm C.5(1): p ~ (σ_v² + σ_a²)·l^(1−β)/(1−β). As printed p would be off by 1/(1−β)."""
     p = residual_recurrence(activation("tanh"), 8000, beta_v=beta, beta_a=beta).p[-1]

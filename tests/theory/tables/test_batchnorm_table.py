@@ -91,15 +91,6 @@ def test_bad_input(arguments: dict[str, Any], message: str) -> None:
         batchnorm(**arguments)
 
 
-def test_names_do_where_one_number_is_asked_for() -> None:
-    from phasemap.theory.batchnorm import batchnorm_record as record
-    from phasemap.theory.batchnorm import depth_scale, depth_scales, gradient_explosion_rate
-    from phasemap.theory.batchnorm.gradient_explosion import check_batch_size
-
-    relu = activation("relu")
-    assert depth_scale("relu", 64) == depth_scale(relu, 64)
-    assert gradient_explosion_rate("relu", 64) == depth_scale(relu, 64).rate
-    assert depth_scales("relu", [8, 64])[1] == depth_scale(relu, 64).xi
-    assert record("relu", 64) == record(relu, 64)
-    with pytest.raises(InputError, match=r"depth_scales\(\) takes several"):
-        check_batch_size([8, 64])
+def test_gamma_and_beta_of_an_object_come_on_top_of_its_own() -> None:
+    twice = batchnorm(activation("erf", scale=2.0), 8, gamma=[1.0, 0.5])
+    assert list(twice["depth_scale"]) == list(batchnorm("erf", 8, gamma=[2.0, 1.0])["depth_scale"])

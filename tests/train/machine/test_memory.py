@@ -47,7 +47,7 @@ class Device:
         monkeypatch.setattr(phasemap.train.tile, "_train_chunk", limited)
 
 
-@pytest.mark.parametrize("fits", [1, 2, 4])
+@pytest.mark.parametrize("fits", [pytest.param(1, marks=pytest.mark.slow), 2, 4])
 def test_a_chunk_that_runs_out_of_memory_is_halved_to_the_same_content(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fits: int
 ) -> None:

@@ -214,7 +214,7 @@ def expect(message: str, model: nn.Module, x: Tensor, **options: Any) -> None:
 def test_bad_input_is_named() -> None:
     expect("batch size 1: expected at least 2", mlp(2, 4), torch.randn(1, 5))
     expect("mode 'test': expected one of train, eval, as-is", mlp(2, 4), torch.randn(4, 5), mode="test")
-    expect("expected floating point", mlp(2, 4), torch.ones(4, 5, dtype=torch.int64))
+    expect("the forward pass fails in layer .0. .Linear.", mlp(2, 4), torch.ones(4, 5, dtype=torch.int64))
     expect("no floating-point tensor", Output(lambda x: x.argmax(1)), torch.randn(4, 5))
     expect(
         "does not depend on its input",

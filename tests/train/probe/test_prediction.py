@@ -80,7 +80,10 @@ def test_coverage_of_the_probe_on_depth_100(batch_size: int) -> None:
     assert stats.binom.cdf(covered, 40, LEVEL) > 1e-3
 
 
-@pytest.mark.parametrize(("name", "batch_size", "width"), [("relu", 8, 192), ("tanh", 8, 192), ("relu", 32, 96)])
+@pytest.mark.parametrize(
+    ("name", "batch_size", "width"),
+    [("relu", 8, 192), *(pytest.param(*long, marks=pytest.mark.slow) for long in (("tanh", 8, 192), ("relu", 32, 96)))],
+)
 def test_coverage_on_sampled_networks(name: str, batch_size: int, width: int) -> None:
     """Of the rate of networks of this width without, and of the theory's with the allowance for finite width."""
     law = NetworkLaw(torch_activation(name), width, 100, eps=1e-5)

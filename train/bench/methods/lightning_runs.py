@@ -7,9 +7,7 @@ adds to that (``self.log``, ``wandb.init``: seconds a run) is not counted agains
 from __future__ import annotations
 
 import json
-import logging
 import sys
-import warnings
 from typing import Any, cast
 
 import torch
@@ -19,7 +17,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from phasemap.train.bench.methods.networks import Cell, batches, network, optimizer, samples
 from phasemap.train.cells import cells
-from phasemap.train.compat.lightning import LightningEnvironment, pl
+from phasemap.train.compat import lightning
+from phasemap.train.compat.lightning import pl
 from phasemap.train.data.load import load
 from phasemap.train.data.samples import Data
 from phasemap.train.parameters import normalise
@@ -51,34 +50,18 @@ def fit(cell: Cell, data: Data, device: str) -> CellModule:
     module = CellModule(cell, data)
     x, y = samples(cell, data, device)
     loader = DataLoader(TensorDataset(x, y), sampler=cast(Any, batches(cell, data).to(device)), batch_size=None)
-    kind, _, index = device.partition(":")
-    trainer = pl.Trainer(
-        accelerator="gpu" if kind == "cuda" else kind,
-        devices=[int(index or 0)] if kind == "cuda" else 1,
-        max_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        plugins=[LightningEnvironment()],
-    )
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*treespec, LeafSpec.*")
-        trainer.fit(module, loader)
+    lightning.fit(module, loader, device=device)
     return module
 
 
 def train(parameters: dict[str, Any], device: str) -> list[list[float]]:
     """The losses of every step, cell by cell, in this process."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     data = load(parameters)
     return [torch.stack(fit(cell, data, device).losses).tolist() for cell in cells(parameters)]
 
 
 def main(arguments: list[str]) -> None:
     """``PARAMETERS DEVICE``: the whole run of one cell; prints its test accuracy."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     parameters, device = normalise(json.loads(arguments[0])), arguments[1]
     torch.set_flush_denormal(True)
     (cell,) = cells(parameters)

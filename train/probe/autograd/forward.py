@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from phasemap.theory.errors import InputError
 from phasemap.theory.guard import guard
+from phasemap.train.probe.autograd.inputs import Inputs, Start, floating_tensors, in_place_of
 
 Node = Any  # torch.autograd.graph.Node
 Place = tuple[Node, int]  # a node of the graph and the number of one of its outputs
@@ -65,19 +65,6 @@ def in_layer(names: Mapping[nn.Module, str], module: nn.Module | None) -> str:
     return f" in layer {name!r} ({type(module).__name__})" if name else ""
 
 
-def floating_tensors(value: Any) -> list[Tensor]:
-    """Every floating-point tensor in nested tuples, lists, mappings and data classes, in order."""
-    if isinstance(value, Tensor):
-        return [value] if value.is_floating_point() else []
-    if is_dataclass(value) and not isinstance(value, (type, Mapping)):
-        value = [getattr(value, field.name) for field in fields(value)]
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [tensor for part in value for tensor in floating_tensors(part)]
-    return []
-
-
 def place_of(tensors: list[Tensor]) -> Place | None:
     """The place of the first tensor."""
     return (tensors[0].grad_fn, tensors[0].output_nr) if tensors and tensors[0].grad_fn is not None else None
@@ -107,10 +94,11 @@ class Recorder:
 
     Attributes:
         calls: in the order in which they ended. moments: of everything that a layer returned or was given, by place.
+        start: where the gradient ends; of inputs without one the first activation of so many samples.
     """
 
-    def __init__(self, model: nn.Module, batch_size: int) -> None:
-        self.batch_size = batch_size
+    def __init__(self, model: nn.Module, inputs: Inputs) -> None:
+        self.batch_size, self.start = inputs.batch_size, inputs.start
         # what computes a weight from others (torch.nn.utils.parametrize) belongs to the layer that has the weight
         self.names = {m: name for m, name in layer_names(model).items() if "parametrizations" not in name.split(".")}
         self.calls: list[Call] = []
@@ -152,12 +140,14 @@ class Recorder:
             self.moments[place] = found
         return self.moments[place]
 
-    def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, _inputs: Any, output: Any) -> Any:
         called, place = self.open.pop()
         while called is not module:  # the model has caught what a layer raised, and went on
             called, place = self.open.pop()
         if len(self.open) in self.nested:
-            return
+            return None
+        if self.start is None:
+            output = self._begin(output)
         number = self.numbers[module] = self.numbers.get(module, 0) + 1
         name = self.names[module] + (f"#{number}" if number > 1 else "")
         tensors = floating_tensors(output)
@@ -172,19 +162,34 @@ class Recorder:
                 inputs=place,
             )
         )
+        return output
+
+    def _begin(self, output: Any) -> Any:
+        """The output, if the gradient can end there with a tensor by which it is taken."""
+        for tensor in floating_tensors(output)[:1]:
+            if tensor.ndim and tensor.numel() and len(tensor) % self.batch_size == 0:
+                self.start = Start.at(tensor)
+                return in_place_of(output, tensor, self.start.tensor)
+        return output
 
 
-def run_forward(model: nn.Module, x: Float[Tensor, "B ..."]) -> tuple[list[Tensor], list[Call], dict[Place, Moments]]:
-    """The floating-point outputs of ``model(x)``, its layers' calls, and the moments by place in the graph.
+def run_forward(model: nn.Module, inputs: Inputs) -> tuple[list[Tensor], Recorder, Start]:
+    """The floating-point outputs of the model, what was recorded of its layers, and where the gradient ends.
 
     Raises:
-        InputError: the forward pass fails on this shape (with the layer), or returns nothing in floating point.
+        InputError: the forward pass fails on these shapes (with the layer), returns nothing in floating point, or has
+            no floating-point activation at which the gradient could end.
     """
-    recorder = Recorder(model, len(x))
-    shape = tuple(x.shape)
-    with guard(lambda _: f"input of shape {shape}: the forward pass fails{recorder.failed_at()}"), recorder.recording():
-        output = model(x)
+    recorder = Recorder(model, inputs)
+    where = f"input of shape {inputs.shapes}: the forward pass fails"
+    with guard(lambda _: where + recorder.failed_at()), recorder.recording():
+        output = model(*inputs.arguments, **inputs.keywords)
     outputs = floating_tensors(output)
     if not outputs:
         raise InputError(f"the model's output ({type(output).__name__}) holds no floating-point tensor")
-    return outputs, recorder.calls, recorder.moments
+    if recorder.start is None:
+        raise InputError(
+            f"the input holds integers, and no layer returns a floating-point activation of {inputs.batch_size} samples"
+            " behind it: the gradient ends nowhere"
+        )
+    return outputs, recorder, recorder.start

@@ -1,10 +1,7 @@
-"""``phasemap agents`` and the Slurm template: who is started where, how often again, and what ends with whom."""
+"""``phasemap agents``: who is started where, how often again, and what ends with whom."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -14,12 +11,13 @@ import pytest
 
 from phasemap.sweeps.execution.agents import watch as agents_room
 from phasemap.sweeps.execution.agents.watch import watch
+from phasemap.sweeps.experiments.experiment import from_text
 from phasemap.sweeps.sources import status as sources_status
 from phasemap.sweeps.sources.tile_status import Status, TileStatus
+from phasemap.theory.errors import InputError
 from phasemap.train.machine import devices
-from tests import ROOT
+from tests.robustness.attack import YAML
 
-TEMPLATE = ROOT / "sweeps" / "wandb_bridge" / "slurm_agents.sbatch"
 SWEEP = "testers/phasemap/sweep0"
 
 
@@ -94,7 +92,7 @@ def test_what_died_is_freed_before_the_first_agent_and_before_another_start(
     agents_that_do(monkeypatch, "sys.exit(3)")
     watch(SWEEP, restarts=2)
     assert died == [0, 0]
-    assert [line[:6] for line in capsys.readouterr().err.splitlines() if "died without" in line] == ["1 runs", "2 runs"]
+    assert [line[:6] for line in capsys.readouterr().err.splitlines() if "died without" in line] == ["1 run ", "2 runs"]
 
 
 def test_what_a_dead_agent_left_training_is_ended(
@@ -130,62 +128,30 @@ def test_with_a_count_tiles_of_other_jobs_are_no_failure(
     assert watch(SWEEP, count=1) == 1
 
 
-@pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An environment to activate whose `phasemap` notes its arguments, and an `srun` that runs what it is given and, as
-    Slurm's does, kills it when it is itself told to end."""
-    phasemap = f"""#!/bin/sh
-trap 'echo SIGTERM >> {tmp_path}/log; exit 130' TERM
-echo "$SLURM_ARRAY_TASK_ID $SRUN_CPUS_PER_TASK $@" >> {tmp_path}/log
-[ -z "$WAIT" ] || while :; do sleep .05; done
-"""
-    commands = {
-        "phasemap": phasemap,
-        "srun": f"""#!/bin/sh
-while [ "${{1#--}}" != "$1" ]; do shift; done
-"$@" & task=$!
-trap 'kill -KILL $task' TERM
-echo $task > {tmp_path}/task.new; mv {tmp_path}/task.new {tmp_path}/task
-wait $task
-""",
-        "activate": f"PATH={tmp_path}/venv/bin:$PATH\n",
-    }
-    (tmp_path / "venv" / "bin").mkdir(parents=True)
-    for name, text in commands.items():
-        (tmp_path / "venv" / "bin" / name).write_text(text)
-        (tmp_path / "venv" / "bin" / name).chmod(0o755)
-    monkeypatch.setenv("PHASEMAP_VENV", str(tmp_path / "venv"))
-    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "4")
-    return tmp_path
+def test_a_wrong_key_or_sweep_is_told_once_before_any_agent(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = agents_that_do(monkeypatch, "print('here', file=log, flush=True)")
+    asked: list[str] = []
+
+    def no_such_sweep(source: str) -> Status:
+        asked.append(source)
+        raise InputError(f"{source}: cannot be read: Could not find sweep")
+
+    monkeypatch.setattr(sources_status, "status_of_sweep", no_such_sweep)
+    with pytest.raises(InputError, match="cannot be read: Could not find sweep"):
+        watch(SWEEP)
+    assert asked == [f"wandb:{SWEEP}"]
+    assert not log.exists()
 
 
-def test_the_slurm_template(cluster: Path) -> None:
-    assert subprocess.run(["bash", "-n", str(TEMPLATE)], check=False).returncode == 0
-    for task in "12":
-        environment = {**os.environ, "SLURM_ARRAY_TASK_ID": task}
-        subprocess.run(["bash", str(TEMPLATE), SWEEP], check=True, env=environment)
-    assert (cluster / "log").read_text().splitlines() == [
-        f"{task} 4 agents {SWEEP} --devices 0 --count 1" for task in "12"
-    ]
-    wrong = subprocess.run(["bash", str(TEMPLATE)], capture_output=True, text=True, check=False)
-    assert wrong.returncode != 0
-    assert "usage: sbatch --array" in wrong.stderr
-
-
-def test_slurms_signal_reaches_phasemap(cluster: Path) -> None:
-    job = subprocess.Popen(["bash", str(TEMPLATE), SWEEP], env={**os.environ, "WAIT": "1"})
-    end = time.monotonic() + 30
-    while not ((cluster / "log").exists() and (cluster / "task").exists()) and time.monotonic() < end:
-        time.sleep(0.02)
-    job.send_signal(signal.SIGTERM)  # scancel's goes to the batch shell and to the step's task
-    os.kill(int((cluster / "task").read_text()), signal.SIGTERM)
-    assert job.wait(30) == 130
-    assert (cluster / "log").read_text().splitlines()[-1] == "SIGTERM"
-
-
-def test_the_template_asks_for_what_the_page_says() -> None:
-    """An array job with one GPU, one agent and one tile each, signalled before its end and put back into the queue."""
-    text = TEMPLATE.read_text()
-    for line in ("#SBATCH --gpus=1", "#SBATCH --signal=TERM@60", "#SBATCH --requeue"):
-        assert line in text.splitlines()
-    assert "sbatch --array=1-8 sweeps/wandb_bridge/slurm_agents.sbatch ENTITY/PROJECT/SWEEP" in text
+def test_a_sweep_that_makes_no_map_is_refused_before_any_agent(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log = agents_that_do(monkeypatch, "print('here', file=log, flush=True)")
+    text = YAML + "  gamma: {value: [1.0, 2.0]}\n"
+    experiment = from_text(text, name="mine", preset="of the sweep", source=SWEEP)
+    monkeypatch.setattr(sources_status, "status_of_sweep", lambda _: Status("mine", experiment=experiment))
+    with pytest.raises(InputError, match="these vary too: gamma"):
+        watch(SWEEP)
+    assert not log.exists()

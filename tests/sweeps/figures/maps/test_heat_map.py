@@ -171,14 +171,44 @@ def test_the_published_figure_shows_both_modes_and_what_it_depends_on(tmp_path: 
     assert [png.read_bytes(), pdf.read_bytes()] == [file.read_bytes() for file in again]
 
 
-def test_the_paper_style_has_a_columns_width_and_embedded_fonts(tmp_path: Path) -> None:
-    figure = heat_map.panels(a_map(SIZES), {}, style="paper")
-    assert figure.get_size_inches()[0] == 6.75
+@pytest.mark.parametrize(("panels", "width"), [(2, 6.75), (1, 3.25)])
+def test_the_paper_style_has_a_columns_width_and_embedded_serif_fonts(
+    panels: int, width: float, tmp_path: Path
+) -> None:
+    figure = heat_map.panels(a_map(SIZES), {}, look=style.Look.of("paper", panels, None))
+    assert figure.get_size_inches()[0] == width
     _, pdf = style.save(figure, tmp_path / "map", "paper")
     assert b"/FontFile2" in pdf.read_bytes()
     assert b"/Type3" not in pdf.read_bytes()
-    with pytest.raises(InputError, match="poster"):
-        heat_map.panels(a_map(SIZES), {}, style="poster")
+    assert b"STIXGeneral" in pdf.read_bytes()
+
+
+def test_a_paper_has_no_line_above_and_the_frontier_only_on_request() -> None:
+    built = a_map(SIZES)
+    agreements = {metric: assess(built, metric) for metric in heat_map.BOTH_MODES}
+    for panels in (1, 2):
+        plain = heat_map.panels(built, agreements, look=style.Look.of("paper", panels, None))
+        asked = heat_map.panels(built, agreements, look=style.Look.of("paper", panels, True))
+        assert plain.get_suptitle() == ""
+        assert len(plain.axes) == panels + 1  # and the colour bar
+        for bare, whole in zip(plain.axes[:panels], asked.axes[:panels], strict=True):
+            assert len(bare.lines) == 1  # 16 ξ
+            assert len(whole.lines) == 3
+        assert not plain.legends
+        assert [text.get_text() for text in asked.legends[0].get_texts()] == ["frontier"]
+    assert heat_map.panels(built, agreements).get_suptitle()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("poster", 2, None), "--style poster: expected one of report, paper"),
+        (("paper", 3, None), "--panels 3: expected 1 or 2"),
+    ],
+)
+def test_another_look_is_told(given: tuple, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        style.Look.of(*given)
 
 
 def test_drawing_leaves_matplotlibs_global_state_alone() -> None:

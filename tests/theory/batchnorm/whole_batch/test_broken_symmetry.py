@@ -36,7 +36,7 @@ def test_bsb1_repels_above_the_transition_and_attracts_below(batch_size: int) ->
     assert above["stable"] is False
     assert above["governs"] == "L"
     assert above["depth_scale"] is None
-    assert "repels" in above["reasons"]["depth_scale"]
+    assert "is unstable here (growth " in above["reasons"]["depth_scale"]
     assert above["backward"]["G"] is not None
 
 

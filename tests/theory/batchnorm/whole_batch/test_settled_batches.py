@@ -91,7 +91,7 @@ def test_the_record_says_where_networks_are() -> None:
     assert (stays["fixed_point"], stays["broken_symmetry"], stays["rate"]) == ("BSB1", None, stays["backward"]["G"])
     silent = batchnorm_record(activation("silu"), 64)
     assert (silent["fixed_point"], silent["depth_scale"], silent["rate"]) == (None, None, None)
-    assert "repels" in silent["reasons"]["depth_scale"]
+    assert "is unstable here (growth " in silent["reasons"]["depth_scale"]
 
 
 @pytest.mark.slow

@@ -31,10 +31,10 @@ def scaled(name: str, depth: int, decay: dict[str, float], deltas: dict[str, flo
     ("decay", "deltas"),
     [
         ({}, {"v": 1.0, "a": 1.0}),
-        ({"sigma_a": 0.0}, {"v": 1.0}),
+        pytest.param({"sigma_a": 0.0}, {"v": 1.0}, marks=pytest.mark.slow),
         ({"sigma_v": 1.2, "sigma_b": 0.5, "sigma_w": 0.8}, {"v": 0.5, "w": 0.5, "b": 0.5, "a": 1.0}),
-        ({"sigma_b": 0.0, "sigma_a": 0.0}, {"w": 1.0}),
-        ({"sigma_v": 2.0, "sigma_b": 0.0}, {"v": 2.0, "a": 1.0}),
+        pytest.param({"sigma_b": 0.0, "sigma_a": 0.0}, {"w": 1.0}, marks=pytest.mark.slow),
+        pytest.param({"sigma_v": 2.0, "sigma_b": 0.0}, {"v": 2.0, "a": 1.0}, marks=pytest.mark.slow),
     ],
 )
 def test_the_recurrence_goes_to_the_limit_as_one_over_depth(decay: dict[str, float], deltas: dict[str, float]) -> None:
@@ -63,7 +63,7 @@ def test_with_biases_it_is_the_closed_form_of_a_linear_equation(v: float, b: flo
     assert limit.p == pytest.approx(P0 * math.exp(rate) + added * math.expm1(rate) / rate, rel=1e-9)
 
 
-@pytest.mark.parametrize(("beta_v", "beta_a"), [(0.3, 0.4), (0.1, 0.0)])
+@pytest.mark.parametrize(("beta_v", "beta_a"), [(0.3, 0.4), pytest.param(0.1, 0.0, marks=pytest.mark.slow)])
 def test_scaling_and_decay_add_up(beta_v: float, beta_a: float) -> None:
     """δ + β = 1 again: the distance falls with L^(−δ), the slowest of the errors of the Riemann sums."""
     decay, deltas = {"beta_v": beta_v, "beta_a": beta_a}, {"v": 1 - beta_v, "a": 1 - beta_a}
@@ -78,7 +78,10 @@ def test_scaling_and_decay_add_up(beta_v: float, beta_a: float) -> None:
 
 @pytest.mark.parametrize(
     ("deltas", "exponent"),
-    [({"v": 0.5, "a": 1.0}, 0.5), ({"v": 0.3, "w": 0.3, "b": 0.7, "a": 1.0}, 0.4)],
+    [
+        ({"v": 0.5, "a": 1.0}, 0.5),
+        pytest.param({"v": 0.3, "w": 0.3, "b": 0.7, "a": 1.0}, 0.4, marks=pytest.mark.slow),
+    ],
 )
 def test_below_one_log_p_grows_as_the_depth_to_what_is_missing(deltas: dict[str, float], exponent: float) -> None:
     """log p ~ W_r·L^(1−D), D = δ_v + δ_w."""
@@ -97,7 +100,7 @@ def test_the_bias_a_alone_lets_p_grow_as_the_depth() -> None:
     assert p / 4000 == pytest.approx(math.expm1(0.5) / 0.5, rel=2e-3)
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh"])
+@pytest.mark.parametrize("name", ["relu", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_the_sum_and_the_spread_of_gradients_grow_as_the_depth(name: str) -> None:
     """At δ_v = δ_a = 1, where p and χ do not: L blocks add χ_v of order 1, and χ_b is of order 1/L; with w and v at ½
     both grow as √L."""

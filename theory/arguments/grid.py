@@ -34,8 +34,12 @@ def settings(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def _listed(name: str, value: Any) -> list[Any]:
     if isinstance(value, str) or np.isscalar(value) or not hasattr(value, "__len__"):
         return [value]
-    if np.ndim(value) > 1:
-        raise InputError(f"{name}: expected a scalar or a list; it has {np.ndim(value)} dimensions")
+    try:
+        dimensions = np.ndim(value)
+    except ValueError:  # lists of different lengths
+        dimensions = 2
+    if dimensions > 1:
+        raise InputError(f"{name}: expected a scalar or a list; it has {dimensions} dimensions")
     found = value.tolist() if hasattr(value, "tolist") else list(value)
     found = found if isinstance(found, list) else [found]  # an array without dimensions
     if not found:
