@@ -83,6 +83,7 @@ ORDER = (
     "sweeps.figures.theory_only",
     "sweeps.figures.trained",
     "sweeps.report",
+    "sweeps.progress",
     "sweeps.execution",
     "sweeps.execution.local",
     "sweeps.execution.agents",

@@ -7,7 +7,8 @@ import time
 from html import escape
 from typing import Any
 
-from phasemap.sweeps.execution.progress import ShownProgress, Tally, progress
+from phasemap.sweeps.progress.display import ShownProgress, progress
+from phasemap.sweeps.progress.tally import Tally
 from phasemap.theory.shown import shown
 
 

@@ -30,8 +30,6 @@ FAINT = 0.15
 0.3, ReLU networks train two thirds as deep as at γ = 1 (docs/advise.md)."""
 NEAR = 0.04
 """Change of a parameter that a network should bear: of β, or relative."""
-ALMOST = 0.8
-"""Share of the depth asked for."""
 LITTLE = 1e-9
 """A rate below which gradients do not explode: rounding."""
 
@@ -108,19 +106,14 @@ class Criterion:
 
     def fragile(self, setting: Setting, name: str, depth: int) -> bool:
         """Whether a network that reaches the depth does not, or nobody knows, with one parameter ``NEAR`` larger or
-        smaller: a knife edge.
-
-        With a κ without interval, with which every edge is sharp, what reaches ``ALMOST`` of the depth counts as well.
-        """
+        smaller: a knife edge. With a κ that has no interval every edge is one."""
         value = float(getattr(setting, name))
         around = (value - NEAR, value + NEAR) if name == "beta" else (value * (1 - NEAR), value * (1 + NEAR))
         return any(self._fails(setting.with_(name, near), depth) for near in around)
 
     def _fails(self, setting: Setting, depth: int) -> bool:
         found = self.reach(setting)
-        if found is None or found.low is None:
-            return True
-        return found.high < (ALMOST * depth if found.low == found.high else depth)
+        return found is None or found.verdict(depth) in ("not trainable", "not tried")
 
     def used(self, setting: Setting, depth: int, *, look_beyond: bool = False) -> float:
         """depth/reach with the lower end of κ, negative where gradients vanish; NaN where nothing is known."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from phasemap.theory.activations import Activation
 
 MOST_SIZES = 100
+BSB1 = "BSB1: all samples equally correlated"
 OTHER_EPS = "At ε = 0, as in the paper. Networks of phasemap run and phasemap advise have --eps 0.001."
 
 
@@ -92,20 +93,24 @@ def _unstable(phi: Activation, records: list[dict[str, Any]], scales: dict[str, 
     """What it means that BSB1 is unstable, and for which batch sizes it is not."""
     from phasemap.theory.tables.stable_sizes import where_stable
 
-    sizes = [str(record["batch_size"]) for record in records if record["stable"] is False]
-    if not sizes:
-        return []
-    growth = max(abs(value) for record in records for value in record["forward"].values() if value is not None)
-    elsewhere = any(record["fixed_point"] == "BSB2" for record in records)
-    lines = [
-        f"At B = {', '.join(sizes)} the state this theory expands around (BSB1: all samples equally correlated) is"
-        f" unstable: differences grow by up to {growth:.4g} a layer."
-    ]
-    if elsewhere:
-        lines[0] += " Networks go on to a state with unequal samples (BSB2), and the gradient rate is the one there."
-    with suppress(InputError):
-        lines.append(f"{where_stable(phi, **scales)}. Words: phasemap glossary BSB1")
-    return ["", *lines]
+    lines = []
+    for record in records:
+        if record["stable"] is not False:
+            continue
+        growth = max(abs(value) for value in record["forward"].values() if value is not None)
+        what = f"the state this theory expands around ({BSB1}) is unstable"
+        if record["fixed_point"] is None:
+            lines.append(f"No prediction at B = {record['batch_size']}: {what} here (growth {growth:.4g} a layer).")
+        else:
+            lines.append(
+                f"At B = {record['batch_size']} {what} (growth {growth:.4g} a layer). Networks go on to a state with"
+                " unequal samples (BSB2); the gradient rate is the one there."
+            )
+    if lines:
+        with suppress(InputError):
+            lines.append(f"{where_stable(phi, **scales)}.")
+        lines.append("Words: phasemap glossary BSB1")
+    return ["", *lines] if lines else []
 
 
 _ROWS = {
@@ -163,6 +168,7 @@ def _table(records: list[dict[str, Any]]) -> str:
         )
     told: dict[str, list[str]] = {}
     for key, why in (entry for record in records for entry in record["reasons"].items()):
-        told.setdefault(why, []).append(key)
+        if BSB1 not in why:  # `_unstable` tells that
+            told.setdefault(why, []).append(key)
     notes = [f"- {', '.join(sorted(set(keys)))}: {why}" for why, keys in told.items()]
     return "\n".join([*lines, *(["", *sorted(notes)] if notes else [])])

@@ -117,6 +117,7 @@ def command(
     console.print(shown)
     for note in notes(trace):
         console.print(note)
+    console.print("Letters: phasemap glossary", style="dim")
     if limit and limit["lr"] is None:
         console.print(f"SGD diverges at several times a learning rate of {_short(limit['unit'])}")
     elif limit:

@@ -9,7 +9,6 @@ from pathlib import Path
 from phasemap.sweeps.execution.catalogue import LOCAL, MakesExecutor, executor_named
 from phasemap.sweeps.execution.executor import STUCK_AFTER, ExecutorContext
 from phasemap.sweeps.execution.plan import Plan, expected, in_words, plan
-from phasemap.sweeps.execution.progress import ShownProgress, Tally, progress
 from phasemap.sweeps.execution.scheduler import GRACE, Outcome, Scheduler
 from phasemap.sweeps.execution.signals import INTERRUPTED, interruptible
 from phasemap.sweeps.execution.tile import Tile
@@ -17,6 +16,9 @@ from phasemap.sweeps.execution.trainer import DEFAULT, trainer_named
 from phasemap.sweeps.experiments.experiment import PAPER, find, load
 from phasemap.sweeps.experiments.overrides import presets_of
 from phasemap.sweeps.experiments.usual_preset import said_of_it, usual_preset
+from phasemap.sweeps.progress.display import ShownProgress, progress
+from phasemap.sweeps.progress.tally import Tally
+from phasemap.sweeps.store import tile_lock
 from phasemap.sweeps.store.folder import Folder, Scan
 from phasemap.sweeps.store.result import outcomes_and_accuracy
 from phasemap.theory.errors import InputError, noted
@@ -134,7 +136,12 @@ def _open(folder: Folder, planned: Plan) -> Scan:
 
 
 def _tell_problems(folder: Folder, planned: Plan, scan: Scan, shown: ShownProgress) -> None:
-    """Says which files are no usable results, and makes way for those that are trained again."""
+    """Says which files are no usable results, and makes way for those that are trained again; and how tiles are held
+    where that is not as usual."""
+    if why := tile_lock.missing(folder.locks):
+        shown.say(
+            f"phasemap: note: {folder.locks}: no flock there ({why}); leases hold the tiles, each renewed in time"
+        )
     names = {folder.result_file(key).name for key in planned.manifest.keys}
     for problem in scan.problems:
         ours = problem.path.name in names
@@ -189,7 +196,7 @@ def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -
     if outcome.elsewhere:
         there = f"{outcome.elsewhere} of {counted(tally.tiles, 'tile')}"
         print(f"{there} left to the runs that hold them", file=sys.stderr)
-    if report and tally.done_tiles:
+    if report and tally.done_tiles and not outcome.elsewhere:  # else whoever ends last draws it
         from phasemap.sweeps.report.draw import draw
         from phasemap.theory.shown import shown
 

@@ -27,10 +27,10 @@ from phasemap.sweeps.execution.events import (
 )
 from phasemap.sweeps.execution.executor import Executor
 from phasemap.sweeps.execution.plan import in_words
-from phasemap.sweeps.execution.progress import ShownProgress
 from phasemap.sweeps.execution.signals import Interrupts, interrupts
-from phasemap.sweeps.execution.tally import Flight, Tally
 from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.progress.display import ShownProgress
+from phasemap.sweeps.progress.tally import Flight, Tally
 from phasemap.sweeps.slurm.time_limit import stopping_before_the_limit
 from phasemap.sweeps.store.folder import Folder
 from phasemap.train.machine.speed import forget

@@ -6,6 +6,7 @@
     DIR/manifest.json       what else decides the tiles' keys: data digest, dtype, semantics; and the keys, in order
     DIR/tiles/KEY.json      one result per tile; there and valid means done
     DIR/locks/KEY.lock      held, by flock, by the worker that trains the tile; a dead worker holds nothing
+    DIR/locks/KEY.lease     says who that is, and is renewed: for file systems without flock, or with one for each node
     DIR/locks/KEY.ckpt      checkpoint of a tile that takes long; goes when the result comes
     DIR/newer/KEY.json      a result that a newer version of this program wrote: out of the way, and kept
     DIR/foreign/KEY.json    what was in the place of a result and is none of the tile's: out of the way, and kept
@@ -134,7 +135,7 @@ class Folder:
         checked against it, also where a run was killed between the two.
 
         Raises:
-            InputError: as `check`, or it cannot be written, or its file system has no locks.
+            InputError: as `check`, or it cannot be written.
         """
         self.check(experiment, manifest)
         try:
@@ -148,7 +149,6 @@ class Folder:
                 self._describe(experiment, manifest)
         except OSError as error:
             raise InputError(f"--out {self.path}: cannot be written: {error.strerror}") from None
-        tile_lock.check(self.locks)
 
     def _describe(self, experiment: Experiment, manifest: Manifest) -> None:
         write_text(self.path / "experiment.yaml", experiment.text())
@@ -244,7 +244,7 @@ class Folder:
 
     def running(self) -> set[str]:
         """Keys of the tiles that some process holds at this moment."""
-        return {path.stem for path in self.locks.glob("*.lock") if path.is_file() and tile_lock.is_held(path)}
+        return {path.stem for path in self.locks.glob("*.lock") if tile_lock.is_held(path)}
 
     @contextmanager
     def lock(self, key: str) -> Iterator[bool]:

@@ -73,7 +73,7 @@ def checkpoints(folder: Path) -> list[Path]:
 
 
 def in_flight(cluster: Cluster, out: str) -> bool:
-    return bool(list((cluster.home / out / "locks").glob("*.lock")))
+    return bool(list((cluster.home / out / "locks").glob("*.lease")))
 
 
 def test_an_array_that_is_put_back_and_runs_out_of_time(cluster: Cluster, undisturbed: dict[str, Any]) -> None:
@@ -126,6 +126,7 @@ def test_without_srun_a_run_saves_itself_before_the_limit(cluster: Cluster) -> N
     assert checkpoints(cluster.home / "alone")
 
 
+@pytest.mark.filterwarnings("ignore:Read the `app_url` setting:DeprecationWarning")  # W&B's own use of its settings
 def test_agents_of_a_sweep(cluster: Cluster, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """W&B's own client and agent under Slurm; requeued in flight, the run is handed out again and trained once."""
     pytest.importorskip("wandb")

@@ -213,9 +213,11 @@ def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys
     folder.claim(planned.experiment, planned.manifest)
     with folder.lock(planned.tiles[1].key) as mine:
         assert mine
-        assert run_fake(experiment, tmp_path / "out", wait=False) == 0
+        assert run_fake(experiment, tmp_path / "out", wait=False, report=True) == 0
     said = capsys.readouterr().err
     assert "1 of 3 tiles left to the runs that hold them" in said
     assert len(list(folder.tiles.iterdir())) == 2
-    assert run_fake(experiment, tmp_path / "out", wait=False) == 0
+    assert not (folder.path / "report.html").exists()
+    assert run_fake(experiment, tmp_path / "out", wait=False, report=True) == 0
     assert len(list(folder.tiles.iterdir())) == 3
+    assert (folder.path / "report.html").exists()  # of whoever ends last

@@ -13,9 +13,9 @@ import pytest
 
 import phasemap.sweeps.execution.run
 from phasemap.sweeps.execution.plan import START_UP, expected
-from phasemap.sweeps.execution.progress import ShownProgress
-from phasemap.sweeps.execution.tally import Tally
 from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.progress.display import ShownProgress
+from phasemap.sweeps.progress.tally import Tally
 from phasemap.theory.errors import InputError
 from phasemap.train.planning.cost import Cost
 from tests.sweeps.runs import run_fake, start_fake

@@ -147,8 +147,9 @@ def test_torch_is_not_imported() -> None:
 
 def test_what_is_unstable_is_said_in_words_with_the_sizes_where_it_is_not(capsys: pytest.CaptureFixture[str]) -> None:
     out = run(capsys, "--activation", "gelu", "--batch-size", "inf", "--eps", "0.001")
-    assert "the state this theory expands around (BSB1: all samples equally correlated) is unstable" in out
-    assert re.search(r"differences grow by up to 1\.06\d* a layer", out)
+    said = "the state this theory expands around (BSB1: all samples equally correlated) is unstable here"
+    assert re.search(rf"^No prediction at B = inf: {re.escape(said)} \(growth 1\.06\d* a layer\)\.$", out, re.MULTILINE)
+    assert out.count("is unstable") == 1
     assert "At ε = 0.001 it is stable for B ≤ 37." in out
     assert "phasemap glossary BSB1" in out
     assert "BSB" not in run(capsys, "--activation", "tanh", "--batch-size", "16,64")

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from phasemap.sweeps.execution.events import Done, Event, Ready
-from phasemap.sweeps.execution.progress import ShownProgress
 from phasemap.sweeps.execution.scheduler import Scheduler
-from phasemap.sweeps.execution.tally import Tally
 from phasemap.sweeps.execution.tile import Tile
+from phasemap.sweeps.progress.display import ShownProgress
+from phasemap.sweeps.progress.tally import Tally
 from phasemap.sweeps.store.folder import Folder
 from phasemap.train.machine import speed
 from phasemap.train.machine.speed import Rates

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from phasemap.command_line import main
 from phasemap.sweeps.slurm.job import Resources, agents_job, run_job
 from phasemap.theory.errors import InputError
+from tests import ROOT
 
 SWEEP = "testers/phasemap/sweep0"
 
@@ -142,3 +145,26 @@ def test_the_command_prints_a_script(capsys: pytest.CaptureFixture[str]) -> None
     assert subprocess.run(["bash", "-n"], input=text, text=True, check=False).returncode == 0
     with pytest.raises(InputError, match="ENTITY/PROJECT/SWEEP"):
         agents_job("sweep0", Resources())
+
+
+def test_the_commands_of_the_page(tmp_path: Path) -> None:
+    """In a shell, as they stand; ``sbatch`` only looks whether it gets a script."""
+    page = (ROOT / "docs" / "clusters.md").read_text()
+    first, own = re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    made, handed_in, status = first.splitlines()
+    (tmp_path / "sbatch").write_text("#!/bin/sh\nexec bash -n $1\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    paths = f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    both = f"set -e\n{made}\n{handed_in}\n"
+    subprocess.run(["bash", "-c", both], cwd=tmp_path, env={**os.environ, "PATH": paths}, check=True)
+    assert "step phasemap run bn-fig3a --preset quick" in (tmp_path / "job.sbatch").read_text()
+    assert (tmp_path / "logs").is_dir()
+    assert status == "phasemap status runs/bn-fig3a-quick"
+    *asked, step = own.splitlines()
+    script_lines = script().splitlines()
+    assert all(line in script_lines for line in asked)
+    words = shlex.split(step)
+    assert words[:3] == ["srun", "--ntasks=1", "phasemap"]
+    with pytest.raises(SystemExit) as end:
+        main([*words[3:], "--check", "--set", "dataset=digits"])
+    assert end.value.code == 0

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import random
 import threading
 from contextlib import suppress
@@ -15,9 +12,7 @@ import pytest
 
 from phasemap.sweeps.execution.plan import plan
 from phasemap.sweeps.experiments.experiment import load
-from phasemap.sweeps.sources.status import of_folder
 from phasemap.sweeps.store import folder as folder_room
-from phasemap.sweeps.store import tile_lock
 from phasemap.sweeps.store.folder import Folder
 from phasemap.theory.errors import InputError
 from tests.sweeps.fake_backend import FAKE
@@ -131,40 +126,3 @@ def test_a_lock_that_is_a_link_is_replaced(tmp_path: Path) -> None:
     with folder.lock("k") as mine:
         assert mine
     assert (tmp_path / "precious").read_text() == "kept"
-
-
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, 524])
-def test_a_file_system_without_locks_is_said_at_the_start(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    def flock(*_: Any) -> None:
-        raise OSError(number, os.strerror(number))
-
-    mine, folder = planned(), Folder(tmp_path / "out")
-    folder.claim(mine.experiment, mine.manifest)
-    monkeypatch.setattr(fcntl, "flock", flock)
-    with pytest.raises(InputError, match=r"out/locks: its file system has no locks \(flock: "):
-        folder.claim(mine.experiment, mine.manifest)
-    assert not list(folder.locks.iterdir())
-    assert of_folder(folder.path).cells["missing"] == 6 * 12  # which takes none
-
-
-def test_a_holder_elsewhere_is_known_by_the_files_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of another machine the kernel's list says nothing; of this one it says all."""
-    path = tmp_path / "k.lock"
-    with tile_lock.holding(path) as mine:
-        assert mine
-        assert tile_lock.is_held(path)
-    assert not tile_lock.is_held(path)  # though its time is new
-    monkeypatch.setattr(tile_lock, "_machine", lambda: "another")
-    assert tile_lock.is_held(path)
-    before = path.stat().st_mtime - 2 * tile_lock.STALE
-    os.utime(path, (before, before))
-    assert not tile_lock.is_held(path)
-    monkeypatch.setattr(tile_lock, "RENEWED", 0.01)
-    with tile_lock.holding(path):
-        os.utime(path, (before, before))
-        threading.Event().wait(0.2)
-        assert path.stat().st_mtime > before
-    monkeypatch.setattr(tile_lock, "KERNELS", tmp_path / "not told")
-    assert tile_lock.is_held(path)

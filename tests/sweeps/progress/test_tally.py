@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from phasemap.sweeps.execution.tally import MOST_SHOWN, Flight, Tally
+from phasemap.sweeps.progress.tally import MOST_SHOWN, Flight, Tally
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Any, TextIO
 
-from phasemap.sweeps.execution.tally import Tally
+from phasemap.sweeps.progress.tally import Tally
 from phasemap.theory.shown import shown
 
 

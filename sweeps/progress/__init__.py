@@ -1,0 +1,1 @@
+"""Where a run stands, and how that is shown. `sweeps.execution` may import it."""
