@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from functools import partial
 
 from phasemap.sweeps.sources.tile_status import Status, TileStatus, tile_label
-from phasemap.sweeps.sources.wandb_sweep import ALIVE, LOST, SweepRun, read_sweep
+from phasemap.sweeps.sources.wandb_sweep import ALIVE, LOST, PREEMPTED, SweepRun, read_sweep
 from phasemap.sweeps.store.result import result_cells
 from phasemap.sweeps.wandb_bridge.access import parse_path, reason_of
 
@@ -54,12 +54,13 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
         if done and done[0].result:
             cells = result_cells(done[0].result)
         else:
-            state = "running" if alive else "failed" if lost else "missing"
+            failed = [run for run in lost if run.state != PREEMPTED]
+            state = "running" if alive else "failed" if failed else "missing"
             cells = Counter({state: cell_count(tile)})
-            notes += [f"run {run.id} {run.state}" + (f": {run.failure}" if run.failure else "") for run in lost]
+            notes += [f"run {run.id} {run.state}{_why(run)}" for run in lost]
             died += [run for run in lost if run.state in DIED and not run.failure and not alive]
-            if requeue and lost and not alive:
-                notes.append(_deleted(lost))
+            if requeue and failed and not alive:
+                notes.append(_deleted(failed))
                 requeued = True
         status.tiles.append(TileStatus(label, cells, "; ".join(notes)))
     status.problems += [f"run {run.id}: no tile of this sweep" for rest in by_tile.values() for run in rest]
@@ -67,6 +68,13 @@ def status_of_sweep(source: str, *, requeue: bool = False) -> Status:
     if requeued and not _resumed(source):
         status.problems.append("the sweep could not be resumed; wandb sweep --resume does it")
     return status
+
+
+def _why(run: SweepRun) -> str:
+    """What is known of why the run has no result."""
+    if run.state == PREEMPTED:
+        return ", handed out again"
+    return f": {run.failure}" if run.failure else ""
 
 
 def _free(source: str, runs: Sequence[SweepRun]) -> int:

@@ -20,7 +20,9 @@ from phasemap.train.documents import LONGEST_TEXT, DocumentError, Scalar, Text, 
 from phasemap.train.result_types import Result
 
 ALIVE = ("running", "pending", "preempting")
-LOST = ("failed", "crashed", "killed", "preempted", "finished")
+PREEMPTED = "preempted"
+"""The state of a run whose machine was taken away: W&B hands its tile out again by itself."""
+LOST = ("failed", "crashed", "killed", PREEMPTED, "finished")
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def gather_sweep(source: str, found: Results) -> None:
     found.expect(experiment)
     tiles = {same_training(tile): tile for tile in experiment.tiles()}
     for run in runs:
-        if run.parameters and not run.result and run.state in LOST:
+        if run.parameters and not run.result and run.state in LOST and run.state != PREEMPTED:
             tile = tiles.get(same_training(run.parameters))
             found.failed_cells += cells(tile) if tile else []
         if run.problem:

@@ -275,6 +275,10 @@ def test_sigterm_marks_the_run_as_preempted_and_it_is_handed_out_again(
     assert agents.wait(60) == 130
     (run,) = server.runs.values()
     assert run.state == "preempted"
+    code, said, _ = call("status", f"wandb:{sweep}")
+    assert code == 0
+    assert "preempted, handed out again" in said
+    assert said.splitlines()[-1].split() == ["total", "0", "0", "0", "0", "0", "4"]  # missing, not failed
     code, _, err = call("agents", sweep, "--devices", "cpu")
     assert code == 0, err
     assert list(server.runs.values()) == [run]
