@@ -1,6 +1,7 @@
 # make demo   a phase map with the theory's line on it, from nothing to report.html
 # make test   the test suite
 # make slow   the long tests
+# make cluster  job scripts under a real Slurm, where it is installed and one is root
 # make check  lint, format and types
 # Needs Python >= 3.10 with venv, and make; everything else is installed into .venv.
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 CONSTRAINT ?= -c constraints.txt
 CPU_INDEX ?=
 
-.PHONY: demo test slow check install clean
+.PHONY: demo test slow cluster check install clean
 
 install: .venv/installed
 
@@ -29,6 +30,9 @@ test: install
 
 slow: install
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --dist worksteal -m slow
+
+cluster: install
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -m cluster tests/cluster
 
 check: install
 	$(BIN)/ruff check .

@@ -78,7 +78,8 @@ class BatchNormAdviser(Adviser):
             "verdict": verdict,
             "reason": now.reason,
             "try": _experiment(setting) if verdict == "not tried" else None,
-            "advice": sorted((_change(setting, name, depth, criterion) for name in bn.PARAMETERS), key=_last),
+            # knife edges last
+            "advice": sorted((_change(setting, name, depth, criterion) for name in bn.PARAMETERS), key=_is_fragile),
             "notes": _notes(setting, criterion, verdict),
         }
 
@@ -178,10 +179,8 @@ def _choice(
     return value, True
 
 
-def _last(change: Record) -> int:
-    """Where a change stands among the others: what is fragile at the end."""
-    recommended = change["recommended"]
-    return 1 if recommended is None else 2 * int(recommended["fragile"])
+def _is_fragile(change: Record) -> bool:
+    return change["recommended"] is not None and bool(change["recommended"]["fragile"])
 
 
 def _experiment(setting: Setting) -> str:

@@ -114,10 +114,10 @@ def command(
     console = Console(width=max(100, 11 * len(header)), highlight=False)
     console.print(f"{phi.label} residual network, depth {depth}" + (f", widths {widths}" if widths else ""))
     console.print(given, style="dim")
+    console.print("letters: phasemap glossary", style="dim")
     console.print(shown)
     for note in notes(trace):
         console.print(note)
-    console.print("Letters: phasemap glossary", style="dim")
     if limit and limit["lr"] is None:
         console.print(f"SGD diverges at several times a learning rate of {_short(limit['unit'])}")
     elif limit:

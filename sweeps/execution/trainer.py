@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
+from phasemap.sweeps.store.gc_pause import kept
 from phasemap.theory.errors import InputError, noted
 from phasemap.theory.user_code import is_user_code
 from phasemap.train.data.catalogue import DataSize
@@ -107,6 +108,7 @@ class TrainRoom:
 
         return resolve_dtype(tile, device)
 
+    @kept()  # none of it is ever garbage, and looking for some takes a fifth of the time
     def load(self) -> None:
         """Imports PyTorch, Lightning and the room ``train``: seconds, which are none of the first tile's."""
         from phasemap.train.compat.lean_lightning import import_lightning

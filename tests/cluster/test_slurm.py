@@ -16,7 +16,7 @@ from phasemap.sweeps.slurm.job import Resources, agents_job, run_job
 from tests.cluster.slurm import Cluster, running, wait_for, why_not
 from tests.sweeps.runs import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
+pytestmark = [pytest.mark.cluster, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
 YAML = """\
 method: grid

@@ -83,8 +83,7 @@ def infinite_batch(
         mean, square, *_ = moments(1.0)
         mu = sigma_w**2 * (square - mean**2)
     else:
-        grid = np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25)
-        growing = [x for x in grid if excess(x) >= 0]
+        growing = [x for x in np.arange(np.log(max(sigma_w**2, eps)) + 20, np.log(eps) - 60, -0.25) if excess(x) >= 0]
         from scipy import optimize  # a third of a second, for the few that need it
 
         mu = float(np.exp(optimize.brentq(excess, growing[0], growing[0] + 0.25, xtol=1e-15))) if growing else 0.0

@@ -9,7 +9,6 @@ and its workers with it, when whoever started it closes the socket or is gone.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import select
@@ -147,10 +146,7 @@ def main(arguments: list[str]) -> None:
     # Ctrl-C, or a cluster's SIGTERM, reaches the whole group; the run decides. Blocked rather than ignored, because
     # Lightning puts handlers of its own in place of ours. Workers inherit it.
     signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    gc.disable()  # nothing of what is loaded is ever garbage, and looking for it takes a fifth of the time
     with suppress(Exception):  # what fails here fails in the worker, too, which says so
         if sys.platform == "linux":  # elsewhere libraries of the system do not survive a fork
             trainer_named(trainer).load()
-    gc.freeze()
-    gc.enable()
     ForkServer(socket.socket(fileno=int(requests))).serve()

@@ -77,6 +77,8 @@ class WorkerProcess:
         """Ends the worker whatever it does."""
         self.killed_because = self.killed_because or because
         self.process.kill()
+        if because and not self.ready:  # what it is to be forked from may be stuck itself
+            self.server.process.kill()
 
     def _send(self, message: Any) -> None:
         with suppress(BrokenPipeError):  # it died; the end of its output says so
