@@ -47,7 +47,8 @@ class Fed:
         """With every tensor on the device, and of a type if one is given."""
         given = tensors_in([self.arguments, self.keywords])
         there = {id(tensor): tensor.detach().to(device, dtype) for tensor in given}
-        arguments, keywords = copy.deepcopy((self.arguments, dict(self.keywords)), there)
+        with guard(f"{self.words}: what it makes cannot be copied"):
+            arguments, keywords = copy.deepcopy((self.arguments, dict(self.keywords)), there)
         return Fed(self.words, arguments, keywords)
 
     @property

@@ -1,5 +1,5 @@
-"""Reading thousands of results, or importing large libraries, without the search for garbage among the millions of objects
-that they are made of."""
+"""Reading thousands of results, or importing large libraries, without the search for garbage among the millions of
+objects that they are made of."""
 
 from __future__ import annotations
 

@@ -127,6 +127,9 @@ def running(home: Path, proctrack: str) -> Iterator[Cluster]:
     values = {"host": socket.gethostname().partition(".")[0], "ports": _free_ports(2), "home": home}
     configuration = home / "slurm.conf"
     configuration.write_text(CONFIGURATION.format(proctrack=proctrack, **values))
+    version = 2 if Path("/sys/fs/cgroup/cgroup.controllers").exists() else 1
+    groups = f"CgroupPlugin=cgroup/v{version}\nCgroupMountpoint=/sys/fs/cgroup\nCgroupAutomount=no\n"
+    (home / "cgroup.conf").write_text(groups)
     environment = {**os.environ, "SLURM_CONF": str(configuration)}
     munge = [f"--{name}={home}/munge/{name.removesuffix('-file')}" for name in ("key-file", "pid-file", "log-file")]
     munge += [f"--seed-file={home}/munge/seed", f"--socket={home}/munge/socket"]
