@@ -152,10 +152,11 @@ def _now(path: Path) -> float:
 
 
 def _began(pid: int) -> str:
-    """When a process of this machine began, in the kernel's ticks; "" if there is none."""
+    """When a process of this machine began, in the kernel's ticks; "" if there is none, or it has ended unnoticed."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in ("Z", "X") else numbers[18]
+    except (OSError, ValueError, IndexError):
         return ""
 
 

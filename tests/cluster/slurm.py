@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+CLEARED = 15.0
+"""Seconds after which a node has forgotten a job that was taken from it."""
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch")
 CONFIGURATION = """\
 ClusterName=phasemap
@@ -67,6 +69,7 @@ class Cluster:
 
     def __init__(self, home: Path, environment: Mapping[str, str]) -> None:
         self.home, self.environment = home, dict(environment)
+        self.pending_since: dict[str, float] = {}
 
     def call(self, *words: str) -> str:
         """What a command of Slurm says."""
@@ -91,17 +94,15 @@ class Cluster:
         """Whether any of its tasks is."""
         return "RUNNING" in self.states(job)
 
-    def start_at_once(self, job: str) -> None:
-        """A requeued job would wait for two minutes."""
-        subprocess.run(
-            ["scontrol", "update", f"JobId={job}", "StartTime=now"], env=self.environment, check=False, timeout=60
-        )
-
     def over(self, job: str) -> bool:
-        """Whether all tasks have ended; those that are back in the queue are started."""
+        """Whether all tasks have ended. Those back in the queue, which would wait for two minutes, are started once the
+        node is done with them: before that it takes none of the same number."""
         states = self.states(job)
-        if "PENDING" in states:
-            self.start_at_once(job)
+        if "PENDING" not in states:
+            self.pending_since.pop(job, None)
+        elif time.monotonic() - self.pending_since.setdefault(job, time.monotonic()) > CLEARED:
+            words = ["scontrol", "update", f"JobId={job}", "StartTime=now"]
+            subprocess.run(words, env=self.environment, check=False, timeout=60, capture_output=True)
         return set(states) <= {"COMPLETED", "CANCELLED", "FAILED", "TIMEOUT"}
 
     def logs(self) -> str:

@@ -97,6 +97,24 @@ def test_a_dead_process_of_this_machine_holds_nothing(tmp_path: Path, monkeypatc
     assert sorted(file.name for file in tmp_path.iterdir()) == ["k.lock"]
 
 
+def test_nor_does_one_that_nobody_has_waited_for(tmp_path: Path) -> None:
+    """As in a container, where nobody waits for what is left of a killed run."""
+    path = tmp_path / "x.lease"
+
+    def killed() -> None:
+        assert lease.take(path)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pid = forked(killed)
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its entry stays
+        assert not lease.holds(path)
+        assert lease.take(path)
+    finally:
+        os.waitpid(pid, 0)
+
+
+
 def test_a_holder_on_another_machine_is_known_by_the_leases_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
