@@ -114,7 +114,6 @@ def test_nor_does_one_that_nobody_has_waited_for(tmp_path: Path) -> None:
         os.waitpid(pid, 0)
 
 
-
 def test_a_holder_on_another_machine_is_known_by_the_leases_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
