@@ -140,7 +140,10 @@ class Scheduler:
         return sorted(works, key=lambda work: -work.seconds)
 
     def _left_to_others(self) -> bool:
-        return not self.wait and all(work.elsewhere for work in self.pending)
+        """Whether all that is open is in others' hands, and has no result yet: whoever ends last draws the report."""
+        if self.wait:
+            return False
+        return all(work.elsewhere and not self.folder.result_file(work.tile.key).exists() for work in self.pending)
 
     def _stopping(self) -> bool:
         return bool(self.interrupts or self.outcome.stopped)

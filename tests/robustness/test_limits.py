@@ -206,6 +206,35 @@ def test_a_clock_that_stands_before_its_beginning(
     assert "2/2 tiles" in capsys.readouterr().err
 
 
+def test_what_another_run_has_finished_meanwhile_counts_also_without_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other's tile is busy when it is tried, and done before the own one is: this run ends last, and draws."""
+    monkeypatch.setenv("FAKE_SECONDS", "1.5")
+    experiment = write_experiment(tmp_path / "mine.yaml", 2)
+    folder = Folder(tmp_path / "out")
+    planned = plan(load(str(experiment), "paper"), at_work=["cpu"], trainer=FAKE)
+    folder.claim(planned.experiment, planned.manifest)
+    theirs = planned.tiles[1]  # the costlier, which is tried first
+    held, free = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with folder.lock(theirs.key) as mine:
+            assert mine
+            held.set()
+            free.wait(60)
+            store.write(folder.result_file(theirs.key), fake_result(dict(theirs.parameters)))
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert held.wait(20)
+    threading.Timer(1.0, free.set).start()
+    assert run_fake(experiment, tmp_path / "out", workers=1, wait=False, report=True) == 0
+    thread.join()
+    assert len(list(folder.tiles.iterdir())) == 2
+    assert (folder.path / "report.html").exists()
+
+
 def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment = write_experiment(tmp_path / "mine.yaml", 3)
     folder = Folder(tmp_path / "out")

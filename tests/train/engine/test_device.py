@@ -200,8 +200,11 @@ def _ten_layers(settings: dict[str, Any]) -> dict[str, float]:
     "settings",
     [
         *({"activation": name} for name in sorted(BUILT_IN)),
-        *({"activation": name, "architecture": "resnet"} for name in sorted(BUILT_IN)),
-        *({"activation": name, "architecture": "bn-resnet"} for name in sorted(BUILT_IN)),
+        *(
+            pytest.param({"activation": name, "architecture": family}, marks=[] if place % 5 == 0 else pytest.mark.slow)
+            for family in ("resnet", "bn-resnet")
+            for place, name in enumerate(sorted(BUILT_IN))
+        ),
         {"optimizer": "rmsprop"},
         {"architecture": "resnet", "momentum": 0.9, "widths": "384/2@10"},
         {"dtype": "float64", "activation": "erf"},

@@ -84,7 +84,9 @@ def test_series_and_quadrature_agree_for_shifted_relu(shift: float, batch_size: 
     assert_same(series, at_bsb1(phi, batch_size, method="spherical"), 1e-9)
 
 
-@pytest.mark.parametrize(("batch_size", "eps"), [(8, 0.0), (16, 0.0), (64, 0.0), (8, 1e-3), (16, 1e-3)])
+@pytest.mark.parametrize(
+    ("batch_size", "eps"), [(8, 0.0), (16, 0.0), (64, 0.0), (16, 1e-3), pytest.param(8, 1e-3, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("name", "options"), [("elu", {}), ("elu", {"alpha": 0.4}), ("selu", {})])
 def test_series_and_quadrature_agree_for_elu(name: str, options: dict[str, float], batch_size: int, eps: float) -> None:
     phi = activation(name, **options)
