@@ -33,6 +33,7 @@ from phasemap.sweeps.progress.display import ShownProgress
 from phasemap.sweeps.progress.tally import Flight, Tally
 from phasemap.sweeps.slurm.time_limit import stopping_before_the_limit
 from phasemap.sweeps.store.folder import Folder
+from phasemap.theory.plural import counted
 from phasemap.train.machine.speed import forget
 from phasemap.train.planning.cost import duration
 
@@ -101,7 +102,7 @@ class Scheduler:
         self.outcome = Outcome()
         self.interrupts = Interrupts()
         self.deadline: float | None = None
-        self.first_tile_told = self.measured = False
+        self.first_tile_told = self.measured = self.waiting_told = False
 
     def run(self) -> Outcome:
         """Trains until every tile is done or given up, or the run is interrupted (once: tiles in flight have `grace`
@@ -113,6 +114,7 @@ class Scheduler:
                     self._take_events(POLL)
                     if self._stopping() and self._out_of_time():
                         break
+                    self._tell_waiting()
                     self.progress.update(self.tally)
             finally:
                 self.executor.close()
@@ -144,6 +146,13 @@ class Scheduler:
         if self.wait:
             return False
         return all(work.elsewhere and not self.folder.result_file(work.tile.key).exists() for work in self.pending)
+
+    def _tell_waiting(self) -> None:
+        """Says once that all that is open is in others' hands."""
+        if self.waiting_told or self.in_flight or not self.pending or not all(work.elsewhere for work in self.pending):
+            return
+        self.waiting_told = True
+        self.progress.tell(f"waiting for {counted(len(self.pending), 'tile')} that other runs on this folder hold")
 
     def _stopping(self) -> bool:
         return bool(self.interrupts or self.outcome.stopped)

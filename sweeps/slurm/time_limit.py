@@ -25,10 +25,17 @@ def stopping_before_the_limit(environment: Mapping[str, str] | None = None) -> I
 
     Slurm signals job steps (``--signal``), and a job script that starts phasemap without ``srun`` passes none on.
     """
-    left = seconds_left(os.environ if environment is None else environment)
+    environment = os.environ if environment is None else environment
+    left = seconds_left(environment)
     if left is None:
         yield
         return
+    if "SLURM_STEP_ID" not in environment:
+        print(
+            "phasemap: note: started without srun, so Slurm's signals do not reach it; "
+            f"by itself it stops {MARGIN:.0f} s before the job's time limit",
+            file=sys.stderr,
+        )
 
     def stop() -> None:
         print("phasemap: the time limit of the Slurm job is near: stopping", file=sys.stderr)

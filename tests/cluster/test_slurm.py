@@ -121,6 +121,7 @@ def test_without_srun_a_run_saves_itself_before_the_limit(cluster: Cluster) -> N
     job = cluster.submit(f"#!/bin/bash\n#SBATCH --time=00:02:00 --output=logs/alone\n{command}\n")
     wait_for(lambda: cluster.over(job), 200)
     said = (cluster.home / "logs" / "alone").read_text()
+    assert "started without srun" in said
     assert "the time limit of the Slurm job is near: stopping" in said
     assert "stopped part-way and saved" in said
     assert checkpoints(cluster.home / "alone")

@@ -235,6 +235,30 @@ def test_what_another_run_has_finished_meanwhile_counts_also_without_waiting(
     assert (folder.path / "report.html").exists()
 
 
+def test_a_run_says_that_it_waits_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment = write_experiment(tmp_path / "mine.yaml", 2)
+    folder = Folder(tmp_path / "out")
+    planned = plan(load(str(experiment), "paper"), at_work=["cpu"], trainer=FAKE)
+    folder.claim(planned.experiment, planned.manifest)
+    held = threading.Event()
+
+    def other() -> None:
+        with folder.lock(planned.tiles[1].key) as mine:
+            assert mine
+            held.set()
+            end = time.monotonic() + 60
+            while not list(folder.tiles.iterdir()) and time.monotonic() < end:
+                time.sleep(0.05)
+            time.sleep(1.5)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert held.wait(20)
+    assert run_fake(experiment, tmp_path / "out", workers=1) == 0
+    thread.join()
+    assert capsys.readouterr().err.count("waiting for 1 tile that other runs on this folder hold") == 1
+
+
 def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     experiment = write_experiment(tmp_path / "mine.yaml", 3)
     folder = Folder(tmp_path / "out")

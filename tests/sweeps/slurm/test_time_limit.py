@@ -66,7 +66,16 @@ def test_it_is_interrupted_a_minute_before(tmp_path: Path, capsys: pytest.Captur
         while not seen and time.monotonic() < end:
             time.sleep(0.01)
     assert len(seen) == 1
-    assert "the time limit of the Slurm job is near: stopping" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "the time limit of the Slurm job is near: stopping" in said
+    assert "started without srun" in said
+
+
+def test_a_step_is_told_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    far = str(int(time.time() + 3600))
+    with stopping_before_the_limit({"SLURM_JOB_ID": "17", "SLURM_STEP_ID": "0", "SLURM_JOB_END_TIME": far}):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_it_is_left_alone_before_that_and_afterwards() -> None:
