@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,30 @@ def test_bad_input_is_one_error() -> None:
         phasemap.run("bn-fig33")
     with pytest.raises(AttributeError, match="no attribute 'plto'"):
         phasemap.plto  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda out: phasemap.run("bn-fig3a", set=["lr=1"]), "set: ['lr=1']: expected values by name"),
+        (lambda out: phasemap.load(), "load: expected a folder, or wandb:"),
+        (lambda out: phasemap.load(3), "load: 3: expected a folder, or wandb:"),
+        (lambda out: phasemap.load([out, out]), "of several each is an argument"),
+        (lambda out: phasemap.load(out, metric="acc"), "metric 'acc': expected one of test_accuracy, "),
+        (lambda out: phasemap.load(out, fix="width=8"), "fix: 'width=8': expected values by name"),
+        (lambda out: phasemap.plot(out, metric="acc"), "metric 'acc': expected one of test_accuracy, "),
+        (lambda out: phasemap.plot(out, ax=3), "ax: int: expected one Axes"),
+        (lambda out: phasemap.plot(out, ax=np.empty(2, object)), "ax: ndarray: expected one Axes"),
+        (lambda out: phasemap.plot(3), "plot: int: expected what phasemap.load gives"),
+        (lambda out: phasemap.plot(xr.Dataset()), "plot: Dataset: expected what phasemap.load gives"),
+    ],
+)
+def test_a_wrong_type_or_name_is_said(
+    trained: tuple[xr.Dataset, Path], call: Callable[[Path], object], words: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(words)) as raised:
+        call(trained[1])
+    assert len(raised.value.messages) == 1
 
 
 def test_the_version_is_one_everywhere() -> None:

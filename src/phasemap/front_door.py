@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from phasemap.theory.errors import InputError
 from phasemap.theory.trust import reading
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from phasemap.train.probe.measure import Probe
+
+SOURCE = "a folder, or wandb:ENTITY/PROJECT/SWEEP"
 
 
 def run(
@@ -46,12 +49,25 @@ def run(
 
     preset = usual_preset(str(experiment)) if preset is None else preset
     folder = Path(out) if out is not None else Path("runs") / f"{Path(experiment).stem}-{preset}"
-    settings = [f"{name}={_as_yaml(value)}" for name, value in (set or {}).items()]
+    settings = [f"{name}={_as_yaml(value)}" for name, value in _named("set", set).items()]
     options.setdefault("shows", notebook_progress)
     code = run_experiment(str(experiment), preset=preset, out=folder, settings=settings, **options)
     if code:
         raise RuntimeError(f"the run ended with code {code}; phasemap status {folder} says what is left")
     return load(folder, trust=True)
+
+
+def _named(what: str, values: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if values is not None and not isinstance(values, Mapping):
+        raise InputError(f'{what}: {values!r}: expected values by name, such as {{"width": 64}}')
+    return values or {}
+
+
+def _check_metric(metric: str | None) -> None:
+    from phasemap.train.presentation import METRICS
+
+    if metric is not None and metric not in METRICS:
+        raise InputError(f"metric {metric!r}: expected one of {', '.join(METRICS)}")
 
 
 def _as_yaml(value: Any) -> str:
@@ -80,15 +96,21 @@ def load(
             them is left out. Those that this process has run already may.
 
     Raises:
-        InputError: a source cannot be read, there are no results yet, or they do not make one map.
+        InputError: a source cannot be read, there are no results yet, they do not make one map, or no such metric.
     """
     from phasemap.sweeps.annotated.dataset import annotated
     from phasemap.sweeps.annotated.loss_curves import with_loss_curves
     from phasemap.sweeps.phase_map.view import view
     from phasemap.sweeps.sources.open_map import map_of, open_results
 
+    _check_metric(metric)
+    if not sources:
+        raise InputError(f"load: expected {SOURCE}")
+    for source in sources:
+        if not isinstance(source, (str, Path)):
+            raise InputError(f"load: {source!r}: expected {SOURCE}; of several each is an argument")
     with reading(trust=trust):
-        results = open_results([str(source) for source in sources], view(x, y, fix or {}))
+        results = open_results([str(source) for source in sources], view(x, y, _named("fix", fix)))
         found = annotated(map_of(results), metric)
     return with_loss_curves(found, results.contents) if curves else found
 
@@ -121,18 +143,25 @@ def plot(
         The axes; ``ax.figure.savefig("map.png")`` writes them.
 
     Raises:
-        InputError: no such metric, or an overlay that the map's theory does not have.
+        InputError: as ``load``; an overlay that the map's theory does not have, or no such axes.
     """
+    from matplotlib.axes import Axes
+
     from phasemap.sweeps.figures.maps.heat_map import draw
     from phasemap.sweeps.phase_map.reshaped import reshaped
     from phasemap.sweeps.phase_map.view import view
     from phasemap.sweeps.verdict.judgement import judge
     from phasemap.train.presentation import NO_OVERLAY
 
+    _check_metric(metric)
+    if ax is not None and not isinstance(ax, Axes):
+        raise InputError(f"ax: {type(ax).__name__}: expected one Axes of matplotlib, such as plt.gca()")
     if isinstance(phase_map, (str, Path)):
         phase_map = load(phase_map, x=x, y=y, fix=fix, trust=trust)
+    elif "x_axis" in getattr(phase_map, "attrs", {}):
+        phase_map = reshaped(phase_map, view(x, y, _named("fix", fix)))
     else:
-        phase_map = reshaped(phase_map, view(x, y, fix or {}))
+        raise InputError(f"plot: {type(phase_map).__name__}: expected what phasemap.load gives, or a source for it")
     if ax is None:
         from matplotlib import pyplot
 
@@ -150,7 +179,6 @@ def plot(
 
 def _with_overlay(phase_map: xr.Dataset, overlay: str) -> xr.Dataset:
     from phasemap.sweeps.overlays.catalogue import theory_of
-    from phasemap.theory.errors import InputError
     from phasemap.train.presentation import NO_OVERLAY
 
     theory = theory_of(phase_map)

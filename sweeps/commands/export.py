@@ -85,6 +85,8 @@ def _format(given: str | None, out: Path | None) -> str:
         raise InputError(f"--format {given}: expected one of {', '.join(FORMATS)}")
     suffix = out.suffix.lower() if out else ""
     meant = next((name for name, suffixes in FORMATS.items() if suffix in suffixes), None)
+    if suffix and given is None and meant is None:
+        raise InputError(f"--out {out}: expected a name that ends in .csv, or in .nc for netCDF")
     chosen = given or meant or "csv"
     if suffix and meant != chosen:
         raise InputError(f"--out {out}: a file of {chosen} ends in {FORMATS[chosen][0]}")

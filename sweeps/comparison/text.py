@@ -54,6 +54,8 @@ def theories(phase_map: xr.Dataset, activation: str, metric: str) -> list[str]:
     own, other = against_theory(phase_map, activation, metric)
     name = str(phase_map.attrs["activation"])
     lines = [_heading("theory of", 24), _row(name, own, 24), _row(activation, other, 24)]
+    found = {name: own, activation: other}
+    lines += [f"No κ with the theory of {which}: {one.verdict}" for which, one in found.items() if one.kappa is None]
     if own.spread is not None and other.spread is not None:
         better = name if own.spread <= other.spread else activation
         lines.append(f"One κ ξ fits all columns better with the theory of {better}.")

@@ -111,7 +111,7 @@ def plan(experiment: Experiment, *, at_work: Sequence[str], trainer: TileTrainer
     try:
         survey = trainer.survey(parameters, data_dir)
     except InputError as error:
-        mistakes += map(experiment.located, error.messages)
+        mistakes += experiment.told(error.messages)
     if mistakes:
         raise InputError(*mistakes)
     _check_picture(experiment, parameters)

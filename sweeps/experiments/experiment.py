@@ -117,7 +117,6 @@ class Experiment:
             )
         count = 0
         mistakes = dict.fromkeys(self.mistakes)
-        left_out = set(self.mistakes.values())
         tiles: list[dict[str, Any]] = []
         seen: dict[Hashable, dict[str, Any]] = {}
         for raw in self.raw_tiles():
@@ -128,8 +127,7 @@ class Experiment:
                     f"{self.name}: {counted(self.tile_count, 'tile')} of {counted(cell_count(tile), 'cell')}: expected"
                     f" at most {MOST_CELLS} cells in all"
                 )
-            new = [message for message in wrong if left_out.isdisjoint(re.findall(r"\w+", message))]
-            mistakes.update(dict.fromkeys(map(self.located, new)))
+            mistakes.update(dict.fromkeys(self.told(wrong)))
             same = seen.setdefault(same_training(tile), raw)
             if same is not raw and not wrong:
                 spelt = [f"{name}={raw[name]}" for name in self.tile_axes]
@@ -158,6 +156,11 @@ class Experiment:
         if mistakes:
             raise InputError(*mistakes)
         return self
+
+    def told(self, messages: Iterable[str]) -> list[str]:
+        """The messages with their places, without those about a parameter that a mistake of the file has left out."""
+        left_out = set(self.mistakes.values())
+        return [self.located(each) for each in messages if left_out.isdisjoint(re.findall(r"\w+", each))]
 
     def located(self, message: str) -> str:
         """The message with the place of the parameter that it is about: the first one that it names."""
@@ -200,9 +203,12 @@ def load(name_or_file: str, preset: str = PAPER, settings: Iterable[str] = ()) -
     source = str(path) if path.parent != EXPERIMENTS else path.name
     document, where, mistakes = parse_sweep(read_yaml_file(path), source)
     presets = presets_of(path)
+    unknown = f"{path.stem}: unknown preset {preset!r}: expected one of {', '.join([*presets, PAPER])}"
     if preset != PAPER and preset not in presets:
-        mistakes[f"{path.stem}: unknown preset {preset!r}: expected one of {', '.join([*presets, PAPER])}"] = ""
+        mistakes[unknown] = ""
     own = parse_settings(settings, mistakes)
+    if unknown in mistakes and presets and "dataset" not in own:
+        mistakes[unknown] = "dataset"  # that of the whole grid was not asked for, and need not be here
     document = override(document, presets.get(preset, {}))
     document = override(document, own)
     where = {**where, **dict.fromkeys(presets.get(preset, {}), f"preset {preset}"), **dict.fromkeys(own, "--set")}

@@ -41,7 +41,8 @@ def ends(interval: Interval | None, digits: int = 2) -> str:
 def multiples(agreement: Agreement) -> str:
     """Between what frontier/ξ lies."""
     found = agreement.multiples
-    return f"{number(found[0], 1)}\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}{number(found[1], 1)}" if found else DASH
+    ends = dict.fromkeys(number(end, 1) for end in found or ())
+    return "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}".join(ends) or DASH
 
 
 def column_rows(phase_map: xr.Dataset, agreement: Agreement) -> list[dict[str, str]]:

@@ -211,9 +211,8 @@ def _verdict(agreement: Agreement) -> str:
             "right": "Every column trains at every depth of this map; deeper networks would show the frontier.",
         }[found.censored[0]]
     if agreement.constant and agreement.multiples:
-        low, high = agreement.multiples
         same = f"ξ is the same in every column, {float(np.nanmax(agreement.prediction.xi)):.1f} layers"
-        return f"{same}, and the frontier lies at {low:.1f} to {high:.1f} ξ; the paper says {factor:g}."
+        return f"{same}, and the frontier lies at {_range(*agreement.multiples)} ξ; the paper says {factor:g}."
     if agreement.kappa is None:
         if not agreement.prediction.exists:
             reason = next((reason for reason in agreement.prediction.reasons if reason), "")
@@ -248,6 +247,12 @@ def _follows(agreement: Agreement) -> str:
         if rho > -0.5
         else "runs against"
     )
-    found = f"{np.nanmin(ratio):.1f} to {np.nanmax(ratio):.1f}"
+    found = _range(float(np.nanmin(ratio)), float(np.nanmax(ratio)))
     alone = "" if agreement.rho_of_axis is None else f"; {agreement.rho_of_axis:.2f} of the swept parameter itself"
     return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f}{alone}), at {found} ξ."
+
+
+def _range(low: float, high: float) -> str:
+    """``5.5``, or ``5.4 to 5.6`` where the ends differ as they are written."""
+    ends = dict.fromkeys(f"{end:.1f}" for end in (low, high))
+    return " to ".join(ends)

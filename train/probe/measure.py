@@ -23,6 +23,7 @@ from torch import nn
 
 from phasemap.theory.errors import InputError
 from phasemap.theory.guard import guard
+from phasemap.theory.plural import counted
 from phasemap.train.probe.autograd.backward import RescaledBackprop
 from phasemap.train.probe.autograd.chains import Point, is_weight_layer, outside_modules, points
 from phasemap.train.probe.autograd.forward import Call, Moments, run_forward
@@ -244,5 +245,5 @@ def _notes(
     if missing:
         more = f" and {len(missing) - 1} layers more" if len(missing) > 1 else ""
         notes.append(f"no gradient arrives at {missing[0]!r}{more}")
-    notes += [f"no prediction for {count} of {len(steps)} steps: {reason}" for reason, count in reasons]
+    notes += [f"no prediction for {count} of {counted(len(steps), 'step')}: {reason}" for reason, count in reasons]
     return notes

@@ -20,7 +20,7 @@ def probeable(model: nn.Module) -> nn.Module:
         InputError: it is no module, TorchScript, not initialised, or on the meta device, which has no numbers.
     """
     if not isinstance(model, nn.Module):
-        raise InputError(f"a {type(model).__name__}: expected a torch.nn.Module")
+        raise InputError(f"model of type {type(model).__name__}: expected a torch.nn.Module")
     with guard("looking at the model failed"):
         while isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
             model = inner

@@ -209,7 +209,7 @@ def test_samples_of_a_file(capfd: pytest.CaptureFixture[str]) -> None:
         (["net.py:net", "--input", "16", "--mode", "test"], "mode 'test': expected one of train, eval, as-is"),
         (["net.py:net", "--input", "16", "--device", "tpu9"], "--device tpu9"),
         (["net.py:net", "--input", "16", "--plot", "x.gif"], "--plot x.gif: expected a .png"),
-        (["net.py:Tokens", "--inputs", "net.py:number"], "number gives int: expected a tensor"),
+        (["net.py:Tokens", "--inputs", "net.py:number"], "number gives no tensor (int): expected a tensor"),
         (["net.py:Tokens", "--inputs", "net.py:ids", "--input", "5"], "makes the whole batch: expected no --input"),
         (["net.py:net", "--samples", "none.npz"], "--samples none.npz: cannot be read as .npz: No such file"),
         (["net.py:net", "--samples", "few.npz"], "holds 3 samples, fewer than --batch-size 128"),

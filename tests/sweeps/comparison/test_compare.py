@@ -129,6 +129,10 @@ def test_the_command_says_it_and_writes_the_picture(tmp_path: Path, monkeypatch:
     assert "deeper than that of B" in text
     assert sorted(file.suffix for file in tmp_path.iterdir()) == [".pdf", ".png"]
     assert "theory of relu" in comparing.run("a", "theory:tanh")
+    assert "No κ" not in comparing.run("a", "theory:tanh")
+    maps["a"] = maps["a"].isel(depth=[0])
+    without = "No κ with the theory of {}: Every column trains at every depth of this map"
+    assert all(without.format(name) in comparing.run("a", "theory:tanh") for name in ("relu", "tanh"))
 
 
 def test_frontiers_that_run_alike_correlate_and_their_kappas_are_a_ratio_apart() -> None:

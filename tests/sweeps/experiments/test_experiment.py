@@ -128,6 +128,14 @@ def test_misspelt_settings_and_preset_are_told_together() -> None:
     assert len(found) == 4
 
 
+@pytest.mark.parametrize(("settings", "told"), [([], False), (["dataset=mnits"], True)])
+def test_of_an_unknown_preset_the_data_of_the_whole_grid_is_not_asked_for(settings: list[str], told: bool) -> None:
+    found = load("bn-fig3a", "quik", settings)
+    assert bool(found.told(["dataset: MNIST cannot be had by download"])) is told
+    assert bool(found.checked()[1][1:]) is told
+    assert load("bn-fig3a", "quick").told(["dataset: no"])
+
+
 def test_every_mistake_of_the_tiles_is_told_once_with_its_place(mine: Path) -> None:
     mine.write_text(MINE.replace("[2, 3]", "[0, 3]").replace("[8, 16]", "[2, 8, 16]") + "  widht: {value: 3}\n")
     found = messages(str(mine))

@@ -140,8 +140,8 @@ def test_what_a_users_function_makes(net: str, name: str, call: tuple[int, list[
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("number", "number gives int: expected a tensor, a tuple of arguments or a mapping"),
-        ("nothing", "nothing gives dict: expected a tensor"),
+        ("number", r"number gives no tensor \(int\): expected a tensor, a tuple of arguments or a mapping"),
+        ("nothing", r"nothing gives no tensor \(dict\): expected a tensor"),
         ("fails", r"fails\(\) failed: it ended with sys.exit|fails\(\) failed: .*SystemExit"),
         ("absent", "has no 'absent'"),
     ],

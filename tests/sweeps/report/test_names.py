@@ -80,7 +80,7 @@ def test_one_picture_is_drawn_alone(folders: list[str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("format", "name", "said"),
     [
-        (None, "x.pdf", "a file of csv ends in .csv"),
+        (None, "x.pdf", "--out x.pdf: expected a name that ends in .csv, or in .nc for netCDF"),
         ("csv", "x.nc", "a file of csv ends in .csv"),
         ("netcdf", "x.csv", "a file of netcdf ends in .nc"),
         ("xls", "x.csv", "--format xls: expected one of csv, netcdf"),

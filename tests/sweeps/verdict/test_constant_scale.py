@@ -12,6 +12,7 @@ from phasemap.sweeps.annotated.dataset import annotated
 from phasemap.sweeps.figures.maps.heat_map import draw
 from phasemap.sweeps.phase_map.from_results import build
 from phasemap.sweeps.report.map_page import write
+from phasemap.sweeps.report.tables import multiples
 from phasemap.sweeps.verdict.judgement import judge
 from phasemap.theory.errors import InputError
 from phasemap.train.cells import cells
@@ -45,6 +46,16 @@ def test_the_range_of_the_multiple_stands_in_for_kappa(built) -> None:
     attributes = annotated(built).attrs
     assert "kappa" not in attributes
     assert (attributes["multiple_low"], attributes["multiple_high"]) == found.multiples
+
+
+def test_equal_multiples_are_one_number() -> None:
+    tiles = [tile_parameters(lr=rate, x_axis="lr", experiment="rates") for rate in RATES]
+    same = judge(build([content(tile, lambda cell: 20.0) for tile in tiles], None))
+    assert same.agreement is not None
+    low, high = same.agreement.multiples or (0.0, 1.0)
+    assert low == pytest.approx(high)
+    assert f"the frontier lies at {low:.1f} ξ; the paper says 16." in same.verdict
+    assert multiples(same.agreement) == f"{low:.1f}"
 
 
 def test_no_line_is_fitted_and_the_page_says_the_range(built, tmp_path: Path) -> None:
