@@ -121,8 +121,8 @@ def made_inputs(text: str, model: nn.Module, seed: int) -> Fed:
     arguments = () if named else made if isinstance(made, tuple) and not hasattr(made, "_fields") else (made,)
     if not tensors_in([arguments, named]):
         raise InputError(
-            f"--inputs {text!r}: {name} gives no tensor ({type(made).__name__}): expected a tensor, a tuple of arguments"
-            " or a mapping of keyword arguments"
+            f"--inputs {text!r}: {name} gives no tensor ({type(made).__name__}): expected a tensor, a tuple of"
+            " arguments or a mapping of keyword arguments"
         )
     return Fed(text, arguments, named)
 

@@ -19,7 +19,7 @@ from tests.robustness.hostile import changed, damaged, spelt
 from tests.robustness.test_folders import spoil, state
 from tests.sweeps.runs import run_fake, write_experiment
 
-SEEDS, MANY = 6, 240
+SEEDS, MANY = 6, 100
 READERS = (
     ("report", "out", "--out", "drawn/page.html"),
     ("report", "out", "--style", "paper", "--out", "drawn/page.html"),

@@ -14,7 +14,7 @@ from phasemap.train.parameters import TABLE, normalise
 from tests.robustness.attack import attack, complaints
 from tests.sweeps.fake_backend import fake_result
 
-SEEDS, MANY = 8, 400
+SEEDS, MANY = 8, 150
 STRANGE = (
     "",
     " ",

@@ -44,7 +44,8 @@ def test_kappa_is_the_geometric_mean_over_the_used_columns() -> None:
     assert agreement.kappa == pytest.approx(float(np.exp(np.mean(np.log(used)))), rel=1e-12)
     np.testing.assert_allclose(agreement.ratio, used)
     assert agreement.spread == pytest.approx(float(np.std(np.log(used), ddof=1)))
-    assert f"at {used.min():.1f} to {used.max():.1f} ξ." in agreement.verdict
+    ends = dict.fromkeys(f"{end:.1f}" for end in (used.min(), used.max()))
+    assert f"at {' to '.join(ends)} ξ." in agreement.verdict
 
 
 def test_censored_columns_are_left_out_of_kappa_and_tied_in_rho() -> None:
