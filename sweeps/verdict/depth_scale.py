@@ -212,7 +212,7 @@ def _verdict(agreement: Agreement) -> str:
         }[found.censored[0]]
     if agreement.constant and agreement.multiples:
         same = f"ξ is the same in every column, {float(np.nanmax(agreement.prediction.xi)):.1f} layers"
-        return f"{same}, and the frontier lies at {_range(*agreement.multiples)} ξ; the paper says {factor:g}."
+        return f"{same}, and the frontier lies at {_range(agreement)} ξ; the paper says {factor:g}."
     if agreement.kappa is None:
         if not agreement.prediction.exists:
             reason = next((reason for reason in agreement.prediction.reasons if reason), "")
@@ -235,24 +235,16 @@ def _verdict(agreement: Agreement) -> str:
 
 
 def _follows(agreement: Agreement) -> str:
-    rho, ratio = agreement.rho, agreement.ratio
+    rho = agreement.rho
     if rho is None:
         return "Whether the frontier follows the theory from column to column cannot be said."
-    strength = (
-        "follows"
-        if rho >= 0.8
-        else "roughly follows"
-        if rho >= 0.5
-        else "hardly follows"
-        if rho > -0.5
-        else "runs against"
-    )
-    found = _range(float(np.nanmin(ratio)), float(np.nanmax(ratio)))
+    words = {"follows": rho >= 0.8, "roughly follows": rho >= 0.5, "hardly follows": rho > -0.5, "runs against": True}
+    strength = next(each for each, holds in words.items() if holds)
     alone = "" if agreement.rho_of_axis is None else f"; {agreement.rho_of_axis:.2f} of the swept parameter itself"
-    return f"From column to column the frontier {strength} the theory (Spearman ρ = {rho:.2f}{alone}), at {found} ξ."
+    correlation = f"Spearman ρ = {rho:.2f}{alone}"
+    return f"From column to column the frontier {strength} the theory ({correlation}), at {_range(agreement)} ξ."
 
 
-def _range(low: float, high: float) -> str:
-    """``5.5``, or ``5.4 to 5.6`` where the ends differ as they are written."""
-    ends = dict.fromkeys(f"{end:.1f}" for end in (low, high))
-    return " to ".join(ends)
+def _range(agreement: Agreement) -> str:
+    """The multiples: ``5.5``, or ``5.4 to 5.6`` where the ends differ as they are written."""
+    return " to ".join(dict.fromkeys(f"{end:.1f}" for end in agreement.multiples or ()))
