@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from phasemap.sweeps.phase_map.accuracies import accuracies, seed_means
+from phasemap.sweeps.verdict.which_scale import FEWEST_FOR_INTERVAL
 from phasemap.theory.plural import counted
 
 DRAWS = 1000
@@ -19,7 +20,7 @@ class Likeness:
     """Pearson's r of two maps' mean accuracies over the cells that both have.
 
     Attributes:
-        r: of the maps. low, high: its 95 % interval, by resampling columns and seeds.
+        r: of the maps. interval: its ends at 95 %, by resampling columns and seeds; None of few columns.
         ceiling: the r that two repeats of the same map with as many other seeds would have on average,
             √(reliability of A · reliability of B). None with one seed, and where both maps have the same seeds: these
             draw the same random numbers, so that their errors go together.
@@ -29,8 +30,7 @@ class Likeness:
     """
 
     r: float
-    low: float
-    high: float
+    interval: tuple[float, float] | None
     ceiling: float | None
     apart: float
     noise: float | None
@@ -39,10 +39,8 @@ class Likeness:
     @property
     def sentence(self) -> str:
         """In words."""
-        words = (
-            f"Correlation of the maps, cell by cell: {self.r:.3f} (95% interval {self.low:.3f} to {self.high:.3f}, "
-            f"{counted(self.cells, 'cell')})"
-        )
+        ends = "95% interval {:.3f} to {:.3f}, ".format(*self.interval) if self.interval else ""
+        words = f"Correlation of the maps, cell by cell: {self.r:.3f} ({ends}{counted(self.cells, 'cell')})"
         words += "." if self.ceiling is None else f"; two repeats of one map would have {self.ceiling:.3f}."
         words += f" The accuracies are {self.apart:.3f} apart (root mean square)"
         return words + ("." if self.noise is None else f", of which the seeds alone make {self.noise:.3f}.")
@@ -59,14 +57,6 @@ def likeness(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Lik
     if r is None:
         return None
     same = np.array_equal(a["seed"].values, b["seed"].values)
-    rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(DRAWS):
-        columns = rng.integers(one.shape[1], size=one.shape[1])
-        seeds = [rng.integers(array.shape[2], size=array.shape[2]) for array in (one, other)]
-        again = _correlation(one[:, columns][..., seeds[0]], other[:, columns][..., seeds[0 if same else 1]])
-        drawn += [] if again is None else [again]
-    low, high = np.quantile(drawn, [0.025, 0.975])
     means = [seed_means(array)[0] for array in (one, other)]
     both = np.isfinite(means[0]) & np.isfinite(means[1])
     ceiling = noise = None
@@ -81,7 +71,27 @@ def likeness(a: xr.Dataset, b: xr.Dataset, metric: str = "test_accuracy") -> Lik
             ceiling, noise = float(np.sqrt(shares[0] * shares[1])), float(np.sqrt(sum(parts)))
     apart = float(np.sqrt(np.mean((means[0] - means[1])[both] ** 2)))
     # the resampled maps repeat cells, so that the estimate itself may lie outside their quantiles
-    return Likeness(r, min(float(low), r), max(float(high), r), ceiling, apart, noise, int(both.sum()))
+    interval = _interval(one, other, r, same_seeds=same) if one.shape[1] >= FEWEST_FOR_INTERVAL else None
+    return Likeness(r, interval, ceiling, apart, noise, int(both.sum()))
+
+
+def _interval(
+    one: Float[np.ndarray, "depths columns seeds"],
+    other: Float[np.ndarray, "depths columns other_seeds"],
+    r: float,
+    *,
+    same_seeds: bool,
+) -> tuple[float, float]:
+    """Of r, which it holds, by resampling columns and seeds."""
+    rng = np.random.default_rng(0)
+    drawn = []
+    for _ in range(DRAWS):
+        columns = rng.integers(one.shape[1], size=one.shape[1])
+        seeds = [rng.integers(array.shape[2], size=array.shape[2]) for array in (one, other)]
+        again = _correlation(one[:, columns][..., seeds[0]], other[:, columns][..., seeds[0 if same_seeds else 1]])
+        drawn += [] if again is None else [again]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return min(float(low), r), max(float(high), r)
 
 
 def _correlation(

@@ -100,7 +100,7 @@ def _save_or_end(asked_to_end: Interrupts) -> None:
     if asked_to_end.insist(SAVED_WITHIN):
         raise SystemExit(128 + asked_to_end.numbers[-1])
     if len(asked_to_end) == 1:
-        os.write(2, b"phasemap: ends when the tile is saved; Ctrl-C twice: at once\n")  # print may be at work itself
+        os.write(2, b"phasemap: ends when the tile is saved; Ctrl-C again: at once\n")  # print may be at work itself
 
 
 def _there(folder: Folder, key: str, semantics: int) -> Result | None:

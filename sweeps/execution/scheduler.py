@@ -257,7 +257,7 @@ class Scheduler:
             if self.interrupts and self.in_flight:
                 self.progress.say(
                     f"interrupted: tiles in flight ({len(self.in_flight)}) have {self.grace:.0f} s to end; "
-                    "again: stop at once"
+                    "Ctrl-C again: at once"
                 )
         if now <= self.deadline and not self.interrupts.insist(self.grace):
             return False

@@ -308,8 +308,8 @@ def redact(log: Path) -> None:
         text = log.read_text(encoding="utf-8", errors="replace")
         if not text.strip():
             log.unlink(missing_ok=True)
-        elif redacted(text) != text:
-            write_text(log, redacted(text))
+        elif (clean := redacted(text)) != text:
+            write_text(log, clean)
     except OSError:  # it is gone, or the disk is full
         return
 

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 @contextmanager
 def kept() -> Iterator[None]:
-    """Nothing is collected within; what is made here is wanted, and no later search goes through it either."""
+    """Nothing is collected within, as what is made here is wanted. Afterwards the process is as it was: it may be a
+    user's notebook."""
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if before:
-            gc.freeze()
             gc.enable()

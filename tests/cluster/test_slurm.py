@@ -99,6 +99,7 @@ def test_a_cancelled_array_saves_and_does_not_come_back(cluster: Cluster, undist
     cluster.call("scancel", job)
     wait_for(lambda: cluster.over(job), 60)
     assert set(cluster.states(job)) == {"CANCELLED"}
+    assert checkpoints(cluster.home / "cancelled")
     again = cluster.submit(shared("cancelled", jobs=1))
     wait_for(lambda: cluster.over(again), LONG)
     assert contents(cluster.home / "cancelled") == undisturbed

@@ -165,7 +165,7 @@ def _conclude(sweep: str, *, partly: bool) -> int:
 
 def _end(agents: list[Agent], interrupted: Interrupts, grace: float) -> None:
     """Passes the signal on; interrupts that insist, or the end of ``grace``, leave the rest to be killed."""
-    print(f"interrupted: agents have {grace:.0f} s to end; Ctrl-C twice: at once", file=sys.stderr)
+    print(f"interrupted: agents have {grace:.0f} s to end; Ctrl-C again: at once", file=sys.stderr)
     for agent in agents:
         agent.process.terminate()
     deadline = time.monotonic() + grace

@@ -147,7 +147,10 @@ class LocalExecutor:
         if worker.ready:
             if worker.tile:
                 yield Lost(worker.tile.key, how)
-        elif not self.stopping:
+        elif self.stopping:
+            if worker.tile:  # it ended beside the one for which all are given up
+                yield Stopped(worker.tile.key)
+        else:
             if worker.tile:
                 self.waiting.appendleft(worker.tile)
             if worker.no_room:

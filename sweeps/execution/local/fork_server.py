@@ -9,6 +9,7 @@ and its workers with it, when whoever started it closes the socket or is gone.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -149,4 +150,5 @@ def main(arguments: list[str]) -> None:
     with suppress(Exception):  # what fails here fails in the worker, too, which says so
         if sys.platform == "linux":  # elsewhere libraries of the system do not survive a fork
             trainer_named(trainer).load()
+    gc.freeze()  # workers share what was loaded, and search none of it for garbage
     ForkServer(socket.socket(fileno=int(requests))).serve()

@@ -37,9 +37,19 @@ def test_maps_that_differ_fall_short_of_it() -> None:
     assert found is not None
     assert found.ceiling is not None
     assert found.noise is not None
-    assert found.low <= found.r <= found.high < found.ceiling
+    assert found.interval is not None
+    low, high = found.interval
+    assert low <= found.r <= high < found.ceiling
     assert found.apart > 5 * found.noise
     assert f"{found.r:.3f}" in found.sentence
+
+
+def test_few_columns_have_no_interval() -> None:
+    """Resampled, two columns are often twice the same one."""
+    few = likeness(noisy(0).isel(batch_size=[0, 1]), noisy(1).isel(batch_size=[0, 1]))
+    assert few is not None
+    assert few.interval is None
+    assert "interval" not in few.sentence
 
 
 def test_the_same_seeds_are_compared_one_by_one() -> None:

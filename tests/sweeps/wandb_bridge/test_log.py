@@ -1,4 +1,4 @@
-"""What becomes of a tile's W&B run when its process is told to end, and W&B's own process may be gone already."""
+"""Whether a tile is logged, and what becomes of its run when the process, or W&B's own, is told to end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from phasemap.sweeps.wandb_bridge.log import FAILURE, run_of
+from phasemap.sweeps.wandb_bridge.log import FAILURE, resolve_mode, run_of
+from phasemap.theory.errors import InputError
 
 
 class FakeRun:
@@ -66,3 +67,18 @@ def test_a_failure_is_said_in_the_summary(monkeypatch: pytest.MonkeyPatch) -> No
     run, _ = logged(monkeypatch, "", ValueError("out of luck"))
     assert run.summary[FAILURE] == "ValueError: out of luck"
     assert run.told == ["finish"]
+
+
+def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_mode("auto") == "disabled"
+    assert resolve_mode("online") == "online"
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert resolve_mode("auto") == "offline"
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    assert resolve_mode("auto") == "disabled"
+    monkeypatch.delenv("WANDB_MODE")
+    monkeypatch.setenv("WANDB_SWEEP_ID", "x")
+    assert resolve_mode("auto") == "online"
+    assert resolve_mode("disabled") == "disabled"
+    with pytest.raises(InputError, match="expected one of auto, online"):
+        resolve_mode("on")

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from phasemap.sweeps.execution.events import Broken, Done, Event, Lost, Ready, Started, Stopped
+from phasemap.sweeps.execution.events import Broken, Done, Event, Lost, Progress, Ready, Started, Stopped
 from phasemap.sweeps.execution.executor import ExecutorContext
 from phasemap.sweeps.execution.local import executor as local
 from phasemap.sweeps.execution.local.executor import LocalExecutor
@@ -77,7 +77,8 @@ def test_a_killed_worker_loses_its_tile_and_another_one_takes_the_next(
     executor.start(tile(12))
     events_until(executor, Started)
     executor.workers[0].process.kill()
-    (lost,) = events_until(executor, Lost)
+    *before, lost = events_until(executor, Lost)
+    assert all(isinstance(event, Progress) for event in before)  # how far it was
     assert lost == Lost(tile(12).key, "the worker was killed by SIGKILL (out of memory?)")
     monkeypatch.delenv("FAKE_SECONDS")
     executor.start(tile(12))
@@ -96,11 +97,25 @@ def test_workers_that_never_start_are_given_up(executor: LocalExecutor, tmp_path
     executor.context = ExecutorContext(executor.context.folder, ["cpu", "cpu"], "no.such.module:TRAINER")
     executor.start(tile(12))
     executor.start(tile(13))
-    (broken,) = [event for event in events_until(executor, Broken) if isinstance(event, Broken)]
+    events = events_until(executor, Broken)
+    (broken,) = [event for event in events if isinstance(event, Broken)]
     assert "workers do not start: the worker ended with code 1: ModuleNotFoundError" in broken.reason
     executor.stop(at_once=False)
-    stopped = {event.key for event in executor.events(0) if isinstance(event, Stopped)}
-    assert stopped == {tile(12).key, tile(13).key}
+    stopped = [event.key for event in (*events, *executor.events(0)) if isinstance(event, Stopped)]
+    assert sorted(stopped) == [tile(12).key, tile(13).key]
+
+
+def test_workers_that_end_together_while_all_are_given_up_give_their_tiles_back(executor: LocalExecutor) -> None:
+    executor.context = ExecutorContext(executor.context.folder, ["cpu", "cpu"], "no.such.module:TRAINER")
+    executor.died_starting = local.START_UPS - 1
+    executor.start(tile(12))
+    executor.start(tile(13))
+    workers = list(executor.workers)
+    events = [event for worker in workers for event in executor._ended(worker)]
+    executor.stop(at_once=False)
+    events += executor.events(0)
+    assert [type(event) for event in events].count(Broken) == 1
+    assert sorted(event.key for event in events if isinstance(event, Stopped)) == [tile(12).key, tile(13).key]
 
 
 def test_a_stop_before_a_worker_is_ready_gives_its_tile_back_at_once(executor: LocalExecutor) -> None:

@@ -1,4 +1,4 @@
-"""W&B with its real client and agent against a server on the loopback interface."""
+"""W&B's own agents train a sweep, against a server on the loopback interface."""
 
 from __future__ import annotations
 
@@ -9,117 +9,20 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from phasemap.sweeps.store.key import tile_key
-from phasemap.sweeps.store.result import stamped
-from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT, resolve_mode
-from phasemap.theory.errors import InputError
-from phasemap.train.machine.processes import kill_session
-from phasemap.train.parameters import normalise
-from tests.sweeps.fake_backend import NAME, fake_result
+from phasemap.sweeps.wandb_bridge.log import FAILURE, RESULT
+from tests.sweeps.fake_backend import fake_result
 from tests.sweeps.runs import ROOT, exported, run_fake, write_experiment
-from tests.sweeps.wandb_bridge.wandb_server import ENTITY, Run, WandbServer
+from tests.sweeps.wandb_bridge.processes import call, register, wait_for
+from tests.sweeps.wandb_bridge.wandb_server import ENTITY, WandbServer
 
 pytest.importorskip("wandb")
 
 Start = Callable[..., subprocess.Popen[bytes]]
-SITE = f"""\
-import importlib.util, sys
-
-def impatient(module):
-    module.Agent.POLL_INTERVAL = 0.3
-
-def fake(module):
-    sys.path.insert(0, {str(ROOT)!r})
-    real = module.train_one_tile
-    module.train_one_tile = lambda *arguments, **options: real(*arguments, **options, trainer={NAME!r})
-
-class Change:
-    changes = {{"wandb.wandb_agent": impatient, "phasemap.sweeps.execution.one_tile": fake}}
-
-    def find_spec(self, name, path, target=None):
-        change = self.changes.pop(name, None)
-        if change is None:
-            return None
-        spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
-
-        def exec_module(module):
-            execute(module)
-            change(module)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Change())
-"""
-"""A `sitecustomize` for every process of these tests: `phasemap train` uses the fake trainer, and the agent, otherwise
-unmodified, asks for work more often than every five seconds."""
-
-
-@pytest.fixture
-def server() -> Iterator[WandbServer]:
-    server = WandbServer()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def client(server: WandbServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in, an environment that knows the server, and `phasemap` on the PATH."""
-    for name, value in server.environment(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
-    monkeypatch.setenv("FAKE_TROUBLE", str(tmp_path / "trouble"))
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    return tmp_path
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 40) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
-def call(*arguments: str, **environment: str) -> tuple[int, str, str]:
-    """(exit code, standard output, standard error) of `phasemap`, in a process of its own: wandb keeps global state."""
-    done = subprocess.run(
-        ["phasemap", *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def register(file: Path) -> str:
-    code, out, err = call("sweep", str(file))
-    assert code == 0, err
-    return out.splitlines()[-1]
-
-
-@pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Starts a process in a session of its own, which is ended with the test."""
-    started = []
-
-    def start(*command: str, **environment: str) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen(command, start_new_session=True, env={**os.environ, **environment}))
-        return started[-1]
-
-    yield start
-    for process in started:
-        kill_session(process.pid)
-        process.wait()
-
-
 AGENT = (sys.executable, "-m", "wandb", "agent")
 
 
@@ -311,93 +214,3 @@ def said_by(file: Path) -> bytes:
         return file.read_bytes()
     except OSError:
         return b""
-
-
-@pytest.mark.slow
-def test_an_offline_run_is_uploaded_by_wandb_sync(server: WandbServer, client: Path) -> None:
-    arguments = ["--depth", "3", "--lr", "0.1", "--steps", "10"]
-    code, _, err = call("train", *arguments, "--wandb", "offline", "--device", "cpu")
-    assert code == 0, err
-    assert not server.runs
-    (folder,) = (client / "dir" / "wandb").glob("offline-run-*")
-    synced = [sys.executable, "-m", "wandb", "sync", str(folder)]
-    subprocess.run(synced, check=True, capture_output=True, timeout=60)
-    (run,) = server.runs.values()
-    assert json.loads(run.summary[RESULT])["content"]["cells"][0]["outcome"] == "finished"
-
-
-def test_without_being_asked_nothing_is_logged_and_wandb_is_not_imported(client: Path, server: WandbServer) -> None:
-    code = (
-        "import sys\nfrom pathlib import Path\nfrom phasemap.sweeps.execution.one_tile import train_one_tile\n"
-        "train_one_tile({'depth': 3, 'lr': 1, 'steps': 3}, out=Path('out'), device='cpu')\n"
-        "assert 'wandb' not in sys.modules and 'torch' not in sys.modules\n"
-    )
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=client, env=environment)
-    assert not server.requests
-
-
-@pytest.mark.slow
-def test_an_unreachable_server_costs_a_warning_and_not_the_result(
-    client: Path, server: WandbServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "3")
-    server.stop()
-    code, out, err = call("train", "--lr", "1", "--steps", "3", "--wandb", "online", "--device", "cpu")
-    server.start()
-    assert code == 1, (out, err)
-    assert "W&B cannot be reached" in err
-    assert Path(out.splitlines()[-1]).is_file()
-
-
-def test_modes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert resolve_mode("auto") == "disabled"
-    assert resolve_mode("online") == "online"
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    assert resolve_mode("auto") == "offline"
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert resolve_mode("auto") == "disabled"
-    monkeypatch.delenv("WANDB_MODE")
-    monkeypatch.setenv("WANDB_SWEEP_ID", "x")
-    assert resolve_mode("auto") == "online"
-    assert resolve_mode("disabled") == "disabled"
-    with pytest.raises(InputError, match="expected one of auto, online"):
-        resolve_mode("on")
-
-
-@pytest.mark.slow
-def test_status_tells_duplicates_and_runs_that_belong_to_no_tile(server: WandbServer, client: Path) -> None:
-    sweep = register(write_experiment(client / "mine.yaml", 2))
-    common: dict[str, Any] = {"depth": [5, 95], "seed": [0, 1], "lr": 0.1, "steps": 10, "x_axis": "width"}
-    for name, width, change in (
-        ("a", 10, ("", "")),
-        ("b", 10, ("", "")),
-        ("c", 99, ("", "")),
-        ("d", 11, ("finished", "dead")),
-        ("e", 11, ('"schema": 1', '"schema": 2')),
-    ):
-        tile = normalise({**common, "width": width})
-        key = tile_key(tile, dtype="float32", data_digest="d1g", semantics=1)
-        config = {key: {"value": value} for key, value in tile.items()}
-        summary = {RESULT: json.dumps(stamped(key, fake_result(tile))).replace(*change)}
-        server.runs[name] = Run(name, "phasemap", "sweep0", None, None, "finished", config=config, summary=summary)
-    server.runs["f"] = Run("f", "phasemap", "sweep0", None, None, "crashed")
-    _, out, _ = call("status", f"wandb:{sweep}")
-    assert "width=10         2         2" in out
-    assert "2 runs, counted once" in out
-    assert "warning: run c: no tile of this sweep" in out
-    assert "warning: run d: damaged result: its content does not match its checksum" in out
-    assert "warning: run e: newer result: schema 2; this program reads 1 to 1" in out
-    assert "warning: run f (crashed): does not say its tile" in out
-    _, csv, err = call("export", f"wandb:{sweep}")
-    assert len(csv.splitlines()) == 1 + 2 * 4
-    assert "tile" in err
-    assert "again, the same content" in err
-    call("status", f"wandb:{sweep}", "--requeue")
-    assert sorted(server.runs) == ["a", "b", "c"]
-
-
-def test_a_sweep_that_is_not_there(server: WandbServer, client: Path) -> None:
-    code, _, err = call("export", f"wandb:{ENTITY}/phasemap/nothing")
-    assert code == 2
-    assert err.splitlines()[-1].startswith(f"phasemap: error: wandb:{ENTITY}/phasemap/nothing: cannot be read")
