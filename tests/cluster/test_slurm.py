@@ -147,6 +147,7 @@ def test_agents_of_a_sweep(cluster: Cluster, undisturbed: dict[str, Any], monkey
         wait_for(lambda: any(run.config for run in server.runs.values()), 120)
         cluster.call("scontrol", "requeue", f"{job}_1")
         wait_for(lambda: cluster.over(job), LONG)
+        server.miss_heartbeats()  # W&B's process gets the same signal, and may be gone before it could tell of the end
         again = cluster.submit(agents_job(sweep, replace(ON_CPUS, jobs=3)))
         wait_for(lambda: cluster.over(again), LONG)
         found = gather([f"wandb:{sweep}"])

@@ -140,15 +140,14 @@ def _free_what_died(status: Status) -> None:
 
 
 def _ended_too_early(sweep: str, code: int) -> bool:
-    """Whether an agent should have gone on: it died, or the sweep has tiles that nobody was given."""
+    """Whether an agent should have gone on: the sweep has tiles that nobody was given, or it died before the end."""
     from phasemap.sweeps.sources.status import status_of_sweep
 
-    if code != 0:
-        return True
     try:
-        return status_of_sweep(f"wandb:{sweep}").cells["missing"] > 0
+        status = status_of_sweep(f"wandb:{sweep}")
     except InputError:  # the server cannot be reached, which may be why the agent ended
         return True
+    return status.cells["missing"] > 0 or (code != 0 and not status.complete)
 
 
 def _conclude(sweep: str, *, partly: bool) -> int:

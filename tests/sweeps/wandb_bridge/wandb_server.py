@@ -270,6 +270,12 @@ class WandbServer:
         commands = [] if alive else [self.next_command(sweep, agent)]
         return {"agentHeartbeat": {"agent": {"id": agent}, "commands": json.dumps(commands)}}
 
+    def miss_heartbeats(self) -> None:
+        """Minutes pass: runs of which nothing is heard have crashed."""
+        with self.memory:
+            for run in self.runs.values():
+                run.state = "crashed" if run.state == "running" else run.state
+
     def next_command(self, sweep: Sweep, agent: str) -> dict[str, Any]:
         """A preempted run again, else the next cell without a run, else the end."""
         of_sweep = [run for run in self.runs.values() if run.sweep == sweep.name]

@@ -79,10 +79,20 @@ def test_an_agent_that_gives_up_with_code_0_is_sick_while_tiles_are_missing(
     assert len(log.read_text().splitlines()) == 2
 
 
+def test_an_agent_that_fails_where_nothing_is_left_to_do_is_not_started_again(
+    cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As W&B's does with a sweep that is finished."""
+    log = agents_that_do(monkeypatch, "print('here', file=log, flush=True); sys.exit(1)")
+    assert watch(SWEEP, restarts=3) == 0
+    assert len(log.read_text().splitlines()) == 2
+
+
 def test_what_died_is_freed_before_the_first_agent_and_before_another_start(
     cells: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     died = [1, 0, 2, 0, 0]
+    cells["running"] = 2
 
     def status(_: str) -> Status:
         return Status("x", [TileStatus("all", cells)], free_died=lambda: died.pop(0))
