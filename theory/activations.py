@@ -169,15 +169,15 @@ def _checked(scale: Any, shift: Any) -> tuple[float, float]:
     """γ and β as numbers. Raises InputError."""
     scale, shift = number("gamma", scale, "scale"), number("beta", shift, "shift")
     if not (np.isfinite(scale) and np.isfinite(shift)):
-        raise InputError(f"scale {scale}, shift {shift}: expected finite numbers")
+        raise InputError(f"gamma {scale}, beta {shift}: expected finite numbers")
     if mistakes := [*wrong("gamma", scale, "scale"), *wrong("beta", shift, "shift")]:
         raise InputError(*mistakes)
     return scale, shift
 
 
 def _scaled(bound: Activation, scale: float, shift: float, details: dict[str, float]) -> Activation:
-    """z ↦ φ(scale·z + shift); ``details`` are φ's own parameters for the label."""
-    details = ({"scale": scale} if scale != 1 else {}) | ({"shift": shift} if shift != 0 else {}) | details
+    """z ↦ φ(scale·z + shift), labelled with γ and β; ``details`` are φ's own parameters for the label."""
+    details = ({"gamma": scale} if scale != 1 else {}) | ({"beta": shift} if shift != 0 else {}) | details
     label = bound.label + "".join(f" {key}={value:g}" for key, value in details.items())
     if scale == 1 and shift == 0:
         return replace(bound, label=label) if details else bound

@@ -52,6 +52,8 @@ def of_folder(path: Path) -> Status:
             cells = Counter({state: cell_count(raw)})
             if state == "failed":
                 note = f"{failures[key]['reason']}; see {failures[key]['log']}"
+            elif state == "missing" and folder.checkpoint_file(key).exists():
+                note = "stopped part-way and saved"
         status.tiles.append(TileStatus(tile_label(raw, experiment.tile_axes), cells, note))
     return status
 

@@ -29,11 +29,12 @@ def folder_of(path: Path, *settings: str) -> tuple[Folder, Plan]:
 
 def test_every_state_of_a_tile(tmp_path: Path) -> None:
     folder, planned = folder_of(tmp_path / "out", "depth=[5, 95]")
-    done, cut, failed, held, *_ = planned.tiles
+    done, cut, failed, held, part, _ = planned.tiles
     for tile in (done, cut):
         store.write(folder.result_file(tile.key), fake_result(tile.parameters))
     folder.result_file(cut.key).write_text("{")
     folder.mark_failed(failed.key, 2, "out of luck")
+    folder.checkpoint_file(part.key).touch()
     with folder.lock(held.key) as mine:
         assert mine
         status = of_folder(folder.path)
@@ -46,6 +47,7 @@ def test_every_state_of_a_tile(tmp_path: Path) -> None:
         {"missing": 4},
     ]
     assert [tile.label for tile in status.tiles][:2] == ["batch_size=5", "batch_size=8"]
+    assert [tile.note for tile in status.tiles[4:]] == ["stopped part-way and saved", ""]
     assert not status.complete
     text = status.text()
     assert "damaged result file" in text
