@@ -125,13 +125,13 @@ def test_anything_else_is_one_line(name: str) -> None:
 
 def test_an_object_keeps_its_own_parameters() -> None:
     assert as_activation(RELU) is RELU
-    doubled = as_activation(activation("tanh", gamma=2.0), scale=1.5, shift=0.5)
+    doubled = as_activation(activation("tanh", scale=2.0), scale=1.5, shift=0.5)
     z = np.linspace(-2, 2, 9)
     np.testing.assert_allclose(doubled.phi(z), np.tanh(2 * (1.5 * z + 0.5)), rtol=1e-15)
     np.testing.assert_allclose(doubled.derivative(z), 3 / np.cosh(3 * z + 1) ** 2, rtol=1e-14)
 
 
 def test_reprs_are_one_short_line() -> None:
-    assert repr(activation("erf", gamma=2.0)) == "Activation(erf gamma=2)"
+    assert repr(activation("erf", scale=2.0)) == "Activation(erf gamma=2)"
     assert repr(residual_recurrence("tanh", 5, sigma_w=[1.0, 2.0])) == "ResidualTrace(depth 5, grid 2)"
     assert repr(depth_scale("relu", 64)) == "DepthScale(ξ 2.4948 layers, rate 1.4931, exploding)"
