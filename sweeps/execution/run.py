@@ -8,6 +8,7 @@ from pathlib import Path
 
 from phasemap.sweeps.execution.catalogue import LOCAL, MakesExecutor, executor_named
 from phasemap.sweeps.execution.executor import STUCK_AFTER, ExecutorContext
+from phasemap.sweeps.execution.one_report import draw_report
 from phasemap.sweeps.execution.plan import Plan, expected, in_words, plan
 from phasemap.sweeps.execution.scheduler import GRACE, Outcome, Scheduler
 from phasemap.sweeps.execution.signals import INTERRUPTED, interruptible
@@ -197,8 +198,7 @@ def _conclude(folder: Folder, outcome: Outcome, tally: Tally, *, report: bool) -
         there = f"{outcome.elsewhere} of {counted(tally.tiles, 'tile')}"
         print(f"{there} left to the runs that hold them", file=sys.stderr)
     if report and tally.done_tiles and not outcome.elsewhere:  # else whoever ends last draws it
-        from phasemap.sweeps.report.draw import draw
         from phasemap.theory.shown import shown
 
-        print(shown(str(draw([str(folder.path)], out=None, pdf=False))))
+        print(shown(str(draw_report(folder, waited=outcome.waited))))
     return 1 if outcome.failed else 0

@@ -26,6 +26,7 @@ from phasemap.sweeps.execution.events import (
     Stopped,
 )
 from phasemap.sweeps.execution.executor import Executor
+from phasemap.sweeps.execution.others import Others
 from phasemap.sweeps.execution.plan import in_words
 from phasemap.sweeps.execution.signals import Interrupts, interrupts
 from phasemap.sweeps.execution.tile import Tile
@@ -55,6 +56,8 @@ class Outcome:
     interrupted: bool = False
     elsewhere: int = 0
     """Of those left, how many other runs hold."""
+    waited: bool = False
+    """Whether it ended by waiting for tiles of other runs."""
     stopped: str | None = None
     """Why the run could not go on (a full disk, workers that do not start)."""
 
@@ -99,7 +102,7 @@ class Scheduler:
         self.open = {tile.key: Work(tile, tile.seconds(self.device)) for tile in tiles}
         self.pending = deque(self._costliest_first(list(self.open.values())))
         self.in_flight: dict[str, Work] = {}
-        self.outcome = Outcome()
+        self.outcome, self.others = Outcome(), Others(folder)
         self.interrupts = Interrupts()
         self.deadline: float | None = None
         self.first_tile_told = self.measured = self.waiting_told = False
@@ -114,6 +117,7 @@ class Scheduler:
                     self._take_events(POLL)
                     if self._stopping() and self._out_of_time():
                         break
+                    self._look_at_others()
                     self._tell_waiting()
                     self.progress.update(self.tally)
             finally:
@@ -147,12 +151,20 @@ class Scheduler:
             return False
         return all(work.elsewhere and not self.folder.result_file(work.tile.key).exists() for work in self.pending)
 
+    def _look_at_others(self, *, now: bool = False) -> None:
+        """Counts what other runs do, for the time that the rest takes."""
+        self.others.look({work.tile.key: work.seconds for work in self.pending}, now=now)
+        self.tally.others, self.tally.others_cost = len(self.others.holders), self.others.done
+
     def _tell_waiting(self) -> None:
-        """Says once that all that is open is in others' hands."""
+        """Says once that all that is open is in others' hands, and in whose."""
         if self.waiting_told or self.in_flight or not self.pending or not all(work.elsewhere for work in self.pending):
             return
         self.waiting_told = True
-        self.progress.tell(f"waiting for {counted(len(self.pending), 'tile')} that other runs on this folder hold")
+        self._look_at_others(now=True)
+        held = counted(len(self.pending), "tile")
+        self.progress.tell(f"waiting for {held} that other runs on this folder hold: {self.others}".removesuffix(": "))
+        self.outcome.waited = True
 
     def _stopping(self) -> bool:
         return bool(self.interrupts or self.outcome.stopped)

@@ -55,6 +55,8 @@ class Tally:
         done_tiles, done_cells, done_cost: of them, finished by whomever, whenever.
         new_cells, new_cost, new_seconds: of them, trained by this run, and how long workers were at it.
         in_flight: the tiles that are trained now.
+        others, others_cost: tiles that other runs on the folder hold, and the cost of those that they have finished and
+            this run has not counted yet.
         outcomes: of the done cells.
         accuracy: lowest and highest test accuracy so far.
     """
@@ -73,6 +75,8 @@ class Tally:
     new_seconds: float = 0.0
     failed_tiles: int = 0
     in_flight: dict[str, Flight] = field(default_factory=dict)
+    others: int = 0
+    others_cost: float = 0.0
     outcomes: Counter[str] = field(default_factory=Counter)
     accuracy: tuple[float, float] | None = None
 
@@ -126,7 +130,8 @@ class Tally:
         if not work or not (self.new_cells or seconds >= ENOUGH):
             return None
         longest = max((flight.cost * (1 - flight.trained) for flight in flights), default=0.0)
-        return max(self.cost * (1 - self.fraction()) / self.workers, longest) * seconds / work
+        open_cost = max(self.cost * (1 - self.fraction()) - self.others_cost, 0.0)
+        return max(open_cost / (self.workers + self.others), longest) * seconds / work
 
     def line(self) -> str:
         """``3/6 tiles, 36/72 cells, 4.2 cells/s, 12 s, ETA 9 s; steps 210/600, 40/600; 35 finished, 1 diverged; test
@@ -140,6 +145,8 @@ class Tally:
             if (left := self.left()) is not None:
                 parts[0] += f", ETA {duration(left)}"
             parts += self._steps()
+            if self.others:
+                parts.append(f"{counted(self.others, 'tile')} at other runs")
         if self.failed_tiles:
             parts.append(f"{counted(self.failed_tiles, 'tile')} failed")
         if self.outcomes:

@@ -28,6 +28,7 @@ from typing import Any, TypedDict
 from phasemap.sweeps.experiments.experiment import Experiment, from_text
 from phasemap.sweeps.experiments.yaml_document import read_yaml_file
 from phasemap.sweeps.store import tile_lock
+from phasemap.sweeps.store.lease import Holder
 from phasemap.sweeps.store.manifest import Manifest, read_manifest
 from phasemap.sweeps.store.result import ResultError, read
 from phasemap.theory.errors import InputError
@@ -242,9 +243,14 @@ class Folder:
                 scan.results[path.stem] = result
         return scan
 
-    def running(self) -> set[str]:
-        """Keys of the tiles that some process holds at this moment."""
-        return {path.stem for path in self.locks.glob("*.lock") if tile_lock.is_held(path)}
+    def there(self) -> set[str]:
+        """Keys of the tiles that have a result file, whatever is in it."""
+        return {path.stem for path in self.tiles.glob("*.json")}
+
+    def running(self) -> dict[str, Holder]:
+        """The tiles that some process holds at this moment, by key, and which process."""
+        held = {path.stem: tile_lock.holder(path) for path in self.locks.glob("*.lock")}
+        return {key: holder for key, holder in held.items() if holder is not None}
 
     @contextmanager
     def lock(self, key: str) -> Iterator[bool]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import platform
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -22,32 +23,43 @@ RENEWED, STALE = 20.0, 120.0
 
 @dataclass(frozen=True)
 class Holder:
-    """A process: its machine (see `_machine`), its number there, and when it began, as the kernel counts."""
+    """A process: its machine (see `_machine`), its number there, when it began, as the kernel counts, and the machine's
+    name, for those who wait."""
 
     machine: str
     pid: int
     began: str
+    host: str = field(default="", compare=False)
 
     @staticmethod
     def here() -> Holder:
         """This process."""
-        return Holder(_machine(), os.getpid(), _began(os.getpid()))
+        return Holder(_machine(), os.getpid(), _began(os.getpid()), "".join(platform.node().split()))
 
     @staticmethod
     def of(text: str) -> Holder | None:
         """Whom a lease names; None if it is none."""
         words = text.split()
-        return Holder(words[0], int(words[1]), words[2]) if len(words) == 3 and words[1].isdecimal() else None
+        if len(words) not in (3, 4) or not words[1].isdecimal():
+            return None
+        return Holder(words[0], int(words[1]), words[2], words[3] if len(words) == 4 else "")
 
     def text(self) -> str:
         """As a lease has it."""
-        return f"{self.machine or '-'} {self.pid} {self.began or '-'}\n"
+        return f"{self.machine or '-'} {self.pid} {self.began or '-'} {self.host}".rstrip() + "\n"
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host or 'another machine'}" if self.pid else "another process"
 
     def alive(self) -> bool | None:
         """Whether the process is there; None of another machine."""
         if not _machine() or self.machine != _machine():
             return None
         return _began(self.pid) == self.began
+
+
+UNKNOWN = Holder("", 0, "")
+"""Who holds a lease that names nobody."""
 
 
 def take(path: Path) -> bool:
@@ -80,16 +92,16 @@ def give_back(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def holds(path: Path) -> bool:
-    """Whether somebody holds the lease. Reads only, so that the time is this machine's."""
+def holder(path: Path) -> Holder | None:
+    """Who holds the lease; None if nobody does. Reads only, so that the time is this machine's."""
     found = _read(path)
-    return found is not None and not is_over(path, *found, now=time.time())
+    return None if found is None or is_over(path, *found, now=time.time()) else Holder.of(found[0]) or UNKNOWN
 
 
 def is_over(path: Path, text: str, renewed: float, *, now: float) -> bool:
     """Whether the lease's process is gone, or, if it is another machine's, has not renewed it."""
-    holder = Holder.of(text)
-    alive = holder.alive() if holder else None
+    named = Holder.of(text)
+    alive = named.alive() if named else None
     return now - renewed > STALE if alive is None else not alive
 
 

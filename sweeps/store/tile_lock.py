@@ -41,9 +41,9 @@ def holding(path: Path) -> Iterator[bool]:
         os.close(descriptor)  # and with it the lock
 
 
-def is_held(path: Path) -> bool:
-    """Whether a process holds the lock at ``path``. Reads only."""
-    return lease.holds(path.with_suffix(LEASE))
+def holder(path: Path) -> lease.Holder | None:
+    """The process that holds the lock at ``path``; None if none does. Reads only."""
+    return lease.holder(path.with_suffix(LEASE))
 
 
 def missing(folder: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import platform
 import random
 import resource
 import signal
@@ -256,7 +257,8 @@ def test_a_run_says_that_it_waits_for_others(tmp_path: Path, capsys: pytest.Capt
     assert held.wait(20)
     assert run_fake(experiment, tmp_path / "out", workers=1) == 0
     thread.join()
-    assert capsys.readouterr().err.count("waiting for 1 tile that other runs on this folder hold") == 1
+    told = f"waiting for 1 tile that other runs on this folder hold: process {os.getpid()} on {platform.node()}\n"
+    assert capsys.readouterr().err.count(told) == 1
 
 
 def test_a_run_that_does_not_wait_leaves_what_others_hold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,3 +97,15 @@ def test_nothing_is_foretold_when_all_is_done(now: list[float]) -> None:
     tally.add(cells=1, cost=1.0, seconds=1.0, outcomes={"finished": 1}, accuracy=None)
     assert tally.line() == "1/1 tile, 1/1 cell, 0 s; 1 finished"
     assert Tally(1, 1, cost=0.0).fraction() == 1
+
+
+def test_what_other_runs_do_shortens_the_rest(now: list[float]) -> None:
+    tally = Tally(10, 40, cost=10.0)
+    now[0] += 10
+    tally.add(cells=4, cost=1.0, seconds=10.0, outcomes={}, accuracy=None)
+    assert tally.left() == pytest.approx(90)
+    tally.others, tally.others_cost = 2, 3.0  # six units are left, for three workers
+    assert tally.left() == pytest.approx(20)
+    assert "2 tiles at other runs" in tally.line()
+    tally.others_cost = 9.5  # more than is left by this run's count
+    assert tally.left() == pytest.approx(0)

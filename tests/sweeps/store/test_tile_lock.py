@@ -84,14 +84,14 @@ def test_a_dead_process_of_this_machine_holds_nothing(tmp_path: Path, monkeypatc
 
     pid = forked(hold)
     end = time.monotonic() + 20
-    while not tile_lock.is_held(path) and time.monotonic() < end:
+    while not tile_lock.holder(path) and time.monotonic() < end:
         time.sleep(0.01)
     with tile_lock.holding(path) as mine:
         assert not mine
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert path.with_suffix(".lease").exists()
-    assert not tile_lock.is_held(path)
+    assert not tile_lock.holder(path)
     with tile_lock.holding(path) as mine:
         assert mine
     assert sorted(file.name for file in tmp_path.iterdir()) == ["k.lock"]
@@ -108,7 +108,7 @@ def test_nor_does_one_that_nobody_has_waited_for(tmp_path: Path) -> None:
     pid = forked(killed)
     try:
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its entry stays
-        assert not lease.holds(path)
+        assert not lease.holder(path)
         assert lease.take(path)
     finally:
         os.waitpid(pid, 0)
@@ -120,13 +120,13 @@ def test_a_holder_on_another_machine_is_known_by_the_leases_time(
     path = tmp_path / "k.lock"
     theirs = path.with_suffix(".lease")
     theirs.write_text("another 1 1\n")
-    assert tile_lock.is_held(path)
+    assert tile_lock.holder(path)
     with tile_lock.holding(path) as mine:
         assert not mine
     assert theirs.exists()
     before = time.time() - 2 * lease.STALE
     os.utime(theirs, (before, before))
-    assert not tile_lock.is_held(path)
+    assert not tile_lock.holder(path)
     monkeypatch.setattr(lease, "RENEWED", 0.01)
     with tile_lock.holding(path) as mine:
         assert mine
