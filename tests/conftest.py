@@ -76,6 +76,14 @@ def _shapes_are_checked() -> None:
     shape_checks.next_test()
 
 
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A test's own folder, whose name has what names of folders may have."""
+    own = tmp_path / "mein Gerät"
+    own.mkdir()
+    return own
+
+
 @pytest.fixture(autouse=True)
 def _own_working_folder(request: pytest.FixtureRequest) -> None:
     """Tests that take ``tmp_path`` run in it, so that default output folders end up there."""

@@ -32,6 +32,7 @@ GRIDS = {
     "bn-mlp": "x_axis: {value: width}, width: {values: [10, 11]}",
     "bn-resnet": "x_axis: {value: width}, width: {values: [10, 11]}",
     "resnet": "x_axis: {value: sigma_w}, sigma_w: {values: [1.0, 1.5]}, widths: {value: '10'}",
+    "mlp": "x_axis: {value: sigma_w}, sigma_w: {values: [1.0, 1.5]}, norm: {value: layer}",
 }
 COMMANDS = (
     ("report", "{}"),

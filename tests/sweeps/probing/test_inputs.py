@@ -71,7 +71,7 @@ def test_each_condition_has_its_sentence(tmp_path: Path, arrays: dict[str, Any],
 
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.npz").touch()
-    with pytest.raises(InputError, match=r"--samples \S+x.npz: cannot be read as .npz: the file is empty"):
+    with pytest.raises(InputError, match=r"--samples .+x.npz: cannot be read as .npz: the file is empty"):
         given_inputs(tmp_path / "x.npz", None, 8, 0)
 
 

@@ -32,10 +32,11 @@ def script(**options: object) -> str:
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An environment to activate whose `phasemap` notes its arguments and ends with $CODE, `scontrol` which notes them,
     and `srun` that runs what it is given and, as Slurm's does, kills it when it is itself told to end."""
+    log, task = (shlex.quote(str(tmp_path / name)) for name in ("log", "task"))
     commands = {
         "phasemap": f"""#!/bin/sh
-trap 'echo SIGTERM >> {tmp_path}/log; exit 130' TERM
-echo "$SRUN_CPUS_PER_TASK $@" >> {tmp_path}/log
+trap 'echo SIGTERM >> {log}; exit 130' TERM
+echo "$SRUN_CPUS_PER_TASK $@" >> {log}
 [ -z "$WAIT" ] || while :; do sleep .05; done
 exit ${{CODE:-0}}
 """,
@@ -43,10 +44,10 @@ exit ${{CODE:-0}}
 while [ "${{1#--}}" != "$1" ]; do shift; done
 "$@" & task=$!
 trap 'kill -KILL $task' TERM
-echo $task > {tmp_path}/task.new; mv {tmp_path}/task.new {tmp_path}/task
+echo $task > {task}.new; mv {task}.new {task}
 wait $task
 """,
-        "scontrol": f'#!/bin/sh\necho scontrol "$@" >> {tmp_path}/log\n',
+        "scontrol": f'#!/bin/sh\necho scontrol "$@" >> {log}\n',
         "activate": f"PATH={shlex.quote(str(tmp_path / 'venv' / 'bin'))}:$PATH\n",
     }
     (tmp_path / "venv" / "bin").mkdir(parents=True)

@@ -40,7 +40,7 @@ def squeue(folder: Path, code: str) -> dict[str, str]:
 
 
 def test_slurm_is_asked_where_it_says_nothing_by_itself(tmp_path: Path) -> None:
-    environment = squeue(tmp_path, f'echo "$@" > {tmp_path}/asked; echo 10:00')
+    environment = squeue(tmp_path, f'echo "$@" > "{tmp_path}/asked"; echo 10:00')
     assert seconds_left({}) is None
     assert seconds_left(environment) == 600
     assert (tmp_path / "asked").read_text().split() == ["--noheader", "--jobs=17", "--format=%L"]

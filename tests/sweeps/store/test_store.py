@@ -238,6 +238,7 @@ def test_a_lock_is_held_by_one_process_and_dies_with_it(tmp_path: Path) -> None:
 def test_logs_tell_neither_home_folders_nor_values_of_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)  # a place, too
     monkeypatch.setenv("HOME", str(tmp_path / "home" / "ada"))
     monkeypatch.setenv("MY_KEY", "0123456789")
     monkeypatch.setenv("MY_PLACE", f"{tmp_path}/home/ada/venv")
