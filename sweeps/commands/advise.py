@@ -83,14 +83,11 @@ def command(
     given = {name: value for name, value in locals().items() if value is not None}
     for name in ("arch", "depth", "map", "as_json", "trust"):
         given.pop(name, None)
-    from threadpoolctl import threadpool_limits
-
     from phasemap.sweeps.advice.answer import advise as answer
     from phasemap.train.families.catalogue import DEFAULT
 
     own = [activation] if activation else []
-    # the matrices are small: more threads would spend their time waiting for each other
-    with reading(trust=trust, own=own), threadpool_limits(1):
+    with reading(trust=trust, own=own):
         record = answer(arch or DEFAULT, depth, given, map)
     if as_json:
         from phasemap.theory.shown import print_json

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from phasemap.theory.batchnorm.whole_batch.broken_symmetry import BSB2
 from phasemap.theory.batchnorm.whole_batch.covariance import (
@@ -81,6 +82,7 @@ class BrokenSymmetry:
 
 
 @lru_cache(maxsize=64)
+@threadpool_limits.wrap(limits=1, user_api="blas")  # of small matrices: threads only wait for each other
 def broken_symmetry(layer: Layer, batch_size: int, starts: int = STARTS) -> BrokenSymmetry:
     """The fixed points that ``starts`` random batches go to, and the rate of gradients there.
 
