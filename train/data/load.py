@@ -31,7 +31,7 @@ def load(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Data:
     """
     chosen, classes, _ = _chosen(parameters, data_dir)
     name, x_train, y_train, x_test, y_test = chosen
-    scale = _scale(chosen)
+    scale = _scale(chosen, parameters)
     return Data(
         name=name,
         x_train=scale.rows(x_train),
@@ -50,7 +50,7 @@ def survey(parameters: Mapping[str, Any], data_dir: Path | None = None) -> Surve
     chosen, classes, note = _chosen(parameters, data_dir)
     x_train, x_test = chosen.x_train, chosen.x_test
     if not x_train.dtype == x_test.dtype == np.uint8:  # bytes that vary have a scale
-        _scale(chosen)
+        _scale(chosen, parameters)
     return Survey(len(x_train), len(x_test), math.prod(x_train.shape[1:]), classes, _digest(*chosen[1:]), note)
 
 
@@ -63,16 +63,16 @@ def _chosen(parameters: Mapping[str, Any], data_dir: Path | None) -> tuple[Raw, 
     x_test, y_test = _subset(x_test, y_test, parameters["test_size"], "test_size")
     if parameters["batch_size"] > len(x_train):
         raise InputError(
-            f"batch_size: {parameters['batch_size']} is larger than the training set ({name}:"
+            f"batch_size: {parameters['batch_size']} is larger than the training set ({parameters['dataset']}:"
             f" {counted(len(x_train), 'sample')})"
         )
-    check_varying(x_train, f"dataset: {name}")
+    check_varying(x_train, f"dataset: {parameters['dataset']}")
     return Raw(name, x_train, y_train, x_test, y_test), classes, note
 
 
-def _scale(chosen: Raw) -> Scale:
+def _scale(chosen: Raw, parameters: Mapping[str, Any]) -> Scale:
     scale = scale_of(chosen.x_train, chosen.x_test)
-    check_scale(scale, chosen.x_test, f"dataset: {chosen.name}")
+    check_scale(scale, chosen.x_test, f"dataset: {parameters['dataset']}")
     return scale
 
 
