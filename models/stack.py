@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -69,13 +70,12 @@ class Stack(nn.Module, ABC):
         scale: Sequence[float] | None = None,
         *,
         dtype: torch.dtype,
+        drawn: Callable[[int, int, int, int, int], Float[np.ndarray, "fan_in fan_out"]] = normal_weights,
     ) -> Float[Tensor, "k fan_in fan_out"]:
-        """Weights N(0, scale²/fan_in) of the first ``members``, each from its own seed, drawn and scaled in float64; on
-        torch's default device."""
+        """Weights of variance scale²/fan_in of the first ``members``, each from its own seed, in float64 first; on
+        torch's default device. ``drawn`` gives those of scale 1; Gaussian if not given."""
         wanted = list(zip(self.seeds[:members], [1.0] * members if scale is None else scale[:members], strict=True))
-        by_seed = {
-            seed: normal_weights(seed, purpose, layer, fan_in, fan_out) for seed in dict.fromkeys(self.seeds[:members])
-        }
+        by_seed = {seed: drawn(seed, purpose, layer, fan_in, fan_out) for seed in dict.fromkeys(self.seeds[:members])}
         # rounded, and brought to the device, before they are repeated for every member: a stack is mostly repetition
         device = torch.empty(0).device  # torch.get_default_device() knows of no `with torch.device(…)` before torch 2.8
         rounded = {

@@ -37,6 +37,7 @@ ORDER = (
     "theory.batchnorm.cross_checks",
     "theory.residual",
     "theory.residual.growth_laws",
+    "theory.mlp",
     "theory.learning_rate",
     "theory.tables",
     # models: stacks and sampled networks
@@ -77,6 +78,7 @@ ORDER = (
     "sweeps.annotated",
     "sweeps.comparison",
     "sweeps.advice",
+    "sweeps.advice.plain_networks",
     "sweeps.slurm",
     "sweeps.figures",
     "sweeps.figures.maps",

@@ -32,6 +32,7 @@ PAGES = [
             "gpu-workstation",
             "theory-guide",
             "theory",
+            "theory-mlp",
             "learning-rate",
             "python",
             "report",

@@ -1,18 +1,18 @@
 """Mean field theory of deep networks at initialisation: NumPy and SciPy only. Any room may import it.
 
-``phasemap.theory.batchnorm(…)`` and ``phasemap.theory.resnet(…)`` give pandas tables.
+``phasemap.theory.batchnorm(…)``, ``phasemap.theory.mlp(…)`` and ``phasemap.theory.resnet(…)`` give pandas tables.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from phasemap.theory import activations, batchnorm, residual
+    from phasemap.theory import activations, batchnorm, mlp, residual
 
 _TABLES = {
     "resnet": "phasemap.theory.tables.residual_table:residual_layers",
 }
-__all__ = ["activations", "batchnorm", "residual", *_TABLES]
+__all__ = ["activations", "batchnorm", "mlp", "residual", *_TABLES]
 
 
 def __getattr__(name: str) -> Any:

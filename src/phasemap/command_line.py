@@ -41,7 +41,7 @@ COMMANDS = {
 """By name: the module in ``sweeps/commands`` whose ``command`` it is, in the order of ``phasemap --help``."""
 NO_ROOM = ("failed to map segment", "cannot allocate memory", "Cannot allocate memory", "can't start new thread")
 """What Python and the dynamic linker say where a process may have no more memory or threads (``ulimit -v``, ``-u``)."""
-THEORY_COMMANDS = ("theory_batchnorm", "theory_resnet", "theory_figure")
+THEORY_COMMANDS = ("theory_batchnorm", "theory_resnet", "theory_mlp", "theory_figure")
 """Those of `phasemap theory`, which are called as their modules are."""
 
 

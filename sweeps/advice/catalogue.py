@@ -9,6 +9,7 @@ ADVISERS: Catalogue[Adviser] = Catalogue(
     "adviser",
     {
         "bn-mlp": "phasemap.sweeps.advice.batchnorm:ADVISER",
+        "mlp": "phasemap.sweeps.advice.plain_networks.adviser:ADVISER",
         "resnet": "phasemap.sweeps.advice.residual:ADVISER",
     },
 )

@@ -29,7 +29,7 @@ def command(
     batch_size: Annotated[Optional[int], typer.Option(help="BN: samples per BN statistic; default: 64")] = None,  # noqa: UP045
     gamma: Annotated[Number, typer.Option(help="BN: scale of BN; default: 1")] = None,
     beta: Annotated[Number, typer.Option(help="BN: shift of BN; default: 0")] = None,
-    eps: Annotated[Number, typer.Option(help="BN: of BN; default: 0.001")] = None,
+    eps: Annotated[Number, typer.Option(help="of BN, or of layer normalisation; default: 0.001")] = None,
     kappa: Annotated[
         Number, typer.Option(help="BN: trainable up to κ ξ where gradients explode; default: 16, the paper's")
     ] = None,
@@ -41,7 +41,7 @@ def command(
         typer.Option(help="output folder, or wandb:ENTITY/PROJECT/SWEEP: κ, or the levels, as that map has them"),
     ] = None,
     sigma_w: Annotated[Number, typer.Option(help="of the weights; default: 1")] = None,
-    sigma_b: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
+    sigma_b: Annotated[Number, typer.Option(help="residual; default: 1; plain networks: 0")] = None,
     sigma_v: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
     sigma_a: Annotated[Number, typer.Option(help="residual; default: 1")] = None,
     beta_w: Annotated[Number, typer.Option(help="residual: variance of w is sigma²·l^(−beta); default: 0")] = None,
@@ -71,6 +71,8 @@ def command(
     lr: Annotated[
         Number, typer.Option(help="residual, relu: learning rate of the measured level; default: 1e-4")
     ] = None,
+    keep: Annotated[Number, typer.Option(help="plain networks: keep probability of dropout; default: 1")] = None,
+    norm: Annotated[Optional[str], typer.Option(help="plain networks: none or layer; default: none")] = None,  # noqa: UP045
     slope: Annotated[Number, typer.Option(help="of leaky-relu; default: 0.01")] = None,
     alpha: Annotated[Number, typer.Option(help="of alpha-relu and elu; default: 1")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one strict JSON object")] = False,

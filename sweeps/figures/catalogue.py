@@ -122,6 +122,12 @@ _WITHOUT_TRAINING = (
     ("vv-figA2", "vv_figures:draw_fig_a2", "Fig. A.2: the same over the zag", 6.0),
     ("vv-figB3", "vv_figures:draw_fig_b3", "Fig. B.3: gradient ratios of ReLU networks against Thm C.11", 5.0),
     ("vv-figB4", "vv_figures:draw_fig_b4", "Fig. B.4: p and its increments of ReLU networks against Thm C.9", 9.0),
+    (
+        "dip-fig1",
+        "dip_fig1:figure_1",
+        "Deep Information Propagation, Fig. 1: order and chaos of tanh networks over σ_w² and σ_b²",
+        4.0,
+    ),
 )
 """Name, function in ``theory_only``, what it shows, seconds."""
 _EXHIBITS = (

@@ -14,6 +14,7 @@ THEORIES: Catalogue[type[MapTheory]] = Catalogue(
     {
         "bn-mlp": "phasemap.sweeps.overlays.batchnorm:BatchNormTheory",
         "resnet": "phasemap.sweeps.overlays.residual:ResidualTheory",
+        "mlp": "phasemap.sweeps.overlays.mlp:MLPTheory",
         "bn-resnet": "phasemap.sweeps.overlays.batchnorm_residual:BatchNormResidualTheory",
     },
 )

@@ -107,6 +107,22 @@ COMMANDS: tuple[tuple[int, tuple[str, ...], Options], ...] = (
     ),
     (8, ("theory", "resnet"), {**RESIDUAL, "--depth": WHOLES, "--inputs": WHOLES}),
     (
+        8,
+        ("theory", "mlp"),
+        {
+            **ACTIVATION,
+            **dict.fromkeys(("--sigma-b", "--keep", "--eps", "--q0", "--c0"), NUMBERS),
+            "--sigma-w": (*NUMBERS, "1,2", "1,,2", "1e6,1e-6", ",", "1," * 200 + "1", "1, 2", "1;2"),
+            "--norm": ("none", "layer", "layer", *TEXTS),
+            "--layers": WHOLES,
+        },
+    ),
+    (
+        4,
+        ("theory", "mlp", "--critical"),
+        {**ACTIVATION, "--sigma-b": NUMBERS, "--eps": NUMBERS, "--norm": ("layer", *TEXTS)},
+    ),
+    (
         1,
         ("theory", "figure", "vv-fig1"),
         {"--networks": NO_WHOLES, "--width": NO_WHOLES, "--seed": (*NO_WHOLES[1:3], *TEXTS), "--style": TEXTS},
@@ -188,7 +204,10 @@ def command(rng: random.Random) -> list[str]:
         found += ["--depth", "9"]
     if start == ("advise",) and not any("=" in word or word in NO_NUMBERS or word in NO_WHOLES for word in found):
         found += ["--gamma", "nan"]
-    if start[:2] in (("theory", "batchnorm"), ("theory", "resnet"), ("advise",)) and rng.random() < 0.5:
+    if (
+        start[:2] in (("theory", "batchnorm"), ("theory", "resnet"), ("theory", "mlp"), ("advise",))
+        and rng.random() < 0.5
+    ):
         found.append("--json")
     if start == ("parameters",):
         found.append(rng.choice([*TEXTS, *TABLE]))

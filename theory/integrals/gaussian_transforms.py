@@ -16,6 +16,8 @@ Everything else goes to ``phasemap.theory.integrals.gaussian_quadrature``.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from phasemap.theory.activations import Activation
@@ -28,9 +30,7 @@ def transforms(activation: Activation) -> Transforms:
     if activation.degree == 1:
         return DegreeOne(float(activation.phi(1.0)), float(activation.phi(-1.0)))
     if activation.label == "tanh":
-        from phasemap.theory.integrals.tanh_as_erf_mixture import tanh_mixture
-
-        return ErfMixture.of(*tanh_mixture())
+        return _tanh()
     if activation.label == "erf":
         return ErfMixture.of(np.array([np.sqrt(0.5)]), np.array([1.0]))
     if activation.label == "sin":
@@ -38,6 +38,13 @@ def transforms(activation: Activation) -> Transforms:
     from phasemap.theory.integrals.gaussian_quadrature import Quadrature
 
     return Quadrature(activation)
+
+
+@lru_cache
+def _tanh() -> ErfMixture:
+    from phasemap.theory.integrals.tanh_as_erf_mixture import tanh_mixture
+
+    return ErfMixture.of(*tanh_mixture())
 
 
 def is_closed(activation: Activation) -> bool:

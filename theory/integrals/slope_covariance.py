@@ -32,6 +32,10 @@ def slope_covariance(activation: Activation, variance: Array, gap: Array, covari
         return (np.exp(-gap) + np.exp(gap - 2 * variance)) / 2
     from phasemap.theory.integrals.gaussian_quadrature import Quadrature
 
+    return Quadrature(slope_of(activation))(variance, gap, covariance).w
+
+
+def slope_of(activation: Activation) -> Activation:
+    """φ′ in place of φ; its own derivative is left out."""
     degree = None if activation.degree is None else activation.degree - 1
-    slope = Activation(activation.name, activation.derivative, np.zeros_like, activation.kinks, degree, "φ′")
-    return Quadrature(slope)(variance, gap, covariance).w
+    return Activation(activation.name, activation.derivative, np.zeros_like, activation.kinks, degree, "φ′")

@@ -13,6 +13,7 @@ _LINES = {
     "resnet": "phasemap.train.families.residual:FAMILY",
     "vgg19-bn": "phasemap.train.families.vgg:FAMILY",
     "bn-resnet": "phasemap.train.families.batchnorm_residual:FAMILY",
+    "mlp": "phasemap.train.families.plain_mlp:FAMILY",
 }
 FAMILIES: Catalogue[Family] = Catalogue("architecture", _LINES)
 DEFAULT = next(iter(_LINES))

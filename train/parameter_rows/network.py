@@ -18,7 +18,7 @@ SHARED: Mapping[str, Parameter] = {
     "depth": Parameter(
         int,
         10,
-        "hidden layers (Linear, BN, activation), or residual blocks",
+        "hidden layers, or residual blocks",
         **in_range("depth"),
         stackable=True,
         unit="layers",
@@ -53,7 +53,12 @@ SHARED: Mapping[str, Parameter] = {
         float, 0.0, "initial shift of BN", **in_range("beta"), stackable=True, other_names=("shift", "bn_shift")
     ),
     "eps": Parameter(
-        float, 1e-3, "added to the variance in BN", **in_range("eps"), stackable=True, other_names=("epsilon", "bn_eps")
+        float,
+        1e-3,
+        "added to the variance in BN or layer normalisation",
+        **in_range("eps"),
+        stackable=True,
+        other_names=("epsilon", "bn_eps"),
     ),
     "train_bn": Parameter(
         bool, True, "train gamma and beta of BN (false: freeze them)", other_names=("affine", "freeze_bn")

@@ -18,6 +18,7 @@ CLAIMS: Catalogue[Claims] = Catalogue(
     {
         "depth scale": "phasemap.sweeps.verdict.claims.depth_scale:rows",
         "epsilon": "phasemap.sweeps.verdict.claims.epsilon:rows",
+        "order to chaos": "phasemap.sweeps.verdict.claims.order_to_chaos:rows",
         "residual networks": "phasemap.sweeps.verdict.claims.residual:rows",
     },
 )

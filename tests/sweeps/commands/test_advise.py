@@ -234,7 +234,7 @@ def test_json_is_strict_and_the_same_as_the_words(capfd: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--depth", "10", "--arch", "cnn"], ["--arch cnn: expected one of bn-mlp, resnet"]),
+        (["--depth", "10", "--arch", "cnn"], ["--arch cnn: expected one of bn-mlp, mlp, resnet"]),
         (["--depth", "0"], ["--depth 0: expected an integer of at least 1"]),
         (["--depth", "x"], ["--depth"]),
         ([], ["--depth"]),

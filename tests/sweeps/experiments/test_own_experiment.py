@@ -14,7 +14,7 @@ from tests.sweeps.runs import run_fake
 from tests.test_readme import blocks, saved
 
 PAGE = "docs/run.md"
-CELLS = {"mine": 24, "rates": 24, "seeds": 24, "variances": 9, "widths": 9, "swish": 6}
+CELLS = {"mine": 24, "rates": 24, "seeds": 24, "variances": 9, "widths": 9, "swish": 6, "ordinary": 6}
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_the_command_writes_it_once(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["x.txt"], "ends in .yaml"), (["none/x.yaml"], "cannot be written"), (["--family", "mlp"], "expected one of")],
+    [(["x.txt"], "ends in .yaml"), (["none/x.yaml"], "cannot be written"), (["--family", "lstm"], "expected one of")],
 )
 def test_bad_input(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -61,5 +61,5 @@ def test_bad_input(arguments: list[str], message: str, tmp_path: Path, capsys: p
 
 
 def test_an_unknown_family_is_named() -> None:
-    with pytest.raises(InputError, match="--family mlp: expected one of"):
-        own_file("mlp", "x.yaml")
+    with pytest.raises(InputError, match="--family lstm: expected one of"):
+        own_file("lstm", "x.yaml")

@@ -35,7 +35,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log, task = (shlex.quote(str(tmp_path / name)) for name in ("log", "task"))
     commands = {
         "phasemap": f"""#!/bin/sh
-trap 'echo SIGTERM >> {log}; exit 130' TERM
+log={log}
+trap 'echo SIGTERM >> "$log"; exit 130' TERM
 echo "$SRUN_CPUS_PER_TASK $@" >> {log}
 [ -z "$WAIT" ] || while :; do sleep .05; done
 exit ${{CODE:-0}}

@@ -32,6 +32,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "skip connections": {"architecture": "bn-resnet", "activation": "erf", "statistics_batch_size": 8},
     "resnet": {"architecture": "resnet", "activation": "tanh"},
     "projections": {"architecture": "resnet", "widths": "64/2@2", "depth": 5, "optimizer": "rmsprop"},
+    "ordinary": {"architecture": "mlp", "activation": "tanh", "init": "orthogonal", "train_bias": False},
+    "layer norm and dropout": {"architecture": "mlp", "norm": "layer", "keep": [0.5, 0.9], "optimizer": "rmsprop"},
     "vgg": {"architecture": "vgg19-bn", "momentum": 0.9, "weight_decay": 1e-4, "schedule": "steps"},
 }
 
@@ -80,6 +82,7 @@ def test_no_step_waits_for_the_host_or_takes_numbers_from_it(settings: dict[str,
 def test_no_activation_does(name: str) -> None:
     run(make_step({"activation": name}))
     run(make_step({"activation": name, "architecture": "resnet"}))
+    run(make_step({"activation": name, "architecture": "mlp"}))
 
 
 class FromTheHost(TorchDispatchMode):
@@ -174,6 +177,8 @@ DEEP: dict[str, dict[str, Any]] = {
     "skip connections tanh": {"architecture": "bn-resnet", "activation": "tanh"},
     "residual relu": {"architecture": "resnet"},
     "residual tanh": {"architecture": "resnet", "activation": "tanh"},
+    "ordinary relu": {"architecture": "mlp"},
+    "ordinary tanh": {"architecture": "mlp", "activation": "tanh"},
 }
 
 
@@ -202,7 +207,7 @@ def _ten_layers(settings: dict[str, Any]) -> dict[str, float]:
         *({"activation": name} for name in sorted(BUILT_IN)),
         *(
             pytest.param({"activation": name, "architecture": family}, marks=[] if place % 5 == 0 else pytest.mark.slow)
-            for family in ("resnet", "bn-resnet")
+            for family in ("resnet", "bn-resnet", "mlp")
             for place, name in enumerate(sorted(BUILT_IN))
         ),
         {"optimizer": "rmsprop"},

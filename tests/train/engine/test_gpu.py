@@ -35,9 +35,11 @@ FAMILIES = [
     {"statistics_batch_size": 8, "train_bn": False},
     {"architecture": "bn-resnet"},
     {"architecture": "resnet", "widths": "64", "activation": "tanh", "lr": 1e-3},
+    {"architecture": "mlp", "activation": "tanh", "sigma_w": 1.4, "sigma_b": 0.2},
+    {"architecture": "mlp", "norm": "layer", "keep": [0.5, 0.9], "sigma_b": 0.0},
 ]
 VGG: dict[str, Any] = {"architecture": "vgg19-bn", "lr": 0.01, "momentum": 0.9, "schedule": "steps", "steps": 8}
-IDS = ["sgd", "momentum", "rmsprop", "sub-batches", "skip connections", "resnet"]
+IDS = ["sgd", "momentum", "rmsprop", "sub-batches", "skip connections", "resnet", "ordinary", "layer norm and dropout"]
 
 
 @pytest.fixture(autouse=True)

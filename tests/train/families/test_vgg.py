@@ -213,7 +213,8 @@ def test_what_vgg_has_and_has_not() -> None:
     with pytest.raises(InputError) as caught:
         normalise({**TINY, "depth": 3, "optimizer": "rmsprop", "batch_size": 6, "statistics_batch_size": 3})
     told = " ".join(caught.value.messages)
-    assert "depth: architecture vgg19-bn has no such parameter (only bn-mlp and resnet and bn-resnet have)" in told
+    having = "bn-mlp and resnet and bn-resnet and mlp"
+    assert f"depth: architecture vgg19-bn has no such parameter (only {having} have)" in told
     assert "trained by sgd only" in told
     with pytest.raises(InputError, match="only vgg19-bn has"):
         normalise({"lr": 0.1, "steps": 1, "schedule": "steps"})

@@ -1,0 +1,1 @@
+"""Advice for plain networks, by the theory of order and chaos."""
