@@ -27,6 +27,10 @@ from phasemap.train.families.plain_mlp import FAMILY
 PAPERS_KAPPA = 6.0
 SIDES = {"chaotic": "kappa", "ordered": "kappa_vanishing"}
 """The option that is κ of each phase: gradients explode in the chaotic one and vanish in the ordered one."""
+LIMITS = (
+    "Near the critical point something else limits the depth: of tanh networks of width 96 it was about 100 layers"
+    " (docs/figures-dip.md). With a map of your own, --map DIR."
+)
 GRIDS = {
     "sigma_w": tuple(np.geomspace(0.1, 10, 81)),
     "sigma_b": tuple(np.geomspace(1e-3, 10, 65)),
@@ -75,9 +79,7 @@ class MLPAdviser(Adviser):
             "verdict": _verdict(network, depth, kappas),
             "reason": now.get("reason", ""),
             "advice": [_change(network, name, depth, kappas) for name in GRIDS],
-            "notes": []
-            if map_source
-            else ["κ was measured on maps of tanh networks (docs/figures-dip.md); with a map of your own, --map DIR."],
+            "notes": [] if map_source else [LIMITS],
         }
 
     def lines(self, record: Mapping[str, Any]) -> Sequence[str]:
