@@ -11,38 +11,24 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
+from phasemap.sweeps.overlays.depth_scale_theory import CURVE_POINTS, DepthScaleTheory
 from phasemap.sweeps.overlays.depth_scales import GRADIENT, PARAMETERS, forward_scales, record_of
 from phasemap.sweeps.overlays.field import Field
-from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.overlays.prediction import Prediction, no_prediction
 from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.theory.activations import Activation, activation
 from phasemap.theory.errors import InputError
 
-DEPTH_IN_SCALES = "depth/ξ"
-CURVE_POINTS = 193
 FIELD_POINTS = 1000
-DECADES = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
-class BatchNormTheory(MapTheory):
+class BatchNormTheory(DepthScaleTheory):
     """Networks of Linear, BN and activation: gradients change by e over ξ layers (Yang et al. 2019)."""
 
     networks = "batch-normalised networks"
     paper = "Yang et al. 2019"
     lines = ("xi",)
-    variables = {DEPTH_IN_SCALES: "depth_over_xi"}  # noqa: RUF012
-
-    def inapplicable(self) -> str:
-        """Why no column of this map can have a ξ, or ""."""
-        attributes = self.phase_map.attrs
-        if attributes["overlay"] not in self.lines:
-            return f"the experiment asks for overlay {attributes['overlay']!r}"
-        if attributes["y_axis"] != "depth":
-            return f"a depth scale needs depth on the vertical axis, which is {attributes['y_axis']}"
-        known = set(column_parameters(self.phase_map)[0])
-        unknown = [name for name in PARAMETERS if name not in known]
-        return f"{', '.join(unknown)} changes within a column" if unknown else ""
+    parameters = PARAMETERS
 
     @cached_property
     def prediction(self) -> Prediction:
@@ -59,13 +45,6 @@ class BatchNormTheory(MapTheory):
         return Prediction(xi, regimes, reasons, factor, *curve, fixed_points)
 
     @cached_property
-    def quantities(self) -> dict[str, Grid]:
-        """Depth in depth scales; none where no column has a ξ."""
-        if not self.prediction.exists:
-            return {}
-        return {DEPTH_IN_SCALES: self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
-
-    @cached_property
     def scales(self) -> dict[str, Float[np.ndarray, " columns"]]:
         """ξ, and the depth scales of the forward pass; none where no column has a ξ."""
         if not self.prediction.exists:
@@ -80,12 +59,7 @@ class BatchNormTheory(MapTheory):
         known = np.flatnonzero(~np.isnan(curve.curve_log_rate))
         known = known[:: -(-known.size // FIELD_POINTS) or 1]
         x = curve.curve_x[known]
-        if x.size < 2 or self.phase_map.sizes["depth"] < 2:
-            return ()
-        depth = np.linspace(0, 1.05 * float(self.phase_map["depth"].max()), 80)
-        decades = depth[:, None] * curve.curve_log_rate[known][None] / np.log(10)
-        label = "growth of the squared gradient norm, in powers of ten"
-        return (Field("decades", label, x, depth, decades, "decades", DECADES, optional=True),)
+        return self.growth_field(x, curve.curve_log_rate[known])
 
 
 def _depth_scale(column: Mapping[str, Any]) -> tuple[float, str, str, str]:

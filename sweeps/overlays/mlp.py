@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from phasemap.sweeps.overlays.depth_scale_theory import CURVE_POINTS, DepthScaleTheory
 from phasemap.sweeps.overlays.field import Field
-from phasemap.sweeps.overlays.map_theory import Grid, MapTheory
 from phasemap.sweeps.overlays.prediction import Prediction, no_prediction
 from phasemap.sweeps.phase_map.columns import column_parameters
 from phasemap.theory.activations import Activation, activation
@@ -20,7 +20,6 @@ from phasemap.theory.errors import InputError
 from phasemap.theory.mlp.record import mlp_record
 from phasemap.theory.mlp.solution import Solution, solve
 
-DEPTH_IN_SCALES = "depth/ξ"
 SCALES = {"xi_c": "ξ_c (correlation)", "xi_grad": "ξ_∇ (gradient)", "xi_q": "ξ_q (length)"}
 LINES = {"xi": "xi_c", "xi_grad": "xi_grad"}
 """The scale that is the predicted line, by the parameter ``overlay``."""
@@ -30,34 +29,21 @@ PARAMETERS = ("activation", "slope", "alpha", "norm", "eps", *STACKED)
 """All that it depends on."""
 REGIMES = {"ordered": "vanishing", "critical": "critical", "chaotic": "exploding"}
 """What gradients do in each phase."""
-CURVE_POINTS = 193
-DECADES = (-100.0, -30.0, -10.0, -3.0, -1.0, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
-class MLPTheory(MapTheory):
+class MLPTheory(DepthScaleTheory):
     """Networks of Linear and activation, with or without layer normalisation and dropout."""
 
     networks = "plain networks"
     paper = "Schoenholz et al. 2017"
     lines = tuple(LINES)
-    variables = {DEPTH_IN_SCALES: "depth_over_xi"}  # noqa: RUF012
+    parameters = PARAMETERS
     glossary = {  # noqa: RUF012
         "ξ_c, ξ_∇, ξ_q": "layers over which the correlation of two inputs nears its fixed point by a factor e, the "
         "mean squared gradient changes by it, and the length of a signal nears its fixed point by it",
         "ordered, chaotic": "two inputs become alike and gradients vanish; they come apart and gradients explode. "
         "Between the two, at the critical point, ξ is infinite",
     }
-
-    def inapplicable(self) -> str:
-        """Why no column of this map can have a ξ, or ""."""
-        attributes = self.phase_map.attrs
-        if attributes["overlay"] not in self.lines:
-            return f"the experiment asks for overlay {attributes['overlay']!r}"
-        if attributes["y_axis"] != "depth":
-            return f"a depth scale needs depth on the vertical axis, which is {attributes['y_axis']}"
-        known = set(column_parameters(self.phase_map)[0])
-        unknown = [name for name in PARAMETERS if name not in known]
-        return f"{', '.join(unknown)} changes within a column" if unknown else ""
 
     @cached_property
     def prediction(self) -> Prediction:
@@ -70,13 +56,6 @@ class MLPTheory(MapTheory):
         return Prediction(np.array(xi), regimes, reasons, factor, *self._curve(np.isnan(xi)))
 
     @cached_property
-    def quantities(self) -> dict[str, Grid]:
-        """Depth in depth scales; none where no column has a ξ."""
-        if not self.prediction.exists:
-            return {}
-        return {DEPTH_IN_SCALES: self.phase_map["depth"].values.astype(float)[:, None] / self.prediction.xi[None, :]}
-
-    @cached_property
     def scales(self) -> dict[str, Float[np.ndarray, " columns"]]:
         """The line's scale first, and the other two; none where no column has a ξ."""
         if not self.prediction.exists:
@@ -86,14 +65,9 @@ class MLPTheory(MapTheory):
         return {SCALES[name]: np.array([_depth_scale(record, name)[0] for record in self._records]) for name in names}
 
     def fields(self, metric: str = "test_accuracy") -> tuple[Field, ...]:
-        """The powers of ten by which the mean squared gradient grows from the last layer to the first; negative where
-        it vanishes. None on a categorical axis or without a ξ."""
-        if not self.prediction.curve_x.size or self.phase_map.sizes["depth"] < 2:
-            return ()
-        x, depth = self.prediction.curve_x, np.linspace(0, 1.05 * float(self.phase_map["depth"].max()), 80)
-        decades = depth[:, None] * np.log10(self._along(x).chi_1_dropout)[None]
-        label = "growth of the squared gradient norm, in powers of ten"
-        return (Field("decades", label, x, depth, decades, "decades", DECADES, optional=True),)
+        """The growth of the gradient as contours. None on a categorical axis or without a ξ."""
+        x = self.prediction.curve_x
+        return self.growth_field(x, np.log(self._along(x).chi_1_dropout)) if x.size else ()
 
     @cached_property
     def _records(self) -> list[Mapping[str, Any]]:
