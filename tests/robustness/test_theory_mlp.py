@@ -80,7 +80,9 @@ def tried(folder: Path, seed: int, count: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ("grow", "none") else pytest.mark.slow) for name in OWN]
+)
 def test_activations_of_the_users_own(tmp_path: Path, name: str) -> None:
     phi, derivative = OWN[name]
     lines = ["import numpy as np", f"def f(z):\n    return {phi}", f"def f_derivative(z):\n    return {derivative}"]
@@ -99,7 +101,7 @@ def test_activations_of_the_users_own(tmp_path: Path, name: str) -> None:
 
 
 def test_settings(tmp_path: Path) -> None:
-    assert not tried(tmp_path, 0, 25)
+    assert not tried(tmp_path, 0, 10)
 
 
 @pytest.mark.slow

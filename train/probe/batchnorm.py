@@ -19,6 +19,7 @@ from phasemap.train.probe.autograd.forward import Call, Node
 from phasemap.train.probe.stretch import SIGMAS, Stretch, Surroundings
 
 UNIFORM = 1e-6  # largest relative spread of γ and β over units that still counts as one value
+NO_NORM = "no batch normalisation between Linear layers"
 SAME = 0.05  # difference of ln σ_w² up to which two layers' weights count as drawn from one law, however many
 
 
@@ -30,6 +31,12 @@ def finite_width_allowance(batch_size: int, width: int) -> float:
     a test samples networks again.
     """
     return (3 + batch_size / 12) / (width + 2 * batch_size)
+
+
+def one_law(variance: float, weights: int, other_variance: float, other_weights: int) -> bool:
+    """Whether two matrices of so many entries have one σ_w², within the sampling error of its logarithm."""
+    chance = math.sqrt(2 / weights + 2 / other_weights)
+    return abs(math.log(other_variance / variance)) < max(SAME, SIGMAS * chance)
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,7 @@ class NormalisedLayer:
         mine = (self.activation.label, self.gamma, self.beta, self.eps, self.batch_size)
         if mine != (other.activation.label, other.gamma, other.beta, other.eps, other.batch_size):
             return False
-        chance = math.sqrt(2 / self.weights + 2 / other.weights)  # of ln σ_w², from matrices of so many entries
-        return 2 * abs(math.log(other.sigma_w / self.sigma_w)) < max(SAME, SIGMAS * chance)
+        return one_law(self.sigma_w**2, self.weights, other.sigma_w**2, other.weights)
 
 
 def normalised_layer(linear: Call, end: Node, around: Surroundings) -> NormalisedLayer | str:
@@ -66,13 +72,13 @@ def normalised_layer(linear: Call, end: Node, around: Surroundings) -> Normalise
         return "Linear layers without batch normalisation or activation between"
     norm = around.norms.get(nodes[-1])
     if norm is None:
-        return "no batch normalisation between Linear layers"
+        return NO_NORM
     if not isinstance(norm.module, nn.BatchNorm1d) or len(norm.shape) != 2:
         return f"{norm.kind} on {len(norm.shape)}-dimensional activations: the theory here is of BatchNorm1d on [B, N]"
     module = norm.module
     if not (module.training or module.running_mean is None):
         return "batch normalisation by running statistics: the theory is of batch statistics"
-    gamma, beta = (_uniform(p, default) for p, default in ((module.weight, 1.0), (module.bias, 0.0)))
+    gamma, beta = (uniform(p, default) for p, default in ((module.weight, 1.0), (module.bias, 0.0)))
     if gamma is None or beta is None:
         return "γ or β of batch normalisation differ from unit to unit"
     phi = named_activation(nodes[:-1], scale=gamma, shift=beta)
@@ -86,7 +92,7 @@ def normalised_layer(linear: Call, end: Node, around: Surroundings) -> Normalise
     )
 
 
-def _uniform(parameter: Any, default: float) -> float | None:
+def uniform(parameter: Any, default: float) -> float | None:
     """The value that all entries have, or None."""
     if parameter is None:
         return default

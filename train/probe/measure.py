@@ -2,7 +2,7 @@
 
     from phasemap.train.probe.measure import probe
     found = probe(model, torch.randn(128, 784))
-    found.rate, found.layers, found.stretches
+    found.rate, found.layers, found.comparisons
 
 One forward pass and one backward pass by the activations only, less than one step of training.
 """

@@ -3,6 +3,7 @@
 A *stretch* is a run of neighbouring steps that the theory describes by one setting. A step is recognised by one of
 
 * batchnorm.py: Linear → BatchNorm1d with batch statistics → φ → Linear;
+* plain.py: Linear → φ → Linear, or Linear → LayerNorm → φ → Linear;
 * batchnorm_residual.py: blocks x + W·φ(BN(x));
 * residual.py: blocks x + v·φ(w·x + b) + a.
 
@@ -18,8 +19,9 @@ from phasemap.theory.errors import InputError
 from phasemap.train.probe.autograd.chains import NORMALISATION, Point
 from phasemap.train.probe.autograd.forward import Call
 from phasemap.train.probe.autograd.graph import Graph
-from phasemap.train.probe.batchnorm import batchnorm_step
+from phasemap.train.probe.batchnorm import NO_NORM, batchnorm_step
 from phasemap.train.probe.batchnorm_residual import batchnorm_block
+from phasemap.train.probe.plain import plain_step
 from phasemap.train.probe.residual import residual_block
 from phasemap.train.probe.stretch import Step, Stretch, Surroundings
 
@@ -55,7 +57,9 @@ def predict(
 def _step(below: Point, above: Point, around: Surroundings) -> Step | str:
     """The step if a theory knows it, else why none does."""
     if above.is_layer:
-        return batchnorm_step(below, above, around)
+        step = batchnorm_step(below, above, around)
+        plain = isinstance(step, str) and step.startswith((NO_NORM, "LayerNorm"))
+        return plain_step(below, above, around) if plain else step
     order = around.graph.order
     inside = (order[below.node] < order.get(node, -1) < order[above.node] for node in around.norms)
     return (batchnorm_block if any(inside) else residual_block)(below, above, around)

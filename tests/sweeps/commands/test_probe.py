@@ -35,7 +35,7 @@ def net():
         layers += [nn.Linear(16, 16), nn.BatchNorm1d(16), nn.ReLU()]
     return nn.Sequential(*layers)
 
-ready = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+ready = nn.Sequential(nn.Linear(4, 4), nn.Hardtanh(), nn.Linear(4, 4))
 double = lambda: net().double()
 half = lambda: net().bfloat16()
 number = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ SIGMA_W, SIGMA_B = (1.0, 1.1, 1.2, 1.4, 1.5, 1.7, 2.0), 0.05**0.5
 DEPTHS = [5, 10, 20, 30, 40, 60, 80, 100, 130, 160, 200]
 
 
+@cache
 def record(sigma_w: float, **changes: Any) -> dict[str, Any]:
     return mlp_record(changes.pop("activation", "tanh"), sigma_w=sigma_w, sigma_b=SIGMA_B, **changes)
 

@@ -63,6 +63,12 @@ def one_thread() -> Any:
     torch.set_num_threads(threads)
 
 
+def of_kinds(first: str) -> list[Any]:
+    """All of ``KINDS``, of which one is fast enough to be in every run."""
+    marks = {name: [] if name == first else [pytest.mark.slow] for name in KINDS}
+    return [pytest.param(kind, id=name, marks=marks[name]) for name, kind in KINDS.items()]
+
+
 def content(**changes: Any) -> dict[str, Any]:
     return dict(train_tile({**BASE, **changes})["content"])
 
@@ -72,7 +78,7 @@ def one_cell(**changes: Any) -> Any:
     return cell
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", of_kinds("momentum, layer norm"))
 def test_chunks_and_company_change_no_bit(monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any]) -> None:
     asked = {**AXES, **kind}
     together = content(**asked)
@@ -93,7 +99,7 @@ def test_chunks_and_company_change_no_bit(monkeypatch: pytest.MonkeyPatch, kind:
             assert json.dumps(alone["cells"]) == json.dumps([cell])
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", of_kinds("rmsprop, orthogonal"))
 def test_a_stopped_tile_ends_in_the_same_content_bit_by_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: dict[str, Any]
 ) -> None:
@@ -166,7 +172,7 @@ def test_one_stack_has_one_eps_and_dropout_in_all_or_none() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"norm": "layer"}, {"keep": 0.9}, {"norm": "layer", "keep": 0.5}], ids=str)
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("activation", ["relu", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_kernels_traffic_and_memory_are_as_the_planner_has_them(more: dict[str, Any], activation: str) -> None:
     asked = {"architecture": "mlp", "activation": activation, "seed": 0, **more}
     cost = layer(one_cell(**more))
@@ -188,10 +194,17 @@ def test_kernels_traffic_and_memory_are_as_the_planner_has_them(more: dict[str, 
 
 
 @pytest.mark.parametrize("norm", ["none", "layer"])
-@pytest.mark.parametrize("keep", [1.0, 0.9])
+@pytest.mark.parametrize("keep", [pytest.param(1.0, marks=pytest.mark.slow), 0.9])
 @pytest.mark.parametrize(
     ("activation", "sigma_w", "sigma_b"),
-    [("tanh", 1.0, 0.2), ("tanh", 2.0, 0.2), ("relu", 1.7, 0.0), ("relu", 1.2, 0.3), ("gelu", 2.0, 0.1)],
+    [
+        ("tanh", 1.0, 0.2),
+        ("relu", 1.7, 0.0),
+        *(
+            pytest.param(*rest, marks=pytest.mark.slow)
+            for rest in [("tanh", 2.0, 0.2), ("relu", 1.2, 0.3), ("gelu", 2.0, 0.1)]
+        ),
+    ],
 )
 def test_gradients_grow_as_predicted(activation: str, sigma_w: float, sigma_b: float, keep: float, norm: str) -> None:
     """ln ‖∂/∂z¹‖² − ln ‖∂/∂z^L‖² of sampled networks: within 4 standard errors and 6/N a layer, what finite width adds

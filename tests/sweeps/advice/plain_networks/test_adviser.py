@@ -25,17 +25,29 @@ def xi(network: dict[str, Any]) -> float:
     return float(found["xi_c"])
 
 
-@settings(max_examples=3)
-@given(
+NETWORKS = (
     st.floats(0.6, 2.5),
     st.sampled_from([0.05, 0.2236, 0.8]),
     st.sampled_from([0.9, 1.0]),
     st.sampled_from(["none", "layer"]),
     st.integers(5, 200),
 )
+
+
+@pytest.mark.slow
+@settings(max_examples=20)
+@given(*NETWORKS)
 def test_every_number_is_the_theorys_at_its_setting(
     sigma_w: float, sigma_b: float, keep: float, norm: str, depth: int
 ) -> None:
+    every_number(sigma_w, sigma_b, keep, norm, depth)
+
+
+def test_every_number_of_one() -> None:
+    every_number(1.1, 0.2236, 0.9, "layer", 40)
+
+
+def every_number(sigma_w: float, sigma_b: float, keep: float, norm: str, depth: int) -> None:
     network = {"activation": "tanh", "sigma_w": sigma_w, "sigma_b": sigma_b, "keep": keep, "norm": norm}
     record = advise("mlp", depth, network)
     reach = record["predicted"]["reach"]
