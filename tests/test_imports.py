@@ -60,6 +60,7 @@ ORDER = (
     "train.cells",
     "train.planning",
     "train.probe.autograd",
+    "train.probe.theories",
     "train.probe",
     "train.monitors",
     "train.tile",

@@ -41,8 +41,10 @@ def networks_in_words(values: Values, on_axes: Collection[str] = ()) -> str:
     phi = ", ".join(dict.fromkeys(_phi(values))) if "activation" in values else constant.get("activation")
     width = constant.get("width") if widths is None else listed(widths)
     parts = [*names, *([f"φ = {phi}"] if phi else []), *([f"width {width}"] if width else [])]
-    parts += [f"ε = {listed(values['eps'])}"] if "eps" in values else []
-    named = {"architecture", "activation", "slope", "alpha", "width", "widths", "eps", *on_axes}
+    needed = {name: other for one in names for name, other in FAMILIES[one].only_with.items()}
+    idle = {name for name, (other, value) in needed.items() if value not in values.get(other, [value])}
+    parts += [f"ε = {listed(values['eps'])}"] if "eps" in values and "eps" not in idle else []
+    named = {"architecture", "activation", "slope", "alpha", "width", "widths", "eps", *on_axes, *idle}
     parts += [f"depth {listed(values['depth'])}"] if "depth" in values and "depth" not in named else []
     alike: dict[str, list[str]] = {}
     for name, row in rows.items():

@@ -25,6 +25,7 @@ class MapTheory(ABC):
 
     Attributes:
         networks: what its networks are called, in the plural.
+        says: what ξ is, for a reader who has not read the papers.
         paper: whose theory it is; the sentences of that paper are checked on its maps. "" if none are.
         has_frontier: whether accuracy must fall with depth by this theory, so that each column of a map has a frontier
             that can be measured and compared with a predicted line. Where it must not, a map is judged by which of the
@@ -36,6 +37,10 @@ class MapTheory(ABC):
     """
 
     networks: ClassVar[str]
+    says: ClassVar[str] = (
+        "how fast gradients change from layer to layer on their way back: over ξ layers the squared gradient changes by"
+        " a factor e"
+    )
     paper: ClassVar[str] = ""
     has_frontier: ClassVar[bool] = True
     lines: ClassVar[tuple[str, ...]] = ()

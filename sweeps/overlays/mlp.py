@@ -35,6 +35,10 @@ class MLPTheory(DepthScaleTheory):
     """Networks of Linear and activation, with or without layer normalisation and dropout."""
 
     networks = "plain networks"
+    says = (
+        "over how many layers two inputs become alike, or lose what they have in common: over ξ layers their"
+        " correlation comes nearer to its limit by a factor e"
+    )
     paper = "Schoenholz et al. 2017"
     lines = tuple(LINES)
     parameters = PARAMETERS

@@ -35,6 +35,7 @@ class Family(ABC):
         cost_axes: the stackable parameters that a network's cost depends on.
         lines, contours: values of the parameter ``overlay`` that its theory offers.
         constant: ``activation`` and ``width`` in words where they are no parameters, for captions.
+        only_with: parameters that matter only where another has a value: that one's name, and the value.
     """
 
     name: ClassVar[str]
@@ -46,6 +47,7 @@ class Family(ABC):
     lines: ClassVar[tuple[str, ...]] = ()
     contours: ClassVar[tuple[str, ...]] = ()
     constant: ClassVar[Mapping[str, str]] = {}
+    only_with: ClassVar[Mapping[str, tuple[str, Any]]] = {}
 
     def check(self, values: Mapping[str, Any]) -> list[str]:
         """What is wrong between parameters that are valid one by one, a line for each mistake."""

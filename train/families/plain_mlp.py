@@ -60,6 +60,7 @@ class MLP(Family):
     uses_batch_statistics = False
     cost_axes = ("depth", "keep")
     lines = ("xi", "xi_grad")
+    only_with = {"eps": ("norm", "layer")}  # noqa: RUF012
 
     def build(
         self, cells: Sequence[Cell], *, inputs: int, classes: int, dtype: torch.dtype, device: str = "cpu"

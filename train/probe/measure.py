@@ -31,8 +31,8 @@ from phasemap.train.probe.autograd.graph import trace_graph
 from phasemap.train.probe.autograd.inputs import Inputs, Start
 from phasemap.train.probe.prediction import predict
 from phasemap.train.probe.probeable import probeable, set_mode, uncompiled
-from phasemap.train.probe.rate import Rate, explosion_rate, trimmed
-from phasemap.train.probe.stretch import Stretch
+from phasemap.train.probe.rate import Rate, explosion_rate
+from phasemap.train.probe.theories.stretch import Stretch, trimmed
 from phasemap.train.probe.untouched import seed_generators, untouched
 
 MODES = ("train", "eval", "as-is")

@@ -2,10 +2,10 @@
 
 A *stretch* is a run of neighbouring steps that the theory describes by one setting. A step is recognised by one of
 
-* batchnorm.py: Linear → BatchNorm1d with batch statistics → φ → Linear;
-* plain.py: Linear → φ → Linear, or Linear → LayerNorm → φ → Linear;
-* batchnorm_residual.py: blocks x + W·φ(BN(x));
-* residual.py: blocks x + v·φ(w·x + b) + a.
+* theories/batchnorm.py: Linear → BatchNorm1d with batch statistics → φ → Linear;
+* theories/plain.py: Linear → φ → Linear, or Linear → LayerNorm → φ → Linear;
+* theories/batchnorm_residual.py: blocks x + W·φ(BN(x));
+* theories/residual.py: blocks x + v·φ(w·x + b) + a.
 
 The theory is that of independent random weights; of the weights only the variances are read.
 """
@@ -19,11 +19,11 @@ from phasemap.theory.errors import InputError
 from phasemap.train.probe.autograd.chains import NORMALISATION, Point
 from phasemap.train.probe.autograd.forward import Call
 from phasemap.train.probe.autograd.graph import Graph
-from phasemap.train.probe.batchnorm import NO_NORM, batchnorm_step
-from phasemap.train.probe.batchnorm_residual import batchnorm_block
-from phasemap.train.probe.plain import plain_step
-from phasemap.train.probe.residual import residual_block
-from phasemap.train.probe.stretch import Step, Stretch, Surroundings
+from phasemap.train.probe.theories.batchnorm import NO_NORM, batchnorm_step
+from phasemap.train.probe.theories.batchnorm_residual import batchnorm_block
+from phasemap.train.probe.theories.plain import plain_step
+from phasemap.train.probe.theories.residual import residual_block
+from phasemap.train.probe.theories.stretch import Step, Stretch, Surroundings
 
 
 def predict(

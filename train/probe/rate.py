@@ -21,9 +21,9 @@ from jaxtyping import Float
 from scipy import stats
 
 from phasemap.theory.batchnorm.gradient_explosion import DepthScale
+from phasemap.train.probe.theories.stretch import trimmed
 
 LEVEL = 0.95
-TRIM = 10  # one step in so many is left out at either end
 FEWEST = 4  # steps after trimming that an interval needs
 
 
@@ -70,12 +70,6 @@ class Rate:
         if ends is None or ends[0] <= 0 <= ends[1]:
             return "undecided"
         return "exploding" if self.log_rate > 0 else "vanishing"
-
-
-def trimmed(steps: int) -> slice:
-    """The steps that count: all but a tenth, and at least one, at either end (of one or two: all)."""
-    edge = max(1, steps // TRIM) if steps > 2 else 0
-    return slice(edge, steps - edge)
 
 
 def explosion_rate(

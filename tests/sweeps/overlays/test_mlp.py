@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from phasemap.sweeps.figures import conditions
 from phasemap.sweeps.overlays.catalogue import theory_of
 from phasemap.sweeps.overlays.mlp import MLPTheory
 from phasemap.sweeps.phase_map.from_results import build
@@ -22,6 +23,7 @@ from phasemap.train.cells import cells
 from tests.sweeps.synthetic import content
 
 SIGMA_W, SIGMA_B = (1.0, 1.1, 1.2, 1.4, 1.5, 1.7, 2.0), 0.05**0.5
+NORMS = ("none", "layer")
 DEPTHS = [5, 10, 20, 30, 40, 60, 80, 100, 130, 160, 200]
 
 
@@ -125,3 +127,9 @@ def test_the_gradients_growth_is_a_field() -> None:
     expected = depth * np.log10(record(1.5)["chi_1_dropout"])
     assert field.values[-1, at] == pytest.approx(expected, rel=1e-9)
     assert theory_of(a_map("norm", ("none", "layer"))).fields() == ()
+
+
+def test_captions_name_the_epsilon_of_layer_normalisation_only() -> None:
+    plain, normalised = (conditions.networks_in_words(conditions.values_of_map(a_map(norm=norm))) for norm in NORMS)
+    assert "ε" not in plain
+    assert "ε = 0.001" in normalised

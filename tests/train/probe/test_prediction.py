@@ -17,10 +17,10 @@ from phasemap.models.sampling.batchnorm import NetworkLaw, sample_networks
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import depth_scale
 from phasemap.theory.residual.recurrence import residual_recurrence
-from phasemap.train.probe.batchnorm import finite_width_allowance
 from phasemap.train.probe.measure import Comparison, Probe, probe
 from phasemap.train.probe.rate import LEVEL, explosion_rate
 from phasemap.train.probe.report import record
+from phasemap.train.probe.theories.batchnorm import finite_width_allowance
 
 
 def bn_mlp(

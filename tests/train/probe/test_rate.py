@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import signal, stats
 
-from phasemap.train.probe.rate import FEWEST, LEVEL, Rate, explosion_rate, long_run_variance, trimmed
+from phasemap.train.probe.rate import FEWEST, LEVEL, Rate, explosion_rate, long_run_variance
+from phasemap.train.probe.theories.stretch import trimmed
 
 DRAWS = 1000
 

@@ -13,10 +13,10 @@ from torch import nn
 from phasemap.theory.activations import Activation
 from phasemap.theory.batchnorm.record import batchnorm_record
 from phasemap.theory.errors import InputError
-from phasemap.train.probe.activations import named_activation
 from phasemap.train.probe.autograd.chains import Point, between, fan_in_variance
 from phasemap.train.probe.autograd.forward import Call, Node
-from phasemap.train.probe.stretch import SIGMAS, Stretch, Surroundings
+from phasemap.train.probe.theories.activations import named_activation
+from phasemap.train.probe.theories.stretch import SIGMAS, Stretch, Surroundings
 
 UNIFORM = 1e-6  # largest relative spread of γ and β over units that still counts as one value
 NO_NORM = "no batch normalisation between Linear layers"

@@ -14,10 +14,10 @@ from phasemap.theory.activations import Activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.integrals.length_moments import length_moments
 from phasemap.theory.mlp.setting import Setting
-from phasemap.train.probe.activations import named_activation
 from phasemap.train.probe.autograd.chains import Point, between, fan_in_variance, mean_square
-from phasemap.train.probe.batchnorm import one_law, uniform
-from phasemap.train.probe.stretch import Stretch, Surroundings
+from phasemap.train.probe.theories.activations import named_activation
+from phasemap.train.probe.theories.batchnorm import one_law, uniform
+from phasemap.train.probe.theories.stretch import Stretch, Surroundings
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,15 @@ from phasemap.train.probe.autograd.graph import Graph
 SIGMAS = 5  # standard errors by which the variance of a layer's sample of weights may miss its law
 
 
+TRIM = 10  # one step in so many is left out at either end
+
+
+def trimmed(steps: int) -> slice:
+    """The steps that count: all but a tenth, and at least one, at either end (of one or two: all)."""
+    edge = max(1, steps // TRIM) if steps > 2 else 0
+    return slice(edge, steps - edge)
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A run of steps with a prediction.

@@ -16,9 +16,10 @@ from phasemap.models.sampling.batchnorm import NetworkLaw, sample_networks
 from phasemap.theory.activations import activation
 from phasemap.theory.batchnorm.gradient_explosion import gradient_explosion_rate
 from phasemap.theory.batchnorm.skip_connections import residual_growth
-from phasemap.train.probe.batchnorm import finite_width_allowance
 from phasemap.train.probe.measure import Comparison, Probe, probe
-from phasemap.train.probe.rate import LEVEL, explosion_rate, trimmed
+from phasemap.train.probe.rate import LEVEL, explosion_rate
+from phasemap.train.probe.theories.batchnorm import finite_width_allowance
+from phasemap.train.probe.theories.stretch import trimmed
 
 INPUTS = 64
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from phasemap.train.probe.activations import BUILT_IN, named_activation
+from phasemap.train.probe.theories.activations import BUILT_IN, named_activation
 
 KNOWN: list[tuple[Callable[[Tensor], Tensor], str]] = [
     (torch.relu, "relu"),

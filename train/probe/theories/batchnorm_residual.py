@@ -9,9 +9,13 @@ from typing import Any
 from phasemap.theory.batchnorm.skip_connections import gradient_exponent, residual_growth
 from phasemap.theory.errors import InputError
 from phasemap.train.probe.autograd.chains import Point, between, is_sum
-from phasemap.train.probe.batchnorm import NormalisedLayer, finite_width_allowance, mean_sigma_w, normalised_layer
-from phasemap.train.probe.rate import trimmed
-from phasemap.train.probe.stretch import Stretch, Surroundings
+from phasemap.train.probe.theories.batchnorm import (
+    NormalisedLayer,
+    finite_width_allowance,
+    mean_sigma_w,
+    normalised_layer,
+)
+from phasemap.train.probe.theories.stretch import Stretch, Surroundings, trimmed
 
 
 @dataclass(frozen=True)

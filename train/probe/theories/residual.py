@@ -13,9 +13,9 @@ from torch import nn
 from phasemap.theory.activations import Activation
 from phasemap.theory.errors import InputError
 from phasemap.theory.residual.recurrence import residual_recurrence
-from phasemap.train.probe.activations import named_activation
 from phasemap.train.probe.autograd.chains import Point, between, fan_in_variance, is_sum, mean_square
-from phasemap.train.probe.stretch import SIGMAS, Stretch, Surroundings
+from phasemap.train.probe.theories.activations import named_activation
+from phasemap.train.probe.theories.stretch import SIGMAS, Stretch, Surroundings
 
 DIFFERENT = "blocks of another form than x + v·φ(w·x + b) + a"
 
