@@ -27,11 +27,13 @@ class Others:
     holders: dict[str, Holder] = field(default_factory=dict)
     looked: float = float("-inf")
 
-    def look(self, costs: Mapping[str, float], *, now: bool = False) -> None:
-        """Looks at the folder, unless that was a moment ago and need not be ``now``. ``costs``: of the open tiles that
-        this run is not at."""
-        if not now and time.monotonic() - self.looked < LOOK:
-            return
+    @property
+    def due(self) -> bool:
+        """Whether the last look was not a moment ago."""
+        return time.monotonic() - self.looked >= LOOK
+
+    def look(self, costs: Mapping[str, float]) -> None:
+        """Looks at the folder. ``costs``: of the open tiles that this run is not at."""
         there = self.folder.there()
         self.done = sum(cost for key, cost in costs.items() if key in there)
         self.holders = {key: holder for key, holder in self.folder.running().items() if key in costs}

@@ -117,7 +117,8 @@ class Scheduler:
                     self._take_events(POLL)
                     if self._stopping() and self._out_of_time():
                         break
-                    self._look_at_others()
+                    if self.others.due:
+                        self._look_at_others()
                     self._tell_waiting()
                     self.progress.update(self.tally)
             finally:
@@ -151,9 +152,9 @@ class Scheduler:
             return False
         return all(work.elsewhere and not self.folder.result_file(work.tile.key).exists() for work in self.pending)
 
-    def _look_at_others(self, *, now: bool = False) -> None:
+    def _look_at_others(self) -> None:
         """Counts what other runs do, for the time that the rest takes."""
-        self.others.look({work.tile.key: work.seconds for work in self.pending}, now=now)
+        self.others.look({work.tile.key: work.seconds for work in self.pending})
         self.tally.others, self.tally.others_cost = len(self.others.holders), self.others.done
 
     def _tell_waiting(self) -> None:
@@ -161,7 +162,7 @@ class Scheduler:
         if self.waiting_told or self.in_flight or not self.pending or not all(work.elsewhere for work in self.pending):
             return
         self.waiting_told = True
-        self._look_at_others(now=True)
+        self._look_at_others()
         held = counted(len(self.pending), "tile")
         self.progress.tell(f"waiting for {held} that other runs on this folder hold: {self.others}".removesuffix(": "))
         self.outcome.waited = True
